@@ -1,0 +1,265 @@
+"""Decisions of the billing side: cycles that roll, packs, plans, credits, and every command. Pure (`J2`).
+
+Each function returns the events in journal order; the state they lead to is their fold (`account.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from botmeter.domain import commands as cmd
+from botmeter.domain import events as ev
+from botmeter.domain.account import Account, is_reached, is_remembered, result_of
+from botmeter.domain.commands import Command, CommandResult, Refusal
+from botmeter.domain.cycles import cycle_around
+from botmeter.domain.decision import Decision, exhaust_when_empty, resume_when_available
+from botmeter.domain.events import Cause, Event, Pool
+from botmeter.domain.prices import Rules
+
+# --- Cycles ----------------------------------------------------------------------------------------------------------
+
+
+def decide_tick(account: Account, at: int, cause: Cause, rules: Rules) -> list[Event]:
+    """The cycle boundaries due at `at`, one by one, each effective at the boundary itself (`A12`)."""
+    decision = Decision(account, cause)
+    roll_due_cycles(decision, at, rules)
+    return decision.events
+
+
+def roll_due_cycles(decision: Decision, at: int, rules: Rules) -> None:
+    """Starts every cycle whose boundary lies at or before `at`, one by one (`A12`); a closed account's stand still."""
+    while decision.account.status != "closed" and decision.account.cycle.ends_at <= at:
+        _start_cycle(decision, rules)
+
+
+def _start_cycle(decision: Decision, rules: Rules) -> None:
+    """Unused sessions expire, packs renew and are charged, scheduled changes take effect (`A6` to `A9`)."""
+    account, old, terms = decision.account, decision.account.allowance, decision.account.terms
+    starts_at, number = account.cycle.ends_at, account.cycle.number + 1
+    anchor = terms.anchor if terms.next_billing_cycle == terms.billing_cycle else starts_at
+    cycle = cycle_around(anchor, terms.time_zone, terms.next_billing_cycle, starts_at, number)
+    packs = old.packs_next_cycle
+    renewed: tuple[Pool, int, int, int]  # pool, total, used, expired
+    if old.pool == "complimentary":
+        renewed = ("complimentary", old.total, old.used, 0)
+    else:
+        renewed = ("purchased" if packs else "none", packs * rules.prices.pack_sessions, 0, old.remaining)
+    pool, total, used, expired = renewed
+    decision.emit(
+        ev.CycleStarted(
+            *decision.head(starts_at),
+            number=number,
+            starts_at=starts_at,
+            ends_at=cycle.ends_at,
+            billing_cycle=terms.next_billing_cycle,
+            anchor=anchor,
+            pool=pool,
+            packs=packs,
+            total=total,
+            used=used,
+            expired=expired,
+            charge=rules.prices.charge(packs) if packs else None,
+        )
+    )
+    resume_when_available(decision, "cycle_started", starts_at)
+    exhaust_when_empty(decision, starts_at)
+
+
+# --- Commands --------------------------------------------------------------------------------------------------------
+
+
+class _RefusedError(Exception):
+    """Carries a refusal out of a command's rules to `decide_command`, never further."""
+
+    def __init__(self, reason: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.reason: Refusal = reason
+
+
+def decide_command(
+    account_id: str, account: Account | None, command: Command, at: int, cause: Cause, rules: Rules
+) -> tuple[list[Event], CommandResult]:
+    """What a command, received by the broker at `at` (UTC ms), does, and its answer (`C1` to `C4`).
+
+    The answer to a command handled before is the same again. A refusal is judged in the order of `C2`.
+    """
+    decision = Decision(account, cause)
+    if account is not None:
+        roll_due_cycles(decision, at, rules)
+        known = account.handled.get(command.command_id)
+        if known is not None and is_remembered(known, at):
+            return decision.events, known
+    try:
+        _obey(decision, account_id, account, command, at, cause, rules)
+    except _RefusedError as refused:
+        if account is None:
+            return [], CommandResult(command.command_id, at, None, refused.reason, str(refused))
+        return decision.events, _handled(decision, command, at, refused)
+    return decision.events, _handled(decision, command, at, None)
+
+
+def _handled(decision: Decision, command: Command, at: int, refused: _RefusedError | None) -> CommandResult:
+    event = ev.CommandHandled(
+        *decision.head(at),
+        command_id=command.command_id,
+        command=_type_of(command),
+        issued_by=command.issued_by,
+        result="rejected" if refused else "accepted",
+        reason=refused.reason if refused else None,
+        message=str(refused) if refused else None,
+    )
+    decision.emit(event)
+    return result_of(event)
+
+
+def _obey(
+    decision: Decision,
+    account_id: str,
+    account: Account | None,
+    command: Command,
+    at: int,
+    cause: Cause,
+    rules: Rules,
+) -> None:
+    """Emits what the command asks for, or raises `_RefusedError` before anything is emitted."""
+    if isinstance(command, cmd.InvalidCommand):
+        raise _RefusedError("invalid", command.message)
+    if account is None:
+        if not isinstance(command, cmd.OpenAccount):
+            raise _RefusedError("unknown_account", f"account {account_id} was never opened")
+        _open(decision, account_id, command, at, cause, rules)
+        return
+    if account.status == "closed":
+        raise _RefusedError("account_closed", f"account {account_id} is closed")
+    _obey_open_account(decision, command, at, rules)
+
+
+def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rules) -> None:
+    """The rules of each command for an account that exists and is not closed."""
+    match command:
+        case cmd.PurchasePacks():
+            purchase(decision, command.packs, "command", at, rules)
+        case cmd.ReducePacks():
+            _reduce(decision, command.packs, at)
+        case cmd.CancelReduction():
+            _cancel_reduction(decision, at)
+        case cmd.ChangePlan():
+            _change_plan(decision, command.plan, at, rules)
+        case cmd.ChangeBillingCycle():
+            if command.billing_cycle != decision.account.terms.next_billing_cycle:
+                effective_at = decision.account.cycle.ends_at
+                decision.emit(ev.BillingCycleChangeScheduled(*decision.head(at), command.billing_cycle, effective_at))
+        case cmd.CreditSessions():
+            _credit(decision, command.sessions, command.reason, at)
+        case cmd.SetThresholds():
+            allowance = decision.account.allowance
+            reached = tuple(p for p in command.percents if is_reached(p, allowance.used, allowance.total))
+            decision.emit(ev.ThresholdsSet(*decision.head(at), command.percents, reached))
+        case cmd.SetAutoRecharge():
+            decision.emit(ev.AutoRechargeSet(*decision.head(at), command.below, command.packs))
+        case cmd.SetContacts():
+            decision.emit(ev.ContactsSet(*decision.head(at), command.contacts))
+        case cmd.CloseAccount():
+            was_exhausted = decision.account.status == "exhausted"
+            decision.emit(ev.AccountClosed(*decision.head(at), was_exhausted))
+        case cmd.OpenAccount():
+            raise _RefusedError("account_exists", f"account {decision.account.account_id} is open already")
+        case cmd.InvalidCommand():
+            raise ValueError("an invalid command was refused before")
+
+
+def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int, cause: Cause, rules: Rules) -> None:
+    """Opens the account in the cycle that contains `at` (`A4`), with complimentary sessions unless free (`A1`)."""
+    anchor = at if command.anchor is None else command.anchor
+    cycle = cycle_around(anchor, command.time_zone, command.billing_cycle, at, 1)
+    decision.emit(
+        ev.AccountOpened(
+            account_id,
+            1,
+            at,
+            cause,
+            plan=command.plan,
+            billing_cycle=command.billing_cycle,
+            anchor=anchor,
+            time_zone=command.time_zone,
+            contacts=command.contacts,
+            thresholds=rules.default_thresholds,
+            starts_at=cycle.starts_at,
+            ends_at=cycle.ends_at,
+        )
+    )
+    _grant_complimentary(decision, at, rules)
+    exhaust_when_empty(decision, at)
+
+
+def _grant_complimentary(decision: Decision, at: int, rules: Rules) -> None:
+    """Once per account, ever, on a plan that has them, into an empty place (`A1`, `A2`)."""
+    terms, sessions = decision.account.terms, rules.prices.complimentary_sessions
+    if (
+        terms.plan != "free"
+        and not terms.complimentary_granted
+        and decision.account.allowance.pool == "none"
+        and sessions
+    ):
+        decision.emit(ev.ComplimentaryGranted(*decision.head(at), sessions))
+
+
+def _forfeit_complimentary(decision: Decision, at: int) -> None:
+    allowance = decision.account.allowance
+    if allowance.pool == "complimentary":
+        decision.emit(ev.ComplimentaryForfeited(*decision.head(at), allowance.remaining))
+
+
+def purchase(
+    decision: Decision, packs: int, trigger: Literal["command", "auto_recharge"], at: int, rules: Rules
+) -> None:
+    """Adds packs to this cycle and the following ones, charged in full; replaces a complimentary pool (`A5`, `A7`)."""
+    _forfeit_complimentary(decision, at)
+    allowance, sessions = decision.account.allowance, packs * rules.prices.pack_sessions
+    charge, total = rules.prices.charge(packs), allowance.total + sessions
+    decision.emit(ev.PacksPurchased(*decision.head(at), packs, sessions, charge, total, allowance.used, trigger))
+    resume_when_available(decision, "packs_purchased", at)
+
+
+def _reduce(decision: Decision, packs: int, at: int) -> None:
+    left = decision.account.allowance.packs_next_cycle - packs
+    if left < 0:
+        raise _RefusedError(
+            "reduces_below_zero", f"the next cycle has {left + packs} packs, {packs} cannot be taken away"
+        )
+    decision.emit(ev.PackReductionScheduled(*decision.head(at), packs, left))
+
+
+def _cancel_reduction(decision: Decision, at: int) -> None:
+    allowance = decision.account.allowance
+    if allowance.packs_next_cycle == allowance.packs:
+        raise _RefusedError("no_pending_reduction", "no reduction of packs is pending")
+    decision.emit(ev.PackReductionCancelled(*decision.head(at), allowance.packs))
+
+
+def _change_plan(decision: Decision, plan: cmd.Plan, at: int, rules: Rules) -> None:
+    if plan == decision.account.terms.plan:
+        return
+    decision.emit(ev.PlanChanged(*decision.head(at), plan))
+    if plan == "free":
+        _forfeit_complimentary(decision, at)
+        exhaust_when_empty(decision, at)
+    else:
+        _grant_complimentary(decision, at, rules)
+        resume_when_available(decision, "plan_changed", at)
+
+
+def _credit(decision: Decision, sessions: int, reason: str, at: int) -> None:
+    """Adds to the pool there is; without one, opens a purchased pool that lasts to the cycle's end (`A10`)."""
+    allowance = decision.account.allowance
+    pool: ev.Pool = "purchased" if allowance.pool == "none" else allowance.pool
+    total = allowance.total + sessions
+    decision.emit(ev.SessionsCredited(*decision.head(at), sessions, reason, pool, total, allowance.used))
+    resume_when_available(decision, "sessions_credited", at)
+
+
+def _type_of(command: Command) -> str:
+    """The command's `type` on the wire."""
+    if isinstance(command, cmd.InvalidCommand):
+        return command.type
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in type(command).__name__).lstrip("_")

@@ -1,0 +1,70 @@
+"""The billing calendar: boundaries from an anchor, in months of local wall time (`A4`)."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+BillingCycle = Literal["monthly", "quarterly", "half_yearly", "annual"]
+
+MONTHS: Final[dict[BillingCycle, int]] = {"monthly": 1, "quarterly": 3, "half_yearly": 6, "annual": 12}
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """The half-open interval `[starts_at, ends_at)` in UTC ms; `number` counts from 1 at the account's opening."""
+
+    number: int
+    starts_at: int
+    ends_at: int
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether `name` is an IANA time zone of the database in use."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown name, unsafe path, a folder of zones
+        return False
+    return True
+
+
+def boundary(anchor: int, time_zone: str, billing_cycle: BillingCycle, n: int) -> int:
+    """The n-th boundary from `anchor`, both UTC ms; n may be negative (`A4`).
+
+    Days that a month lacks become its last day (31 Jan, 28 Feb, 31 Mar). A wall time that does not exist moves forward
+    by the gap, an ambiguous one is the first: both are what `fold=0` means.
+    """
+    return anchor if n == 0 else _boundary(anchor, time_zone, n * MONTHS[billing_cycle])
+
+
+@lru_cache(maxsize=65_536)
+def _boundary(anchor: int, time_zone: str, months: int) -> int:
+    zone = ZoneInfo(time_zone)
+    local = (_EPOCH + anchor * _MILLISECOND).astimezone(zone)
+    year, month0 = divmod(local.year * 12 + local.month - 1 + months, 12)
+    day = min(local.day, monthrange(year, month0 + 1)[1])
+    moved = local.replace(year=year, month=month0 + 1, day=day, fold=0)
+    return (moved - _EPOCH) // _MILLISECOND
+
+
+def cycle_around(anchor: int, time_zone: str, billing_cycle: BillingCycle, at: int, number: int) -> Cycle:
+    """The cycle that contains the moment `at` (UTC ms), counted as `number`."""
+    zone = ZoneInfo(time_zone)
+    there, here = (
+        (_EPOCH + at * _MILLISECOND).astimezone(zone),
+        (_EPOCH + anchor * _MILLISECOND).astimezone(zone),
+    )
+    n = ((there.year - here.year) * 12 + there.month - here.month) // MONTHS[billing_cycle]
+    while boundary(anchor, time_zone, billing_cycle, n) > at:
+        n -= 1
+    while boundary(anchor, time_zone, billing_cycle, n + 1) <= at:
+        n += 1
+    starts_at = boundary(anchor, time_zone, billing_cycle, n)
+    return Cycle(number, starts_at, boundary(anchor, time_zone, billing_cycle, n + 1))

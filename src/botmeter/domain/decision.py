@@ -1,0 +1,74 @@
+"""What all decisions share: the events decided so far, and the two turns of an account's status."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from botmeter.domain import events as ev
+from botmeter.domain.account import Account, evolve
+from botmeter.domain.events import AvailableReason, Cause, Event, Pool
+
+
+class Decision:
+    """The events decided so far and the account they lead to."""
+
+    __slots__ = ("_account", "_cause", "events")
+
+    def __init__(self, account: Account | None, cause: Cause) -> None:
+        self._account, self._cause = account, cause
+        self.events: list[Event] = []
+
+    @property
+    def account(self) -> Account:
+        """The account as decided so far; raises ValueError before one was opened."""
+        if self._account is None:
+            raise ValueError("no account was opened")
+        return self._account
+
+    def head(self, at: int) -> tuple[str, int, int, Cause]:
+        """The fields that the next event begins with."""
+        account = self.account
+        return account.account_id, account.version + 1, at, self._cause
+
+    def emit(self, event: Event) -> None:
+        self._account = evolve(self._account, event)
+        self.events.append(event)
+
+
+class Usage(TypedDict):
+    """Where an account stands, as the events that announce it tell it."""
+
+    used: int
+    total: int
+    remaining: int
+    pool: Pool
+    cycle_number: int
+    cycle_ends_at: int
+
+
+def usage(account: Account) -> Usage:
+    """Where the account stands now."""
+    allowance, cycle = account.allowance, account.cycle
+    return {
+        "used": allowance.used,
+        "total": allowance.total,
+        "remaining": allowance.remaining,
+        "pool": allowance.pool,
+        "cycle_number": cycle.number,
+        "cycle_ends_at": cycle.ends_at,
+    }
+
+
+def exhaust_when_empty(decision: Decision, at: int) -> None:
+    """An active account without a session left is exhausted (`T3`)."""
+    account = decision.account
+    if account.status == "active" and account.allowance.remaining == 0:
+        decision.emit(ev.SessionsExhausted(*decision.head(at), reason=account.exhaustion_reason, **usage(account)))
+
+
+def resume_when_available(decision: Decision, reason: AvailableReason, at: int) -> None:
+    """An exhausted account that has sessions again is active (`T5`)."""
+    account, allowance = decision.account, decision.account.allowance
+    if account.status == "exhausted" and allowance.remaining > 0:
+        usage = (allowance.used, allowance.total, allowance.remaining)
+        decision.emit(ev.SessionsAvailable(*decision.head(at), reason, *usage))

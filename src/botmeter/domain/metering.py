@@ -1,0 +1,175 @@
+"""Decisions on interactions: which open a session, and what follows from it. Pure (`J2`).
+
+`decide_interaction` returns the events in journal order; the state they lead to is their fold (`account.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from botmeter.domain import events as ev
+from botmeter.domain.account import Account, PastCycle, is_reached
+from botmeter.domain.billing import purchase, roll_due_cycles
+from botmeter.domain.decision import Decision, exhaust_when_empty, usage
+from botmeter.domain.events import Cause, Event
+from botmeter.domain.prices import DAY_MS, Rules
+from botmeter.domain.sessions import Interaction, Starts, is_covered, is_metered, session_id
+
+#: What became of an interaction; all but the first five are dead letters.
+Outcome = Literal[
+    "ignored",  # not metered (S3)
+    "covered",  # joined a session (S5, S6)
+    "started",  # opened and charged a session
+    "refused",  # no session left, nothing to hand off, or handed off already (T4)
+    "handed_off",  # no session left, the chat goes to the agents (T4)
+    "in_future",
+    "too_late",
+    "unknown_account",
+    "account_closed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of one interaction's end-user and conversation, beside the account.
+
+    `starts`: known session starts of its window key. `handed_off_at`: `occurred_at` of the last interaction for which
+    its conversation was handed off (UTC ms), None if never.
+    """
+
+    starts: Starts = ()
+    handed_off_at: int | None = None
+
+
+def decide_interaction(
+    account: Account | None, interaction: Interaction, memory: Memory, at: int, cause: Cause, rules: Rules
+) -> tuple[list[Event], Outcome]:
+    """What one interaction, received by the broker at `at` (UTC ms), does (`S1` to `S9`, `T1` to `T5`)."""
+    decision = Decision(account, cause)
+    if account is not None:
+        roll_due_cycles(decision, at, rules)
+    return decision.events, _interaction_outcome(decision, account, interaction, memory, at, rules)
+
+
+def _interaction_outcome(
+    decision: Decision,
+    account: Account | None,
+    interaction: Interaction,
+    memory: Memory,
+    at: int,
+    rules: Rules,
+) -> Outcome:
+    if not is_metered(interaction.actor, interaction.bot_id):
+        return "ignored"
+    if interaction.occurred_at - at > rules.ahead_limit_ms:
+        return "in_future"
+    if at - interaction.occurred_at > rules.late_limit_ms:
+        return "too_late"
+    if account is None:
+        return "unknown_account"
+    if account.status == "closed":
+        return "account_closed"
+    if rules.exhaustion == "all_chats" and decision.account.status == "exhausted":
+        return _outcome_for_all_chats(decision, interaction, memory, at, rules)
+    if is_covered(memory.starts, interaction.occurred_at):
+        return "covered"
+    return _start_or_refuse(decision, interaction, memory, at, rules)
+
+
+def _outcome_for_all_chats(
+    decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules
+) -> Outcome:
+    """While exhausted, paid sessions are handed off too (`S9`, setting `all_chats`)."""
+    if not is_covered(memory.starts, interaction.occurred_at):
+        return _start_or_refuse(decision, interaction, memory, at, rules)
+    refused = _refuse(decision, interaction, memory, at)
+    return "covered" if refused == "refused" else refused
+
+
+def _start_or_refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
+    cycle = decision.account.cycle
+    past = _past_cycle_open_to(decision, interaction)
+    if past is not None:
+        _start_session(decision, interaction, past.number, past.used + 1, past.pool, at)
+        return "started"
+    if decision.account.allowance.remaining == 0 and decision.account.terms.recharge_packs:
+        purchase(decision, decision.account.terms.recharge_packs, "auto_recharge", at, rules)
+    allowance = decision.account.allowance
+    if allowance.remaining == 0:
+        return _refuse(decision, interaction, memory, at)
+    _start_session(decision, interaction, cycle.number, allowance.used + 1, allowance.pool, at)
+    _reach_thresholds(decision, at)
+    _recharge_when_low(decision, at, rules)
+    exhaust_when_empty(decision, at)
+    return "started"
+
+
+def _past_cycle_open_to(decision: Decision, interaction: Interaction) -> PastCycle | None:
+    """The previous cycle, if the interaction happened in it and its purchased pool has sessions left (`A13`)."""
+    past, cycle = decision.account.past_cycle, decision.account.cycle
+    if past is None or not past.starts_at <= interaction.occurred_at < cycle.starts_at:
+        return None
+    return past if past.pool == "purchased" and past.used < past.total else None
+
+
+def _start_session(
+    decision: Decision, interaction: Interaction, cycle_number: int, used: int, pool: ev.Pool, at: int
+) -> None:
+    account_id, started_at = decision.account.account_id, interaction.occurred_at
+    decision.emit(
+        ev.SessionStarted(
+            *decision.head(at),
+            session_id=session_id(account_id, interaction.end_user_id, interaction.preview, started_at),
+            end_user_id=interaction.end_user_id,
+            preview=interaction.preview,
+            started_at=started_at,
+            ends_at=started_at + DAY_MS,
+            cycle_number=cycle_number,
+            pool=pool,
+            used=used,
+            bot_id=interaction.bot_id or "",
+            conversation_id=interaction.conversation_id,
+            widget=interaction.widget,
+        )
+    )
+
+
+def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int) -> Outcome:
+    """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`)."""
+    if interaction.widget != "conversations" or interaction.preview:
+        return "refused"
+    if memory.handed_off_at is not None and interaction.occurred_at - memory.handed_off_at < DAY_MS:
+        return "refused"
+    account_id, version, *_ = head = decision.head(at)
+    decision.emit(
+        ev.ChatHandedOff(
+            *head,
+            handoff_id=f"{account_id}/{version}",
+            conversation_id=interaction.conversation_id,
+            end_user_id=interaction.end_user_id,
+            bot_id=interaction.bot_id or "",
+            reason=decision.account.exhaustion_reason,
+            occurred_at=interaction.occurred_at,
+        )
+    )
+    return "handed_off"
+
+
+def _reach_thresholds(decision: Decision, at: int) -> None:
+    """One alert for each threshold the session just started has brought, ascending (`T1`)."""
+    for percent in decision.account.terms.thresholds:
+        account = decision.account
+        used, total = account.allowance.used, account.allowance.total
+        if percent not in account.allowance.reached and is_reached(percent, used, total):
+            decision.emit(ev.ThresholdReached(*decision.head(at), percent=percent, **usage(account)))
+
+
+def _recharge_when_low(decision: Decision, at: int, rules: Rules) -> None:
+    """Auto-recharge, once; a complimentary pool only when it is used up (`A11`)."""
+    terms, allowance = decision.account.terms, decision.account.allowance
+    is_due = allowance.remaining < terms.recharge_below
+    if allowance.pool == "complimentary":
+        is_due = is_due and allowance.remaining == 0
+    if is_due and terms.recharge_packs:
+        purchase(decision, terms.recharge_packs, "auto_recharge", at, rules)

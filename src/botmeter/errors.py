@@ -1,0 +1,73 @@
+"""Every error botmeter raises on purpose, named by the recovery it asks for.
+
+Business refusals (no sessions left, a reduction below zero, a late interaction) are results or dead letters, not errors.
+"""
+
+from __future__ import annotations
+
+
+class BotmeterError(Exception):
+    """Root of the tree; the message is one line a person can act on."""
+
+
+class PoisonRecord(BotmeterError):  # noqa: N818 - named by what is to be done with it
+    """A record that botmeter cannot take.
+
+    Recovery: write it to the dead letters with `reason` and go on.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        #: One of the reasons of the contract, such as `malformed`.
+        self.reason = reason
+
+
+class Retriable(BotmeterError):  # noqa: N818
+    """A passing fault of the cluster. Recovery: the same call again with the same arguments, bounded in time."""
+
+
+class TransactionAborted(BotmeterError):  # noqa: N818
+    """The transaction was aborted: nothing of the batch counts.
+
+    Recovery: drop the batch and the states it decided, restore the tasks, rewind to the committed offsets, go on.
+    """
+
+
+class OutcomeUnknown(TransactionAborted):
+    """A transactional call ran out of time: the transaction may or may not have been committed.
+
+    Recovery: a new producer with the same transactional id (which ends the old transaction one way or the other), then
+    as for an aborted one: the restored journal tells which way it went.
+    """
+
+
+class TaskMigrated(BotmeterError):  # noqa: N818
+    """Another worker owns our partitions or our transactional id: we were fenced.
+
+    Recovery: drop the tasks without a commit and rejoin the group.
+    Operator action, when it repeats: give each worker its own BOTMETER_INSTANCE.
+    """
+
+
+class TaskCorrupted(BotmeterError):  # noqa: N818
+    """The local store of a task cannot be trusted. Recovery: wipe it and restore from snapshots and journal."""
+
+
+class ConfigurationError(BotmeterError):
+    """Something outside must be changed before botmeter can run.
+
+    Recovery: exit with one clear line. Operator action: what the message says.
+    """
+
+    #: What the process exits with.
+    exit_code = 2
+
+
+class ClusterError(ConfigurationError):
+    """The broker cannot be reached, or a topic is missing or wrong. Operator action: what the message says."""
+
+    exit_code = 3
+
+
+class InvariantViolated(BotmeterError):  # noqa: N818
+    """A bug: state or journal break a rule that holds by design. Recovery: none; crash, never commit."""
