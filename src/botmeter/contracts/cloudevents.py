@@ -1,0 +1,144 @@
+"""CloudEvents 1.0 headers (Kafka binding, binary mode) and the headers of dead letters.
+
+Ids are made from what a record is about, never at random, so that writing it again gives the same id. The first part
+names the kind, so they are unique over all topics; the last part never holds a slash, so accounts may.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from botmeter.contracts.instants import rfc3339
+
+#: As the client library takes and gives them; a value may be missing in a record that others wrote.
+Headers = list[tuple[str, bytes]]
+OriginalHeaders = list[tuple[str, bytes | None]]
+
+SOURCE: Final = "/botmeter"
+JSON: Final = "application/json"
+#: Of a dead letter: its value is whatever bytes came in.
+BYTES: Final = "application/octet-stream"
+#: The first header a dead letter has on top of the original ones.
+REASON_HEADER: Final = "botmeter_reason"
+TRUNCATED_HEADER: Final = "botmeter_truncated"
+
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_SOURCE: Final = ("ce_source", SOURCE.encode())
+_JSON: Final = ("content-type", JSON.encode())
+
+
+def headers(type_: str, id_: str, subject: str, at: int, traceparent: bytes | None) -> Headers:
+    """The headers of an output record.
+
+    `type_` is the message's, `subject` the account_id, `at` its time in UTC ms; `traceparent` that of the record it
+    came from, if that had one.
+    """
+    found = [
+        _SPECVERSION,
+        ("ce_id", id_.encode()),
+        _SOURCE,
+        _type(type_),
+        ("ce_subject", subject.encode()),
+        ("ce_time", rfc3339(at).encode()),
+        _JSON,
+    ]
+    if traceparent is not None:
+        found.append(("traceparent", traceparent))
+    return found
+
+
+@lru_cache(maxsize=256)  # a handful of types
+def _type(type_: str) -> tuple[str, bytes]:
+    return "ce_type", f"botmeter.{type_}.v1".encode()
+
+
+def event_id(account_id: str, version: int) -> str:
+    """Of an event in the journal."""
+    return f"journal/{account_id}/{version}"
+
+
+def balance_id(account_id: str, version: int) -> str:
+    """Of a balance; there is at most one at a version."""
+    return f"balance/{account_id}/{version}"
+
+
+def alert_id(account_id: str, version: int) -> str:
+    """Of an alert; an event causes at most one."""
+    return f"alert/{account_id}/{version}"
+
+
+def handoff_id(account_id: str, version: int) -> str:
+    """Of a handoff, a suspension or a resumption; an event causes at most one of them."""
+    return f"handoff/{account_id}/{version}"
+
+
+def result_id(topic: str, partition: int, offset: int) -> str:
+    """Of the answer to the command in that record; the same command sent again is answered again."""
+    return f"result/{topic}/{partition}/{offset}"
+
+
+def snapshot_id(account_id: str, version: int) -> str:
+    """Of an account's snapshot."""
+    return f"snapshot/{account_id}/{version}"
+
+
+def dead_letter_headers(
+    original: OriginalHeaders | None,
+    *,
+    key: bytes | None,
+    reason: str,
+    message: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    at: int,
+    is_truncated: bool,
+) -> OriginalHeaders:
+    """The headers of a dead letter: the original ones, untouched, then ours.
+
+    `reason` and `message` are those of the PoisonRecord; topic, partition, offset and `at` (broker timestamp, UTC ms)
+    are of the record that could not be taken. `ce_subject` is the key, when it is readable. A name that the original
+    has too stands twice; by Kafka's custom the last one counts. Only the original's `content-type` is left to speak
+    for itself, since it describes the same bytes; without one they are plain bytes, as nothing is known about them.
+    """
+    kept = list(original or ())
+    ours: Headers = [
+        (REASON_HEADER, reason.encode()),
+        ("__streams.errors.message", message.encode("utf-8", "replace")),
+        ("__streams.errors.topic", topic.encode()),
+        ("__streams.errors.partition", str(partition).encode()),
+        ("__streams.errors.offset", str(offset).encode()),
+        _SPECVERSION,
+        ("ce_id", f"dead-letter/{topic}/{partition}/{offset}".encode()),
+        _SOURCE,
+        _type("dead_letter"),
+        ("ce_time", rfc3339(at).encode()),
+    ]
+    if key and _is_readable(key):
+        ours.append(("ce_subject", key))
+    if all(name.lower() != "content-type" for name, _ in kept):
+        ours.append(("content-type", BYTES.encode()))
+    if is_truncated:
+        ours.append((TRUNCATED_HEADER, b"true"))
+    return [*kept, *ours]
+
+
+def original_headers(dead_letter: OriginalHeaders) -> OriginalHeaders:
+    """The headers that the record had before it became a dead letter, for sending it back."""
+    places = [place for place, (name, _) in enumerate(dead_letter) if name == REASON_HEADER]
+    return dead_letter[: places[-1]] if places else list(dead_letter)
+
+
+def _is_readable(key: bytes) -> bool:
+    try:
+        return key.decode("utf-8").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def cut_for_dead_letter(value: bytes | None, limit_bytes: int) -> tuple[bytes | None, bool]:
+    """The value, cut to what the dead letters' topic takes, and whether it was cut."""
+    if value is None or len(value) <= limit_bytes:
+        return value, False
+    return value[:limit_bytes], True

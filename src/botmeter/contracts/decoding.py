@@ -1,0 +1,283 @@
+"""From the bytes of a record to the domain: the hot decoder of interactions, and the patient one of commands.
+
+An interaction is decoded three ways, each more exact and slower than the one before, and all agree: the derived struct
+with a few counts that prove the common record sound; a second decoding that proves records with extra fields, escapes
+or non-ASCII text sound; and the pydantic model, which has the last word and the words for a person.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import msgspec
+from msgspec import UNSET
+from pydantic import BaseModel, ValidationError
+
+from botmeter.contracts import inputs
+from botmeter.contracts.derivation import derive
+from botmeter.contracts.inputs import CONTROL_CHARACTER, CommandAddress, InteractionMessage
+from botmeter.contracts.instants import millis
+from botmeter.domain import commands as cmd
+from botmeter.domain.commands import Command
+from botmeter.domain.sessions import Actor, Interaction, Widget
+from botmeter.errors import PoisonRecord
+
+#: A record's value may have this many bytes; what is larger is not even parsed.
+MAX_RECORD_BYTES: Final = 1_048_576
+#: Objects and arrays may be nested this deep: far below what any interpreter's stack allows, so that all agree.
+MAX_DEPTH: Final = 64
+#: Messages for people are cut here.
+MESSAGE_CHARACTERS_MAX: Final = 300
+_TYPE_CHARACTERS_MAX: Final = 64
+
+if TYPE_CHECKING:
+
+    class HotInteraction(msgspec.Struct):
+        """An interaction as decoded. For type checkers only: fields, limits and defaults come from the model."""
+
+        event_id: str
+        account_id: str
+        end_user_id: str
+        conversation_id: str
+        widget: Widget
+        actor: Actor
+        occurred_at: datetime
+        bot_id: str | None
+        preview: bool
+
+else:
+    HotInteraction = derive("HotInteraction", InteractionMessage, module=__name__, gc=False)
+
+_decode_hot: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(HotInteraction).decode
+_decode_fields: Final[Callable[[bytes], dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any]).decode
+#: What the fast decoders raise; the exact one then tells what is wrong, if anything.
+_DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+#: Quotation marks of the seven fields that are always there, all of them strings: two a key, two a value.
+_QUOTES: Final = 4 * 7
+
+
+# --- Interactions ----------------------------------------------------------------------------------------------------
+
+
+def decode_interaction(value: bytes | None) -> HotInteraction:
+    """The interaction in a record's value.
+
+    Raises PoisonRecord `malformed`, `too_large` or `invalid`, with a message for a person.
+    """
+    if value is None or len(value) > MAX_RECORD_BYTES:
+        return _decode_exactly(value)
+    try:
+        hot = _decode_hot(value)
+    except _DECODE_ERRORS:
+        return _decode_exactly(value)
+    quotes = _QUOTES
+    bot_id = hot.bot_id
+    if bot_id is UNSET:
+        hot.bot_id = None
+    else:
+        quotes += 2 if bot_id is None else 4
+    if hot.preview is UNSET:
+        hot.preview = False
+    else:
+        quotes += 2
+    # ASCII without backslash and DEL cannot hold a control character, as the decoder refuses raw ones. And if there are
+    # exactly the quotation marks of the fields found, then no key came twice and none is unknown.
+    if (
+        value.isascii()
+        and 0x5C not in value
+        and 0x7F not in value
+        and value.count(b'"') == quotes
+        and 1 < hot.occurred_at.year < 9999
+    ):
+        return hot
+    return hot if _is_sound(value, hot) else _decode_exactly(value)
+
+
+def domain_interaction(hot: HotInteraction, occurred_at: int) -> Interaction:
+    """The interaction as the domain knows it; `occurred_at` is `millis(hot.occurred_at)`, which callers have."""
+    return Interaction(
+        hot.end_user_id, hot.bot_id, hot.conversation_id, hot.widget, hot.actor, hot.preview, occurred_at
+    )
+
+
+def _is_sound(value: bytes, hot: HotInteraction) -> bool:
+    """Whether a decoded record has no key twice and no control character; False also when this way cannot tell."""
+    if not 1 < hot.occurred_at.year < 9999:  # with its offset it may lie outside the calendar
+        return False
+    try:
+        if _quotes_of(_decode_fields(value), MAX_DEPTH) != _quotes_in(value):
+            return False
+    except _DECODE_ERRORS:
+        return False
+    ids = (hot.event_id, hot.account_id, hot.end_user_id, hot.conversation_id, hot.bot_id or "")
+    return CONTROL_CHARACTER.search("".join(ids)) is None
+
+
+def _quotes_in(value: bytes) -> int:
+    """The quotation marks around strings: all but the escaped ones. Pairs of backslashes escape none."""
+    if b"\\" not in value:
+        return value.count(b'"')
+    return value.count(b'"') - value.replace(b"\\\\", b"").count(b'\\"')
+
+
+def _quotes_of(value: dict[str, Any] | list[Any], depth_left: int) -> int:
+    """The quotation marks it takes to write this as JSON; raises RecursionError when it is nested too deep."""
+    if not depth_left:
+        raise RecursionError
+    quotes, items = (2 * len(value), value.values()) if isinstance(value, dict) else (0, value)
+    for item in items:
+        if isinstance(item, str):
+            quotes += 2
+        elif isinstance(item, dict | list):
+            quotes += _quotes_of(item, depth_left - 1)
+    return quotes
+
+
+def _decode_exactly(value: bytes | None) -> HotInteraction:
+    """By the contract's model itself, which tells what is wrong with a record."""
+    message = _validated(InteractionMessage, json_object(value))
+    return HotInteraction(**{name: getattr(message, name) for name in InteractionMessage.model_fields})
+
+
+# --- Commands --------------------------------------------------------------------------------------------------------
+
+
+def decode_command(value: bytes | None) -> tuple[str, Command]:
+    """The account_id and the command in a record's value; one that does not fit is an `InvalidCommand` (`C2`).
+
+    Raises PoisonRecord `malformed`, `too_large` or `invalid` when there is no JSON object with an account and a command
+    id that an answer could name.
+    """
+    fields = json_object(value)
+    address = _validated(CommandAddress, fields)
+    type_ = fields.get("type")
+    if not isinstance(type_, str) or type_ not in _COMMANDS:
+        expected = ", ".join(_COMMANDS)
+        return address.account_id, _invalid(address, fields, f"type: Input should be one of {expected}")
+    model, to_domain = _COMMANDS[type_]
+    try:
+        message = model.model_validate(fields)
+    except ValidationError as error:
+        return address.account_id, _invalid(address, fields, explained(error))
+    return address.account_id, to_domain(message)
+
+
+def _invalid(address: CommandAddress, fields: dict[str, Any], message: str) -> cmd.InvalidCommand:
+    """A refusal that the journal can hold, whatever the fields are."""
+    try:
+        issued_by = inputs.IssuedMessage.model_validate(fields).issued_by
+    except ValidationError:
+        issued_by = ""
+    type_ = fields.get("type")
+    readable = "".join(c if c.isprintable() else "\ufffd" for c in type_) if isinstance(type_, str) else ""
+    return cmd.InvalidCommand(address.command_id, issued_by, readable[:_TYPE_CHARACTERS_MAX], message)
+
+
+def _open_account(message: inputs.OpenAccountMessage) -> cmd.OpenAccount:
+    return cmd.OpenAccount(
+        message.command_id,
+        message.issued_by,
+        plan=message.plan,
+        billing_cycle=message.billing_cycle,
+        anchor=None if message.anchor is None else millis(message.anchor),
+        time_zone=message.time_zone,
+        contacts=tuple(message.contacts),
+    )
+
+
+def _same_fields(command: Callable[..., Command]) -> Callable[[Any], Command]:
+    """The domain's command from a message with the same fields; lists become tuples."""
+
+    def to_domain(message: BaseModel) -> Command:
+        fields = message.model_dump(exclude={"type", "account_id"})
+        return command(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
+
+    return to_domain
+
+
+_COMMANDS: Final[dict[str, tuple[type[BaseModel], Callable[[Any], Command]]]] = {
+    "open_account": (inputs.OpenAccountMessage, _open_account),
+    "change_plan": (inputs.ChangePlanMessage, _same_fields(cmd.ChangePlan)),
+    "purchase_packs": (inputs.PurchasePacksMessage, _same_fields(cmd.PurchasePacks)),
+    "reduce_packs": (inputs.ReducePacksMessage, _same_fields(cmd.ReducePacks)),
+    "cancel_reduction": (inputs.CancelReductionMessage, _same_fields(cmd.CancelReduction)),
+    "change_billing_cycle": (inputs.ChangeBillingCycleMessage, _same_fields(cmd.ChangeBillingCycle)),
+    "credit_sessions": (inputs.CreditSessionsMessage, _same_fields(cmd.CreditSessions)),
+    "set_thresholds": (inputs.SetThresholdsMessage, _same_fields(cmd.SetThresholds)),
+    "set_auto_recharge": (inputs.SetAutoRechargeMessage, _same_fields(cmd.SetAutoRecharge)),
+    "set_contacts": (inputs.SetContactsMessage, _same_fields(cmd.SetContacts)),
+    "close_account": (inputs.CloseAccountMessage, _same_fields(cmd.CloseAccount)),
+}
+
+
+# --- JSON, exactly ---------------------------------------------------------------------------------------------------
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _validated(model: type[Model], fields: dict[str, Any]) -> Model:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise PoisonRecord("invalid", explained(error)) from None
+
+
+def explained(error: ValidationError) -> str:
+    """What is wrong, field by field, without the values, which may be anything."""
+    lines = [
+        ": ".join(filter(None, (".".join(map(str, details["loc"])), details["msg"])))
+        for details in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return "; ".join(lines)[:MESSAGE_CHARACTERS_MAX]
+
+
+def json_object(value: bytes | None) -> dict[str, Any]:
+    """The JSON object in a record's value, by the letter of RFC 8259 and with each key once.
+
+    Raises PoisonRecord `malformed` or `too_large`.
+    """
+    if value is None:
+        raise PoisonRecord("malformed", "the record has no value")
+    if len(value) > MAX_RECORD_BYTES:
+        raise PoisonRecord("too_large", f"the value has {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed")
+    try:
+        parsed = json.loads(
+            value.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_int=_integer
+        )
+    except UnicodeDecodeError as error:
+        raise PoisonRecord("malformed", f"the value is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise PoisonRecord("malformed", f"the value is not JSON: {error}"[:MESSAGE_CHARACTERS_MAX]) from None
+    except RecursionError:
+        raise PoisonRecord("malformed", _TOO_DEEP) from None
+    if not isinstance(parsed, dict):
+        raise PoisonRecord("malformed", "the value is not a JSON object")
+    try:
+        _quotes_of(parsed, MAX_DEPTH)
+    except RecursionError:
+        raise PoisonRecord("malformed", _TOO_DEEP) from None
+    return parsed
+
+
+_TOO_DEEP: Final = f"the JSON is nested more than {MAX_DEPTH} levels deep"
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    keys = [key for key, _ in pairs]
+    twice = next(key for key in keys if keys.count(key) > 1)
+    raise PoisonRecord("malformed", f"the key {twice!a:.100} occurs more than once")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise PoisonRecord("malformed", f"the value is not JSON: {name} is no JSON number")
+
+
+def _integer(digits: str) -> int | float:
+    """An integer; one too long for any field may have thousands of digits, which are not worth converting."""
+    return int(digits) if len(digits) <= 20 else float(digits)

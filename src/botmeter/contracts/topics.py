@@ -1,0 +1,118 @@
+"""The topics as data: names, directions, configuration, and which partition a key belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from struct import Struct
+from typing import Final, Literal
+
+from botmeter.domain.prices import DAY_MS
+
+Direction = Literal["in", "out", "internal"]
+
+_MEBIBYTE: Final = 1_048_576
+_MASK: Final = 0xFFFF_FFFF
+_MURMUR2_SEED: Final = 0x9747_B28C
+_MURMUR2_FACTOR: Final = 0x5BD1_E995
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic; `config` holds what differs from, or must not be left to, the broker's defaults."""
+
+    name: str
+    direction: Direction
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """All topics of one installation. All are keyed by account_id and have the same number of partitions."""
+
+    interactions: Topic
+    commands: Topic
+    journal: Topic
+    balances: Topic
+    alerts: Topic
+    handoffs: Topic
+    command_results: Topic
+    dead_letters: Topic
+    snapshots: Topic
+
+    @classmethod
+    def named(
+        cls, prefix: str = "botmeter.", interactions: str = "chat.interactions", commands: str = "billing.commands"
+    ) -> Topics:
+        """The topics with the names of this installation; `prefix` begins the name of each output."""
+        return cls(
+            interactions=Topic(interactions, "in", _input(retention_ms=7 * DAY_MS)),
+            commands=Topic(commands, "in", _input(retention_ms=30 * DAY_MS)),
+            journal=Topic(f"{prefix}journal", "out", _deleted(retention_ms=-1)),
+            balances=Topic(f"{prefix}balances", "out", _compacted(record_mebibytes=1)),
+            alerts=Topic(f"{prefix}alerts", "out", _deleted(retention_ms=7 * DAY_MS)),
+            handoffs=Topic(f"{prefix}handoffs", "out", _deleted(retention_ms=7 * DAY_MS)),
+            command_results=Topic(f"{prefix}command-results", "out", _deleted(retention_ms=7 * DAY_MS)),
+            # Larger than an input, so that an input that is too large still fits with its headers.
+            dead_letters=Topic(f"{prefix}dead-letters", "out", _deleted(retention_ms=30 * DAY_MS, record_mebibytes=4)),
+            # A whole account, with the results of its commands of 30 days (C1).
+            snapshots=Topic(f"{prefix}snapshots", "internal", _compacted(record_mebibytes=8)),
+        )
+
+    def all(self) -> tuple[Topic, ...]:
+        """Every topic, inputs first."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+def _input(*, retention_ms: int) -> dict[str, str]:
+    """The broker's clock stamps each record (`S7`, `C3`).
+
+    The topic takes more than the 1 MiB a record may have: a larger one becomes a dead letter that somebody sees, where
+    a refusing broker would leave it to each producer to notice.
+    """
+    return {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(retention_ms),
+        "max.message.bytes": str(3 * _MEBIBYTE),
+    }
+
+
+def _deleted(*, retention_ms: int, record_mebibytes: int = 1) -> dict[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "CreateTime",
+        "retention.ms": str(retention_ms),
+        "max.message.bytes": str(record_mebibytes * _MEBIBYTE),
+    }
+
+
+def _compacted(*, record_mebibytes: int) -> dict[str, str]:
+    """Compact only, never delete: an account that has been silent for years is still an account."""
+    return {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "CreateTime",
+        "max.message.bytes": str(record_mebibytes * _MEBIBYTE),
+    }
+
+
+@lru_cache(maxsize=65_536)  # the accounts of a busy worker; a miss costs microseconds
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key by Kafka's default partitioner, as Java and librdkafka's `murmur2_random` place it."""
+    return (_murmur2(key) & 0x7FFF_FFFF) % partitions
+
+
+def _murmur2(data: bytes) -> int:
+    """MurmurHash2 with Kafka's seed, unsigned 32 bit."""
+    length = len(data)
+    words, rest = divmod(length, 4)
+    hashed = _MURMUR2_SEED ^ length
+    for word in Struct(f"<{words}I").unpack_from(data):
+        mixed = word * _MURMUR2_FACTOR & _MASK
+        mixed = (mixed ^ mixed >> 24) * _MURMUR2_FACTOR & _MASK
+        hashed = hashed * _MURMUR2_FACTOR & _MASK ^ mixed
+    if rest:
+        hashed = (hashed ^ int.from_bytes(data[words * 4 :], "little")) * _MURMUR2_FACTOR & _MASK
+    hashed = (hashed ^ hashed >> 13) * _MURMUR2_FACTOR & _MASK
+    return hashed ^ hashed >> 15

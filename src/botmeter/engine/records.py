@@ -1,0 +1,50 @@
+"""Kafka records as the engine sees them: what it reads, what it writes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+Header = tuple[str, bytes | None]
+
+
+class Record(Protocol):
+    """A record as the Kafka client gives it; a tape's line looks the same."""
+
+    def topic(self) -> str:
+        """The topic it was read from."""
+
+    def partition(self) -> int:
+        """The partition it was read from."""
+
+    def offset(self) -> int:
+        """Its offset there."""
+
+    def key(self) -> bytes | None:
+        """Its key's bytes."""
+
+    def value(self) -> bytes | None:
+        """Its value's bytes."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """The kind of its timestamp, and the broker's time, UTC ms."""
+
+    def headers(self) -> list[Header] | None:
+        """Its headers, None or empty without any."""
+
+
+class Output(NamedTuple):
+    """A record to be written in the transaction; `timestamp` (UTC ms) only where the record's time is the event's."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+    timestamp: int | None = None
+
+
+def traceparent_of(record: Record) -> bytes | None:
+    """The W3C trace context the record came with, to be passed on."""
+    for name, value in record.headers() or ():
+        if name == "traceparent":
+            return value
+    return None

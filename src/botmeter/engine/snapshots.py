@@ -1,0 +1,69 @@
+"""When which account is written to the snapshots topic, so that a cold restore need not read the whole journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from botmeter.domain.account import Account
+
+
+@dataclass(slots=True)
+class _Pending:
+    account: Account
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueSnapshots:
+    """Accounts to be written now. All that the other accounts' snapshots lack lies at or after `journal_offset`."""
+
+    accounts: Mapping[bytes, Account]
+    journal_offset: int
+
+
+class SnapshotSchedule:
+    """One partition's: each account at most once in `interval_s`, the last change at the latest that long after it.
+
+    Every snapshot carries an offset of the journal, below which no account's snapshot lacks anything: a restore reads the
+    journal from the highest of these. So accounts are `pending` from the first event that their snapshot lacks.
+    """
+
+    def __init__(self, interval_s: float, pending: Mapping[bytes, tuple[Account, int]]) -> None:
+        """`pending`: the account and the offset of its first event that may be missing in its snapshot, in that order."""
+        self._interval_s = interval_s
+        self._pending = {key: _Pending(account, since) for key, (account, since) in pending.items()}
+        self._written_s: dict[bytes, float] = {}
+
+    def note(self, changed: Mapping[bytes, Account], journal_offset: int) -> None:
+        """These accounts changed, by events at or after `journal_offset`."""
+        for key, account in changed.items():
+            pending = self._pending.get(key)
+            if pending is None:
+                self._pending[key] = _Pending(account, journal_offset)
+            else:
+                pending.account = account
+
+    def due(self, now_s: float, journal_offset: int) -> DueSnapshots:
+        """What is to be written now (`now_s` by a monotonic clock); `journal_offset` is the end of the journal."""
+        accounts = {
+            key: pending.account
+            for key, pending in self._pending.items()
+            if now_s - self._written_s.get(key, -self._interval_s) >= self._interval_s
+        }
+        return DueSnapshots(accounts, self._floor(accounts, journal_offset))
+
+    def written(self, keys: Iterable[bytes], now_s: float) -> None:
+        """The transaction with these snapshots is committed."""
+        for key in keys:
+            self._written_s[key] = now_s
+            self._pending.pop(key, None)
+
+    def floor(self, journal_offset: int) -> int:
+        """The lowest offset of the journal that some account's snapshot may lack; `journal_offset` if none does."""
+        return self._floor((), journal_offset)
+
+    def _floor(self, but: Iterable[bytes] | Mapping[bytes, Account], journal_offset: int) -> int:
+        # Accounts became pending in the order of their offsets, so the first is the lowest.
+        rest = (pending.since for key, pending in self._pending.items() if key not in but)
+        return next(rest, journal_offset)

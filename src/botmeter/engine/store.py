@@ -1,0 +1,104 @@
+"""What a task remembers on disk: a cache of the journal, never its source. Deleting it loses nothing.
+
+One protocol, two implementations: RocksDB for the worker (`store_rocksdb.py`), memory for `replay` and for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from botmeter.domain.account import Account
+from botmeter.domain.sessions import Starts
+
+#: (account_id, end_user_id, preview): one 24-hour window at a time (`S2`).
+WindowKey = tuple[str, str, bool]
+#: (account_id, conversation_id).
+ChatKey = tuple[str, str]
+#: The `occurred_at` of a handoff that never was; far below every real time.
+NEVER: Final = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMark:
+    """What the store reflects: all of the journal before `journal_offset`, as of `written_at` (UTC ms).
+
+    No account's snapshot lacks an event before `snapshot_floor` (`snapshots.py`).
+    """
+
+    journal_offset: int
+    snapshot_floor: int
+    topic_id: str
+    written_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUpdate:
+    """The states one committed transaction changed; `accounts` are encoded already (they went into snapshots too)."""
+
+    accounts: Mapping[str, bytes]
+    windows: Mapping[WindowKey, Starts]
+    chats: Mapping[ChatKey, int]
+    mark: StoreMark
+
+
+class Store(Protocol):
+    """The states of one partition. Used by one thread at a time; every call may block on the disk."""
+
+    def mark(self) -> StoreMark | None:
+        """What the store reflects, None when it is empty."""
+
+    def accounts(self) -> Iterator[Account]:
+        """All accounts, asked for once, at the start of a task."""
+
+    def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
+        """The known session starts of each key, in order; empty where there are none."""
+
+    def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
+        """When each chat was handed off (`occurred_at`, UTC ms), in order; NEVER where it was not."""
+
+    def write(self, update: StoreUpdate) -> None:
+        """Writes all of the update or nothing. Called after its transaction is committed, never before."""
+
+    def sweep(self, before: int, limit: int) -> int:
+        """Looks at up to `limit` windows, drops those whose starts all lie before `before` (UTC ms); how many went."""
+
+    def close(self) -> None:
+        """Releases the files; the store cannot be used after it."""
+
+
+class MemoryStore:
+    """Kept in dictionaries, for as long as the process lives. Accounts are not kept: the task's memory holds them."""
+
+    def __init__(self) -> None:
+        self._windows: dict[WindowKey, Starts] = {}
+        self._chats: dict[ChatKey, int] = {}
+
+    def mark(self) -> StoreMark | None:
+        """None: every task starts from nothing."""
+        return None
+
+    def accounts(self) -> Iterator[Account]:
+        """None, likewise."""
+        return iter(())
+
+    def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
+        """The known session starts of each key, in order."""
+        return [self._windows.get(key, ()) for key in keys]
+
+    def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
+        """When each chat was handed off, in order."""
+        return [self._chats.get(key, NEVER) for key in keys]
+
+    def write(self, update: StoreUpdate) -> None:
+        """Keeps what changed."""
+        self._windows.update(update.windows)
+        self._chats.update(update.chats)
+
+    def sweep(self, before: int, limit: int) -> int:  # noqa: ARG002 - a tape is short enough to be kept whole
+        """Drops nothing."""
+        return 0
+
+    def close(self) -> None:
+        """There is nothing to release."""

@@ -1,0 +1,182 @@
+"""Tapes: records written down as lines, run through the same pure step as the worker's."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from botmeter.contracts.instants import millis
+from botmeter.contracts.topics import Topics
+from botmeter.domain.prices import Rules
+from botmeter.engine.pipeline import Decided, Meter
+from botmeter.engine.records import Header, Output
+from botmeter.engine.state import PartitionState
+from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
+from botmeter.errors import ConfigurationError
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+#: A tape is one process's memory anyway; nothing is forgotten before this many windows.
+_CACHE_WINDOWS = 1_000_000
+#: Kafka's name for a timestamp the broker set.
+_LOG_APPEND_TIME = 2
+
+
+class _Line(msgspec.Struct):
+    """One line: a record, or a tick of the timer."""
+
+    topic: str | None = None
+    key: str | None = None
+    timestamp: _Moment | None = None
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    headers: dict[str, str] = {}
+    partition: int | None = None
+    offset: int | None = None
+    tick: _Moment | None = None
+
+
+class TapeRecord:
+    """A record of a tape, with the face of the Kafka client's."""
+
+    __slots__ = ("_at", "_headers", "_key", "_offset", "_partition", "_topic", "_value")
+
+    def __init__(
+        self, topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, at: int, headers: list[Header]
+    ) -> None:
+        self._topic, self._partition, self._offset = topic, partition, offset
+        self._key, self._value, self._at, self._headers = key, value, at, headers
+
+    def topic(self) -> str:
+        """The topic's name."""
+        return self._topic
+
+    def partition(self) -> int:
+        """The partition's number."""
+        return self._partition
+
+    def offset(self) -> int:
+        """The offset, as written or as counted."""
+        return self._offset
+
+    def key(self) -> bytes | None:
+        """The key's bytes."""
+        return self._key
+
+    def value(self) -> bytes | None:
+        """The value's bytes."""
+        return self._value
+
+    def timestamp(self) -> tuple[int, int]:
+        """The broker's time, UTC ms."""
+        return _LOG_APPEND_TIME, self._at
+
+    def headers(self) -> list[Header] | None:
+        """The headers, if any."""
+        return self._headers
+
+
+class Tape:
+    """Runs lines one by one, each as a micro-batch of its own. Partitions that a line names are checked against the key."""
+
+    def __init__(self, topics: Topics, rules: Rules, partitions: int) -> None:
+        self._topics, self._rules, self._partitions = topics, rules, partitions
+        self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._meters: dict[int, tuple[Meter, MemoryStore]] = {}
+        self._decoder = msgspec.json.Decoder(_Line)
+
+    def run(self, lines: Iterable[bytes]) -> Iterator[Output]:
+        """The outputs of each line, in the order in which the worker would produce them.
+
+        Raises ConfigurationError for a line that is no record and no tick, naming its number.
+        """
+        for number, text in enumerate(lines, start=1):
+            if not text.strip():
+                continue
+            try:
+                line = self._decoder.decode(text)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"line {number} of the tape cannot be read: {error}") from None
+            if line.tick is not None:
+                yield from self._tick(millis(line.tick))
+            else:
+                yield from self._take(self._record(line, number))
+
+    def _record(self, line: _Line, number: int) -> TapeRecord:
+        inputs = (self._topics.interactions.name, self._topics.commands.name)
+        if line.topic not in inputs:
+            raise ConfigurationError(f"line {number} of the tape: topic is {line.topic!r}, not {' or '.join(inputs)}")
+        if line.timestamp is None:
+            raise ConfigurationError(f"line {number} of the tape has no timestamp")
+        partition = line.partition or 0
+        place = (line.topic, partition)
+        offset = self._counted[place] if line.offset is None else line.offset
+        self._counted[place] = offset + 1
+        if partition not in self._meters:
+            self._meters[partition] = self._meter(partition, is_named=line.partition is not None)
+        key = None if line.key is None else line.key.encode("utf-8", "surrogateescape")
+        headers: list[Header] = [(name, value.encode()) for name, value in line.headers.items()]
+        return TapeRecord(line.topic, partition, offset, key, _raw(line.value), millis(line.timestamp), headers)
+
+    def _meter(self, partition: int, *, is_named: bool) -> tuple[Meter, MemoryStore]:
+        store = MemoryStore()
+        state = PartitionState(store, self._rules, _CACHE_WINDOWS)
+        partitions = self._partitions if is_named else None
+        return Meter(partition, partitions, state, self._topics, self._rules, next_offset=0), store
+
+    def _take(self, record: TapeRecord) -> list[Output]:
+        meter, store = self._meters[record.partition()]
+        meter.begin()
+        if record.topic() == self._topics.interactions.name:
+            meter.take_interactions([record])
+        else:
+            meter.take_command(record)
+        return _committed(meter.end(), store)
+
+    def _tick(self, at: int) -> Iterator[Output]:
+        for meter, store in self._meters.values():
+            meter.begin()
+            meter.tick(at)
+            yield from _committed(meter.end(), store)
+
+
+def _committed(decided: Decided, store: MemoryStore) -> list[Output]:
+    mark = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
+    store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, mark))
+    return decided.outputs
+
+
+def _raw(value: msgspec.Raw) -> bytes | None:
+    """The record's bytes: a JSON string stands for raw bytes, null for none, anything else for itself."""
+    text = bytes(value)
+    if text == b"null":
+        return None
+    if text.startswith(b'"'):
+        return str(json.loads(text)).encode("utf-8", "surrogateescape")
+    return text
+
+
+def output_line(output: Output) -> bytes:
+    """An output as a line of JSON: `topic`, `key`, `headers` as an object of strings, `value`."""
+    headers = {name: _text(value) for name, value in output.headers}
+    head = json.dumps({"topic": output.topic, "key": _text(output.key), "headers": headers})
+    return f'{head[:-1]}, "value": {_value(output.value)}}}\n'.encode()
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def _value(value: bytes | None) -> str:
+    """A JSON object as it is, on one line; all else as a string of its bytes, as tapes have them."""
+    if value is None:
+        return "null"
+    try:
+        if value.startswith(b"{"):
+            return msgspec.json.encode(msgspec.json.decode(value)).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # not JSON: shown as the bytes it is
+    return json.dumps(_text(value))

@@ -1,0 +1,160 @@
+"""A task is one partition's unit of work: its inputs, in one order, and the states they decide on.
+
+                 restored                 revoked, lost, stopped
+    CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
+                   ^             |
+                   +-------------+  a commit failed: memory is dropped and restored
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from botmeter.engine.pipeline import Meter
+from botmeter.engine.records import Record
+from botmeter.engine.store import Store
+from botmeter.errors import InvariantViolated
+
+
+class Status(Enum):
+    """Where a task stands; see the drawing above."""
+
+    CREATED = "created"
+    RESTORING = "restoring"
+    RUNNING = "running"
+    CLOSED = "closed"
+
+
+_LEGAL: Final = {
+    Status.CREATED: {Status.RESTORING, Status.CLOSED},
+    Status.RESTORING: {Status.RUNNING, Status.RESTORING, Status.CLOSED},
+    Status.RUNNING: {Status.RESTORING, Status.CLOSED},
+    Status.CLOSED: set[Status](),
+}
+
+
+@dataclass(slots=True)
+class Input:
+    """One of the two input partitions of a task: what was read from it and not yet taken."""
+
+    #: The offset after the last record taken: what is committed.
+    position: int
+    waiting: deque[Record] = field(default_factory=deque)
+    #: Whether everything the broker had was read, as far as is known.
+    is_at_end: bool = False
+
+    def add(self, record: Record) -> None:
+        """One more record, in offset order."""
+        self.waiting.append(record)
+        self.is_at_end = False
+
+    def head_at(self) -> int:
+        """The broker's time of the first record waiting, UTC ms."""
+        return self.waiting[0].timestamp()[1]
+
+
+Run = list[Record]
+
+
+class Task:
+    """One partition. Its interactions and commands are taken in the order of the broker's timestamps.
+
+    The two inputs arrive on ways of their own, so the next record is known only when both have one waiting, or the one
+    that has none is at its end. That makes a backlog be taken in the order in which it came to be: a purchase before the
+    chats that followed it. Of two with the same timestamp the command goes first.
+    """
+
+    def __init__(self, partition: int, interactions_from: int, commands_from: int) -> None:
+        self.partition = partition
+        self.status = Status.CREATED
+        self.interactions = Input(interactions_from)
+        self.commands = Input(commands_from)
+        self._meter: Meter | None = None
+        self._store: Store | None = None
+        #: The journal's offset after the last record of this task; known from deliveries.
+        self.journal_offset = 0
+
+    def transition_to(self, status: Status) -> None:
+        """Moves on; raises InvariantViolated where the drawing has no arrow."""
+        if status not in _LEGAL[self.status]:
+            raise InvariantViolated(f"task {self.partition} cannot go from {self.status.value} to {status.value}")
+        self.status = status
+
+    def run(self, meter: Meter, store: Store, journal_offset: int) -> None:
+        """Takes over what was restored and begins."""
+        self.transition_to(Status.RUNNING)
+        self._meter, self._store, self.journal_offset = meter, store, journal_offset
+
+    def restart(self, interactions_from: int, commands_from: int) -> None:
+        """Forgets everything after the last commit; the task is to be restored again."""
+        self.transition_to(Status.RESTORING)
+        self._release()
+        self.interactions, self.commands = Input(interactions_from), Input(commands_from)
+
+    def close(self) -> None:
+        """Ends the task without a commit."""
+        self.transition_to(Status.CLOSED)
+        self._release()
+
+    def _release(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        self._meter = self._store = None
+
+    @property
+    def meter(self) -> Meter:
+        """Raises InvariantViolated unless the task is running."""
+        if self._meter is None:
+            raise InvariantViolated(f"task {self.partition} is {self.status.value} and has no states")
+        return self._meter
+
+    @property
+    def store(self) -> Store:
+        """Raises InvariantViolated unless the task is running."""
+        if self._store is None:
+            raise InvariantViolated(f"task {self.partition} is {self.status.value} and has no store")
+        return self._store
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that the broker had was read and taken: then the timer may run ahead of the log."""
+        return all(i.is_at_end and not i.waiting for i in (self.interactions, self.commands))
+
+    def runs(self) -> Iterator[tuple[Run, Record | None]]:
+        """What can be taken now: runs of interactions, each with the command that follows it, if any."""
+        while True:
+            run, command = self._next_run(), None
+            if self._is_command_next():
+                command = self.commands.waiting.popleft()
+                self.commands.position = command.offset() + 1
+            if not run and command is None:
+                return
+            yield run, command
+
+    def _next_run(self) -> Run:
+        interactions, commands = self.interactions, self.commands
+        waiting = interactions.waiting
+        if commands.waiting:
+            until = commands.head_at()
+            run: Run = []
+            while waiting and interactions.head_at() < until:
+                run.append(waiting.popleft())
+        elif commands.is_at_end:
+            run = list(waiting)
+            waiting.clear()
+        else:
+            return []
+        if run:
+            interactions.position = run[-1].offset() + 1
+        return run
+
+    def _is_command_next(self) -> bool:
+        if not self.commands.waiting:
+            return False
+        if self.interactions.waiting:
+            return self.commands.head_at() <= self.interactions.head_at()
+        return self.interactions.is_at_end
