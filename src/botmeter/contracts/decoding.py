@@ -55,8 +55,8 @@ _decode_hot: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(HotInteraction
 _decode_fields: Final[Callable[[bytes], dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any]).decode
 #: What the fast decoders raise; the exact one then tells what is wrong, if anything.
 _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-#: Quotation marks of the seven fields that are always there, all of them strings: two a key, two a value.
-_QUOTES: Final = 4 * 7
+#: Quotation marks of the fields that are always there, all of them strings: two a key, two a value.
+_QUOTES: Final = 4 * sum(field.is_required() for field in InteractionMessage.model_fields.values())
 
 
 # --- Interactions ----------------------------------------------------------------------------------------------------
@@ -70,16 +70,17 @@ def decode_interaction(value: bytes | None) -> HotInteraction:
     if value is None or len(value) > MAX_RECORD_BYTES:
         return _decode_exactly(value)
     try:
-        hot = _decode_hot(value)
+        hot: HotInteraction = _decode_hot(value)
     except _DECODE_ERRORS:
         return _decode_exactly(value)
     quotes = _QUOTES
-    bot_id = hot.bot_id
+    bot_id: object = hot.bot_id
     if bot_id is UNSET:
         hot.bot_id = None
     else:
         quotes += 2 if bot_id is None else 4
-    if hot.preview is UNSET:
+    preview: object = hot.preview
+    if preview is UNSET:
         hot.preview = False
     else:
         quotes += 2

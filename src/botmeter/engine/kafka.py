@@ -1,233 +1,194 @@
-"""Kafka clients: their configuration, their making, and what their errors ask us to do. No other module makes a client.
+"""The face of Kafka in the engine: clients are made, asked and understood through this module.
 
-What the error of a client asks for, first match wins (`classify`):
-
-| error | raised as | because |
-|---|---|---|
-| a permission is missing, the login is refused | ClusterError | a person has to grant it |
-| fenced by a newer producer or group member | TaskMigrated | somebody else owns what we own |
-| any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
-| the transaction must be aborted | TransactionAborted | nothing of the batch counts |
-| marked retriable, or a passing fault of the cluster | Retriable | the same call again, bounded by the caller |
-| a topic is missing, too small or refused, an offset is gone | ClusterError | a person has to mend it |
-| anything else | OutcomeUnknown | librdkafka: treat what is not classified as fatal |
-
-Two errors mean different things in different places, so callers look at them first: `_PARTITION_EOF` is no error, and
-`_AUTO_OFFSET_RESET` or `OFFSET_OUT_OF_RANGE` during a restore means that the local store is older than the log. A call of
-the transactional producer that stays Retriable past the caller's deadline is an OutcomeUnknown.
+`kafka_clients` configures and makes them, `kafka_errors` says what their errors ask for. Here is what one asks of a
+cluster besides records: is it there, where do partitions begin and end, which topic is it.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
 
-from botmeter.client_options import kafka_variable
-from botmeter.errors import (
-    BotmeterError,
-    ClusterError,
-    ConfigurationError,
-    OutcomeUnknown,
-    Retriable,
-    TaskMigrated,
-    TransactionAborted,
+from botmeter.engine.kafka_clients import (
+    MESSAGE_MAX_BYTES,
+    Config,
+    admin_config,
+    consumer_config,
+    make_admin,
+    make_consumer,
+    make_producer,
+    producer_config,
+    reader_config,
+    simple_producer_config,
 )
+from botmeter.engine.kafka_errors import cause, classify
+from botmeter.errors import ClusterError, Retriable
 
-Config = dict[str, Any]
+__all__ = [
+    "MESSAGE_MAX_BYTES",
+    "Config",
+    "admin_config",
+    "begin_offsets",
+    "cause",
+    "classify",
+    "consumer_config",
+    "end_offsets",
+    "make_admin",
+    "make_consumer",
+    "make_producer",
+    "offsets_at",
+    "producer_config",
+    "reader_config",
+    "retried",
+    "simple_producer_config",
+    "topic_ids",
+    "wait_for_broker",
+]
+
 T = TypeVar("T")
 
-#: Largest record we write. A dead letter keeps the record it is about, and brokers of the field take 1 to 8 MiB.
-MESSAGE_MAX_BYTES: Final = 9 * 1024 * 1024
-#: One answer of the broker; a call is several of them within its own limit.
+#: One answer of the broker; a question is asked again within its own limit.
 REQUEST_TIMEOUT_S: Final = 5.0
-#: How long reads of metadata are retried through leader changes and restarts of brokers.
-METADATA_TIMEOUT_S: Final = 30.0
-#: Between two attempts: long enough for a leader election to matter, short enough not to be felt.
+#: Through a leader election or the restart of a broker.
+QUESTION_TIMEOUT_S: Final = 30.0
+#: After a topic is made, until every broker knows it.
+_PROPAGATION_S: Final = 5.0
+#: Between two attempts.
 _PAUSE_S: Final = 0.2
 #: How often waiting for the broker says so.
 _REPORT_INTERVAL_S: Final = 5.0
 
-_PERMISSIONS: Final[Mapping[int, str]] = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant READ and DESCRIBE on the input topics, the journal and the snapshots, "
-    "WRITE and DESCRIBE on the output topics",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "grant READ on the consumer group",
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "grant WRITE and DESCRIBE on the transactional ids "
-    "that begin with the group's name",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant IDEMPOTENT_WRITE, and CREATE for `botmeter topics create`, on the cluster",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "check user and password (BOTMETER_KAFKA__SASL_*)",
-    KafkaError._AUTHENTICATION: "check user and password (BOTMETER_KAFKA__SASL_*)",
-}
-_FENCED: Final = frozenset({
-    KafkaError._ASSIGNMENT_LOST,
-    KafkaError._FENCED,
-    KafkaError._MAX_POLL_EXCEEDED,
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError.FENCED_MEMBER_EPOCH,
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError.INVALID_PRODUCER_ID_MAPPING,
-    KafkaError.PRODUCER_FENCED,
-    KafkaError.STALE_MEMBER_EPOCH,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.UNRELEASED_INSTANCE_ID,
-})
-#: Delivery failed: librdkafka fails the transaction with it, but the report of a record carries no flags.
-_UNDELIVERED: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError.TRANSACTION_ABORTABLE})
-#: librdkafka flags as retriable only what transactional calls return; these are the same faults from other calls.
-_PASSING: Final = frozenset({
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._RESOLVE,
-    KafkaError._TIMED_OUT,
-    KafkaError._TIMED_OUT_QUEUE,
-    KafkaError._TRANSPORT,
-    KafkaError._WAIT_COORD,
-    KafkaError.BROKER_NOT_AVAILABLE,
-    KafkaError.CONCURRENT_TRANSACTIONS,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.KAFKA_STORAGE_ERROR,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NETWORK_EXCEPTION,
-    KafkaError.NOT_CONTROLLER,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.NOT_ENOUGH_REPLICAS,
-    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.OFFSET_NOT_AVAILABLE,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.REPLICA_NOT_AVAILABLE,
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError.THROTTLING_QUOTA_EXCEEDED,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-    KafkaError.UNSTABLE_OFFSET_COMMIT,
-})
-_CHECK_TOPICS: Final = "run: botmeter topics create"
-_MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART: _CHECK_TOPICS,
-    KafkaError._UNKNOWN_TOPIC: _CHECK_TOPICS,
-    KafkaError._UNKNOWN_PARTITION: _CHECK_TOPICS,
-    KafkaError.UNKNOWN_TOPIC_ID: "the topic was deleted and made again; restart the worker",
-    KafkaError.TOPIC_EXCEPTION: "the broker refuses the topic's name",
-    KafkaError.MSG_SIZE_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",
-    KafkaError.RECORD_LIST_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",
-    KafkaError.OFFSET_OUT_OF_RANGE: "records were deleted before they were read; see the retention of the topic",
-    KafkaError._AUTO_OFFSET_RESET: "records were deleted before they were read; see the retention of the topic",
-    KafkaError.INVALID_TRANSACTION_TIMEOUT: "BOTMETER_TRANSACTION_TIMEOUT_MS is above the broker's transaction.max.timeout.ms",
-    KafkaError.INVALID_REPLICATION_FACTOR: "set BOTMETER_REPLICATION_FACTOR to at most the number of brokers",
-    KafkaError.INVALID_PARTITIONS: "set BOTMETER_PARTITIONS",
-    KafkaError.INVALID_CONFIG: "the broker refuses the topic's configuration",
-    KafkaError.POLICY_VIOLATION: "a policy of the cluster forbids it",
-    KafkaError.GROUP_MAX_SIZE_REACHED: "the broker's group.max.size allows no further worker",
-    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "the group has members of another kind; set BOTMETER_GROUP",
-    KafkaError.INVALID_SESSION_TIMEOUT: "the session timeout is outside the broker's group.*.session.timeout.ms",
-    KafkaError.UNSUPPORTED_VERSION: "the broker is too old",
-    KafkaError._UNSUPPORTED_FEATURE: "the broker is too old",
-}
+#: Their makers carry no types.
+_EARLIEST: Final = _OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: Final = _OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_SILENT: Final = logging.getLogger("botmeter.librdkafka.waiting")
+_SILENT.disabled = True
 
 
-def classify(error: KafkaError, about: str = "") -> BotmeterError:
-    """What to raise for `error`, by the table at the top of this module.
+def wait_for_broker(config: Config, timeout_s: float, report: Callable[[str], None]) -> None:
+    """Return once a broker answers; until then `report` one line every few seconds.
 
     Args:
-        error: as a client raised, returned or reported it.
-        about: what the call was for, such as a topic's name, when the error does not say.
+        config: of an admin client.
+        timeout_s: how long to try; even 0 is one attempt.
+        report: takes the line.
+
+    Raises:
+        ClusterError: no answer in time, or the login was refused, which no waiting mends.
     """
-    code = error.code()
-    line = f"{f'{about}: ' if about else ''}{error.str()} ({error.name()})"
-    if permission := _PERMISSIONS.get(code):
-        return ClusterError(f"{line}; {permission}")
-    if code in _FENCED and not error.txn_requires_abort():
-        return TaskMigrated(line)
-    if error.fatal():
-        return OutcomeUnknown(line)
-    if error.txn_requires_abort() or code in _UNDELIVERED:
-        return TransactionAborted(line)
-    if error.retriable() or code in _PASSING:
-        return Retriable(line)
-    if remedy := _MENDED_BY_A_PERSON.get(code):
-        return ClusterError(f"{line}; {remedy}")
-    return OutcomeUnknown(line)
+    servers = config["bootstrap.servers"]
+    deadline = time.monotonic() + timeout_s
+    faults: list[KafkaError] = []
+    # librdkafka would log every refused connection, several a second; what matters of them is in our line.
+    with make_admin({**config, "logger": _SILENT, "error_cb": faults.append}) as admin:
+        while not _answers(admin, min(_REPORT_INTERVAL_S, max(deadline - time.monotonic(), 1.0))):
+            admin.poll(0)  # serves error_cb
+            reason = _reason(faults)
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise ClusterError(
+                    f"cannot reach Kafka at {servers}, tried for {timeout_s:g} s{reason}; "
+                    "see BOTMETER_BOOTSTRAP_SERVERS and BOTMETER_BROKER_TIMEOUT_S"
+                )
+            report(f"cannot reach Kafka at {servers} yet{reason}, trying for another {left_s:.0f} s")
+            faults.clear()
 
 
-def cause(exception: KafkaException) -> KafkaError:
-    """The error inside an exception of the client."""
-    error = exception.args[0]
-    if not isinstance(error, KafkaError):
-        raise TypeError(f"not an error of the client: {error!r}") from exception
-    return error
+def _answers(admin: AdminClient, timeout_s: float) -> bool:
+    try:
+        admin.describe_cluster(request_timeout=timeout_s).result()
+    except KafkaException as exception:
+        error = classify(cause(exception))
+        if not isinstance(error, Retriable):
+            raise error from exception
+        return False
+    return True
 
 
-def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
-    """The worker's consumer: a member of the group that commits only through the producer's transaction."""
-    tuned: Config = {
-        **_READING,
-        "client.id": "botmeter-worker",
-        # A killed worker's partitions move after this. Less would mistake a long garbage collection of the broker or a
-        # paused container for a death; the transaction timeout keeps the next owner waiting about as long anyway.
-        "session.timeout.ms": 15_000,
-        "heartbeat.interval.ms": 3_000,
-        # The consumer is polled all the time, during restores too; a worker silent for so long hangs.
-        "max.poll.interval.ms": 120_000,
-        **kafka,
-    }
-    fixed: Config = {**_EXACTLY_ONCE_READING, "group.id": group, "partition.assignment.strategy": "cooperative-sticky"}
-    if tuned.get("group.protocol") == "consumer":  # then the broker decides these, and librdkafka refuses them
-        for option in ("session.timeout.ms", "heartbeat.interval.ms"):
-            del tuned[option]
-        del fixed["partition.assignment.strategy"]
-    return _config(bootstrap_servers, tuned, fixed)
+def _reason(faults: list[KafkaError]) -> str:
+    """Why, as far as librdkafka said. Raises what waiting cannot mend."""
+    for fault in faults:
+        if isinstance(refused := classify(fault), ClusterError):
+            raise refused
+    telling = [fault.str() for fault in faults if fault.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001
+    # librdkafka ends the line with how long it had tried.
+    return f" ({telling[-1].partition(' (after ')[0]})" if telling else ""
 
 
-def reader_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
-    """A consumer for `assign` alone, as restores use it: never subscribed, so it never becomes a member of `group`.
+def begin_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """Offset of the first record each partition still has. Raises ClusterError, Retriable."""
+    return _offsets(admin, topic, partitions, _EARLIEST)
 
-    librdkafka wants a group even then; with the worker's own, a restore needs no further permission.
+
+def end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """The high watermark of each partition, open transactions included. Raises ClusterError, Retriable."""
+    return _offsets(admin, topic, partitions, _LATEST)
+
+
+def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int]:
+    """Offset of each partition's first record at or after `timestamp_ms` (UTC ms), or its end when there is none.
+
+    Raises ClusterError, Retriable.
     """
-    own = {option: value for option, value in kafka.items() if option not in _OF_MEMBERS}
-    tuned: Config = {**_READING, "client.id": "botmeter-reader", **own}
-    return _config(bootstrap_servers, tuned, {**_EXACTLY_ONCE_READING, "group.id": group})
+    wanted = list(partitions)
+    ends = end_offsets(admin, topic, wanted)  # asked first, so that a record written meanwhile is not stepped over
+    found = _offsets(admin, topic, wanted, _OffsetSpec.for_timestamp(timestamp_ms))
+    return {partition: ends[partition] if offset < 0 else offset for partition, offset in found.items()}
 
 
-def producer_config(
-    kafka: Mapping[str, str], bootstrap_servers: str, transactional_id: str, transaction_timeout_ms: int
-) -> Config:
-    """The transactional producer of a worker: one micro-batch, one transaction."""
-    fixed: Config = {
-        **_CONTRACTUAL_WRITING,
-        "transactional.id": transactional_id,
-        "transaction.timeout.ms": transaction_timeout_ms,
-    }
-    return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-worker", **kafka}, fixed)
+def _offsets(admin: AdminClient, topic: str, partitions: Iterable[int], spec: _OffsetSpec) -> dict[int, int]:
+    asked = {TopicPartition(topic, partition): spec for partition in partitions}
+    if not asked:
+        return {}
+
+    def ask() -> dict[int, int]:
+        # Read uncommitted gives the high watermark. The last stable offset, which read committed gives, would hide
+        # records that another worker's open transaction is about to commit.
+        answers = admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_TIMEOUT_S
+        )
+        return {partition.partition: answer.result().offset for partition, answer in answers.items()}
+
+    return retried(ask, topic)
 
 
-def simple_producer_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
-    """A producer without transactions, for whoever writes inputs: the simulation, the demo, tests."""
-    return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-source", **kafka}, _CONTRACTUAL_WRITING)
+def topic_ids(admin: AdminClient, names: Iterable[str]) -> dict[str, str]:
+    """The id of each topic: it changes when a topic is deleted and made again. Raises ClusterError, Retriable."""
+    return {name: _topic_id(admin, name) for name in names}
 
 
-def admin_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
-    """The client that asks about topics and offsets and makes topics."""
-    return _config(bootstrap_servers, {"client.id": "botmeter-admin", **kafka}, {})
+def _topic_id(admin: AdminClient, name: str) -> str:
+    def ask() -> str:
+        answers = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
+        return str(answers[name].result().topic_id)
+
+    return retried(ask, name)
 
 
-def make_consumer(config: Config) -> Consumer:
-    """A consumer. Raises ConfigurationError for an option librdkafka does not take."""
-    return _made(lambda: Consumer(config))
+def retried(ask: Callable[[], T], about: str) -> T:
+    """What `ask` returns, asked again while the fault is a passing one, for at most 30 s.
 
-
-def make_producer(config: Config) -> Producer:
-    """A producer. Raises ConfigurationError for an option librdkafka does not take."""
-    return _made(lambda: Producer(config))
-
-
-def make_admin(config: Config) -> AdminClient:
-    """An admin client. Raises ConfigurationError for an option librdkafka does not take."""
-    return _made(lambda: AdminClient(config))
+    Raises:
+        BotmeterError: by `classify`; Retriable when time is up.
+    """
+    begun = time.monotonic()
+    while True:
+        try:
+            return ask()
+        except KafkaException as exception:
+            fault = cause(exception)
+            error = classify(fault, about)
+            if isinstance(error, Retriable):
+                limit_s = QUESTION_TIMEOUT_S
+            else:
+                limit_s = _PROPAGATION_S if fault.code() == KafkaError.UNKNOWN_TOPIC_OR_PART else 0.0
+            if time.monotonic() - begun >= limit_s:
+                raise error from exception
+        time.sleep(_PAUSE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 Header = tuple[str, bytes | None]
@@ -38,7 +39,7 @@ class Output(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: list[Header]
+    headers: Sequence[Header]
     timestamp: int | None = None
 
 

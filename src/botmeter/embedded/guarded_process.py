@@ -1,0 +1,93 @@
+"""A child process that does not outlive us, by way of a guard."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from botmeter.embedded.errors import EmbeddedKafkaUnavailable
+
+#: Starting a program and killing one take milliseconds; this long means that the machine has come to a halt.
+GUARD_TIMEOUT_S = 60.0
+
+GUARD_ENDED = "the process that guards the embedded Apache Kafka has ended; was it killed?"
+
+
+class GuardedProcess:
+    """One process at a time, with a directory of its own; both are gone when we are, even by kill -9.
+
+    Not for use by several threads.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Hand `directory` over to a new guard, which deletes it in the end."""
+        self._guard = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us alone; the guard learns of our end by its pipe
+        )
+        self._events: queue.SimpleQueue[dict[str, int] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read_events, name="embedded-kafka-guard", daemon=True)
+        self._reader.start()
+        #: Of the process started last; None before the first.
+        self.pid: int | None = None
+        #: None while it runs.
+        self.exit_code: int | None = None
+
+    def start(self, command: Sequence[str]) -> None:
+        """Run `command` in the directory, output appended to server.log; the one before must have ended."""
+        assert self.pid is None or self.has_exited(within_s=0), "the process started before still runs"
+        self._order(start=list(command))
+        self.exit_code = None
+        self.pid = self._next_event("started", GUARD_TIMEOUT_S)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process; nothing happens when it has ended."""
+        self._order(signal=int(number))
+
+    def has_exited(self, within_s: float) -> bool:
+        """Wait for the end of the process, at most `within_s` seconds, and say whether it came."""
+        if self.exit_code is None:
+            self.exit_code = self._next_event("exited", within_s)
+        return self.exit_code is not None
+
+    def close(self) -> None:
+        """Kill the process, delete the directory, end the guard."""
+        _pipe(self._guard.stdin).close()
+        self._guard.wait(GUARD_TIMEOUT_S)
+        self._reader.join()
+
+    def _order(self, **order: Any) -> None:
+        try:
+            print(json.dumps(order), file=_pipe(self._guard.stdin), flush=True)
+        except BrokenPipeError as error:
+            raise EmbeddedKafkaUnavailable(GUARD_ENDED) from error
+
+    def _next_event(self, name: str, within_s: float) -> int | None:
+        try:
+            event = self._events.get(timeout=within_s)
+        except queue.Empty:
+            return None
+        if event is None:
+            raise EmbeddedKafkaUnavailable(GUARD_ENDED)
+        return event[name]
+
+    def _read_events(self) -> None:
+        with _pipe(self._guard.stdout) as events:
+            for line in events:
+                self._events.put(json.loads(line))
+        self._events.put(None)
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None, "the guard is started with pipes"
+    return stream

@@ -1,0 +1,64 @@
+"""The configuration of the embedded broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+#: One broker, many short-lived topics, and tests that want a rebalance now rather than in a minute.
+BROKER_PROPERTIES: Mapping[str, str] = {
+    # A topic that nobody created is a mistake in a test, not a topic.
+    "auto.create.topics.enable": "false",
+    # Records of 10 MB, as clients with generous settings send them.
+    "message.max.bytes": str(16 * 1024 * 1024),
+    # There is only one broker to replicate to.
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # Kafka's 50 each would be created, and loaded after every bounce, for a handful of groups and
+    # transactional ids.
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.num.partitions": "4",
+    # A group is complete when its first member is there, and a new assignment need not wait for more changes.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.consumer.assignment.interval.ms": "0",
+    # Members of both protocols may ask for short sessions, so that a killed one is missed soon ...
+    "group.min.session.timeout.ms": "1000",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    # ... and with group.protocol=consumer, where the broker decides, they get one.
+    "group.consumer.session.timeout.ms": "6000",
+    "group.consumer.heartbeat.interval.ms": "500",
+    # After kill() the broker cannot register again before the session of its former life has ended.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # Two index files are allocated in full for each partition: 10 MB is much for hundreds of small topics.
+    "log.index.size.max.bytes": str(512 * 1024),
+    # The cleaner takes this from the heap at start; 128 MB would be a quarter of it.
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+}
+
+
+def server_properties(*, broker_port: int, controller_port: int, overrides: Mapping[str, str]) -> str:
+    """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`."""
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": "data",
+        **BROKER_PROPERTIES,
+        **overrides,
+    }
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
+
+
+def _escaped(value: str) -> str:
+    """Backslashes, line ends and what is not ASCII: Java's properties escape them as JSON does."""
+    return json.dumps(value)[1:-1]

@@ -1,0 +1,172 @@
+"""How each Kafka client is configured and made.
+
+Options of BOTMETER_KAFKA__* win over what only tunes, never over what the guarantees rest on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from botmeter.engine.kafka_errors import cause
+from botmeter.errors import ConfigurationError
+
+Config = dict[str, Any]
+Client = TypeVar("Client")
+
+#: Largest record we read or write. A dead letter keeps the record it is about, and a snapshot is one record.
+MESSAGE_MAX_BYTES: Final = 9 * 1024 * 1024
+
+_EVERY_CLIENT: Final[Config] = {
+    # Back within seconds after a broker returned; the default of 10 s is longer than most restarts.
+    "reconnect.backoff.ms": 200,
+    "reconnect.backoff.max.ms": 2_000,
+    # Firewalls forget idle connections without a word.
+    "socket.keepalive.enable": True,
+    # Brokers close idle connections; that is no news.
+    "log.connection.close": False,
+    # Client metrics pushed to the broker: one more conversation at every start and stop that nobody listens to here.
+    "enable.metrics.push": False,
+}
+_READING: Final[Config] = {
+    # An answer comes as soon as there is a byte; only an idle broker keeps the request, and for less than the default
+    # 500 ms, because partitions just assigned or rewound have to wait for it.
+    "fetch.min.bytes": 1,
+    "fetch.wait.max.ms": 100,
+    # One partition alone should fill a micro-batch in a few fetches.
+    "max.partition.fetch.bytes": 4 * 1024 * 1024,
+    # Prefetched beyond the batch at work. The backoff is how long fetching pauses once the queue is full: the default
+    # of 1 s would let the queue run dry at full speed.
+    "queued.min.messages": 100_000,
+    "queued.max.messages.kbytes": 64 * 1024,
+    "fetch.queue.backoff.ms": 10,
+    # A leader that moved is found again at once.
+    "fetch.error.backoff.ms": 100,
+    # The broker's disk is not to be trusted with money.
+    "check.crcs": True,
+}
+_EXACTLY_ONCE_READING: Final[Config] = {
+    "isolation.level": "read_committed",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    # A lost offset is an error somebody decides about, never a jump.
+    "auto.offset.reset": "error",
+    "allow.auto.create.topics": False,
+}
+_WRITING: Final[Config] = {
+    # A commit flushes at once; until then a few milliseconds make full batches of what is decided meanwhile.
+    "linger.ms": 5,
+    "compression.type": "lz4",
+    # All of one micro-batch, several records for each input.
+    "queue.buffering.max.messages": 1_000_000,
+    "queue.buffering.max.kbytes": 512 * 1024,
+}
+_CONTRACTUAL_WRITING: Final[Config] = {
+    "enable.idempotence": True,
+    "acks": "all",
+    # The partition of an account is part of the contract: what Java clients compute.
+    "partitioner": "murmur2_random",
+    "message.max.bytes": MESSAGE_MAX_BYTES,
+    # A call of Python for each delivered record is a tenth of the budget; a commit fails when one was not delivered.
+    "delivery.report.only.error": True,
+}
+#: Options only a member of the group may have; two consumers with one group.instance.id fence each other.
+_OF_MEMBERS: Final = ("group.instance.id", "group.protocol", "group.remote.assignor")
+
+
+class _NotOfThisRole(logging.Filter):
+    """Drops librdkafka's warning that a producer has no use for an option of consumers, and so on.
+
+    All options of BOTMETER_KAFKA__* go to all clients, so it says nothing.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "property and will be ignored by this" not in record.getMessage()
+
+
+_LOG: Final = logging.getLogger("botmeter.librdkafka")
+_LOG.addFilter(_NotOfThisRole())
+
+
+def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
+    """The worker's consumer: a member of the group that commits only through the producer's transaction."""
+    tuned: Config = {
+        **_READING,
+        "client.id": "botmeter-worker",
+        # A killed worker's partitions move after this. Less would mistake a long garbage collection of the broker or a
+        # paused container for a death; the transaction timeout keeps the next owner waiting about as long anyway.
+        "session.timeout.ms": 15_000,
+        "heartbeat.interval.ms": 3_000,
+        # The consumer is polled all the time, during restores too; a worker silent for so long hangs.
+        "max.poll.interval.ms": 120_000,
+        **kafka,
+    }
+    fixed: Config = {**_EXACTLY_ONCE_READING, "group.id": group, "partition.assignment.strategy": "cooperative-sticky"}
+    if tuned.get("group.protocol") == "consumer":  # then the broker decides these, and librdkafka refuses them
+        for option in ("session.timeout.ms", "heartbeat.interval.ms"):
+            del tuned[option]
+        del fixed["partition.assignment.strategy"]
+    return _config(bootstrap_servers, tuned, fixed)
+
+
+def reader_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
+    """A consumer for `assign` alone, as restores use it: never subscribed, so it never becomes a member of `group`.
+
+    librdkafka wants a group even then; with the worker's own, a restore needs no further permission.
+    """
+    own = {option: value for option, value in kafka.items() if option not in _OF_MEMBERS}
+    tuned: Config = {**_READING, "client.id": "botmeter-reader", **own}
+    return _config(bootstrap_servers, tuned, {**_EXACTLY_ONCE_READING, "group.id": group})
+
+
+def producer_config(
+    kafka: Mapping[str, str], bootstrap_servers: str, transactional_id: str, transaction_timeout_ms: int
+) -> Config:
+    """The transactional producer of a worker: one micro-batch, one transaction."""
+    fixed: Config = {
+        **_CONTRACTUAL_WRITING,
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": transaction_timeout_ms,
+    }
+    return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-worker", **kafka}, fixed)
+
+
+def simple_producer_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
+    """A producer without transactions, for whoever writes inputs: the simulation, the demo, tests."""
+    return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-source", **kafka}, _CONTRACTUAL_WRITING)
+
+
+def admin_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
+    """The client that asks about topics and offsets and makes topics."""
+    return _config(bootstrap_servers, {"client.id": "botmeter-admin", **kafka}, {})
+
+
+def make_consumer(config: Config) -> Consumer:
+    """A consumer. Raises ConfigurationError for an option librdkafka does not take."""
+    return _made(lambda: Consumer(config))
+
+
+def make_producer(config: Config) -> Producer:
+    """A producer. Raises ConfigurationError for an option librdkafka does not take."""
+    return _made(lambda: Producer(config))
+
+
+def make_admin(config: Config) -> AdminClient:
+    """An admin client. Raises ConfigurationError for an option librdkafka does not take."""
+    return _made(lambda: AdminClient(config))
+
+
+def _config(bootstrap_servers: str, tuned: Config, fixed: Config) -> Config:
+    return {**_EVERY_CLIENT, **tuned, **fixed, "bootstrap.servers": bootstrap_servers, "logger": _LOG}
+
+
+def _made(make: Callable[[], Client]) -> Client:
+    try:
+        return make()
+    except KafkaException as exception:
+        raise ConfigurationError(f"BOTMETER_KAFKA__*: {cause(exception).str()}") from exception

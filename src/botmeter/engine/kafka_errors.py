@@ -1,0 +1,146 @@
+"""What an error of a Kafka client asks us to do.
+
+The first line that matches counts:
+
+| error | raised as | because |
+|---|---|---|
+| a permission is missing, the login is refused | ClusterError | a person has to grant it |
+| fenced by a newer producer or group member | TaskMigrated | somebody else owns what we own |
+| any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
+| the transaction must be aborted | TransactionAborted | nothing of the batch counts |
+| marked retriable, or a passing fault of the cluster | Retriable | the same call again, bounded by the caller |
+| a topic is missing, too small or refused, records are gone | ClusterError | a person has to mend it |
+| anything else | OutcomeUnknown | librdkafka: what is not classified is to be taken as fatal |
+
+Some errors mean different things in different places, so callers look at them before they ask here: `_PARTITION_EOF`
+is no error; `_AUTO_OFFSET_RESET` in a restore says that the local store is older than the log (TaskCorrupted);
+`_PURGE_QUEUE` and `_PURGE_INFLIGHT` in a delivery report are the echo of our own abort. A transactional call that is
+still Retriable at the caller's deadline is an OutcomeUnknown.
+"""
+
+# ruff: noqa: SLF001 - librdkafka's own codes are public, and begin with an underscore
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+
+_PERMISSIONS: Final[Mapping[int, str]] = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant READ and DESCRIBE on the input topics, the journal and the "
+    "snapshots, WRITE and DESCRIBE on the output topics",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "grant READ on the consumer group",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "grant WRITE and DESCRIBE on the transactional ids "
+    "that begin with the group's name",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant IDEMPOTENT_WRITE on the cluster, and CREATE for "
+    "`botmeter topics create`",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "check user and password (BOTMETER_KAFKA__SASL_*)",
+    KafkaError._AUTHENTICATION: "check user and password (BOTMETER_KAFKA__SASL_*)",
+}
+_FENCED: Final = frozenset(
+    {
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._FENCED,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.INVALID_PRODUCER_ID_MAPPING,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.UNRELEASED_INSTANCE_ID,
+    }
+)
+#: Delivery failed: librdkafka fails the transaction with it, but the report of a record carries no flags.
+_UNDELIVERED: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError.TRANSACTION_ABORTABLE})
+#: librdkafka flags as retriable only what transactional calls return; these are the same faults from other calls.
+_PASSING: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.CONCURRENT_TRANSACTIONS,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.THROTTLING_QUOTA_EXCEEDED,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+    }
+)
+_CHECK_TOPICS: Final = "run: botmeter topics create"
+_MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: _CHECK_TOPICS,
+    KafkaError._UNKNOWN_TOPIC: _CHECK_TOPICS,
+    KafkaError._UNKNOWN_PARTITION: _CHECK_TOPICS,
+    KafkaError.UNKNOWN_TOPIC_ID: "the topic was deleted and made again; restart the worker",
+    KafkaError.TOPIC_EXCEPTION: "the broker refuses the topic's name",
+    KafkaError.MSG_SIZE_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",
+    KafkaError.RECORD_LIST_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",
+    KafkaError.OFFSET_OUT_OF_RANGE: "records were deleted before they were read; see the retention of the topic",
+    KafkaError._AUTO_OFFSET_RESET: "records were deleted before they were read; see the retention of the topic",
+    KafkaError.INVALID_TRANSACTION_TIMEOUT: "BOTMETER_TRANSACTION_TIMEOUT_MS is above the broker's "
+    "transaction.max.timeout.ms",
+    KafkaError.INVALID_REPLICATION_FACTOR: "set BOTMETER_REPLICATION_FACTOR to at most the number of brokers",
+    KafkaError.INVALID_PARTITIONS: "set BOTMETER_PARTITIONS",
+    KafkaError.INVALID_CONFIG: "the broker refuses the topic's configuration",
+    KafkaError.POLICY_VIOLATION: "a policy of the cluster forbids it",
+    KafkaError.GROUP_MAX_SIZE_REACHED: "the broker's group.max.size allows no further worker",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "the group has members of another kind; set BOTMETER_GROUP",
+    KafkaError.INVALID_SESSION_TIMEOUT: "the session timeout is outside the broker's group.*.session.timeout.ms",
+    KafkaError.UNSUPPORTED_VERSION: "the broker is too old",
+    KafkaError._UNSUPPORTED_FEATURE: "the broker is too old",
+}
+
+
+def classify(error: KafkaError, about: str = "") -> BotmeterError:
+    """What to raise for `error`, by the table at the top of this module.
+
+    Args:
+        error: as a client raised, returned or reported it.
+        about: what the call was for, such as a topic's name, when the error does not say.
+    """
+    code = error.code()
+    line = f"{f'{about}: ' if about else ''}{error.str()} ({error.name()})"
+    if permission := _PERMISSIONS.get(code):
+        return ClusterError(f"{line}; {permission}")
+    if code in _FENCED and not error.txn_requires_abort():
+        return TaskMigrated(line)
+    if error.fatal():
+        return OutcomeUnknown(line)
+    if error.txn_requires_abort() or code in _UNDELIVERED:
+        return TransactionAborted(line)
+    if error.retriable() or code in _PASSING:
+        return Retriable(line)
+    if remedy := _MENDED_BY_A_PERSON.get(code):
+        return ClusterError(f"{line}; {remedy}")
+    return OutcomeUnknown(line)
+
+
+def cause(exception: KafkaException) -> KafkaError:
+    """The error inside an exception of the client."""
+    error = exception.args[0]
+    if not isinstance(error, KafkaError):
+        raise TypeError(f"not an error of the client: {error!r}") from exception
+    return error

@@ -1,0 +1,315 @@
+"""The worker's engine: consume, decide, commit, and the tasks that come and go with the rebalances.
+
+One turn is `poll`, `decide`, `submit`, in this order and never two of them at once; the commit of a turn overlaps the poll
+and decide of the next. Faust's side of it, which calls them, is in `host/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from threading import Event as Flag
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from botmeter.contracts.topics import Topics
+from botmeter.domain.prices import SECOND_MS, Rules
+from botmeter.domain.sessions import memory_ms
+from botmeter.engine import kafka
+from botmeter.engine.restore import Restorer
+from botmeter.engine.task import Input, Restored, Status, Task
+from botmeter.engine.transaction import Batch, Part, Transaction
+from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+
+log = logging.getLogger(__name__)
+
+#: The broker's clock may be this much behind the worker's: the timer waits so long past a boundary (A12 allows 5 s).
+TIMER_MARGIN_MS: Final = 2 * SECOND_MS
+#: How long an idle poll waits for a record: bounds how late the timer and a stop are noticed.
+_IDLE_POLL_S: Final = 0.2
+#: Commits that may fail one after the other before the worker gives up and exits.
+_FAILURES_MAX: Final = 10
+#: How long a rebalance waits for the commit under way; within the broker's patience (max.poll.interval.ms).
+_REVOKE_BUDGET_S: Final = 30.0
+#: Records read but not yet taken, per partition, above which reading pauses.
+_WAITING_MAX: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the engine needs to know besides its parts."""
+
+    topics: Topics
+    rules: Rules
+    batch_records: int
+    linger_s: float
+
+
+@dataclass(slots=True)
+class _Restoring:
+    """A restore under way on the restorer's thread."""
+
+    stop: Flag
+    restored: Future[Restored]
+
+    def abandon(self) -> None:
+        """Stops it; what it has restored by then is closed."""
+        self.stop.set()
+        self.restored.cancel()
+        self.restored.add_done_callback(_close_abandoned)
+
+
+def _close_abandoned(restored: Future[Restored]) -> None:
+    if not restored.cancelled() and restored.exception() is None:
+        restored.result().store.close()
+
+
+class Processor:
+    """All tasks of one worker. `poll`, `decide` and `submit` are called in turn; `close` ends it."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        make_consumer: Callable[[], Consumer],
+        restorer: Restorer,
+        transaction: Transaction,
+    ) -> None:
+        self._settings = settings
+        self._restorer = restorer
+        self._transaction = transaction
+        self._consumer = make_consumer()
+        self._restores = ThreadPoolExecutor(1, thread_name_prefix="restore")
+        self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._in_flight: Future[bool] | None = None
+        self._restoring: dict[int, _Restoring] = {}
+        self._inputs: dict[tuple[str, int], Input] = {}
+        self._paused: set[int] = set()
+        self._failure: BaseException | None = None
+        self._failures = 0
+        self.tasks: dict[int, Task] = {}
+        #: What was decided since the start, by outcome and dead-letter reason.
+        self.counts: Counter[str] = Counter()
+
+    def open(self) -> None:
+        """Opens the producer and joins the group. Raises ClusterError, or Retriable when the cluster does not answer."""
+        self._commits.submit(self._transaction.open).result()
+        topic = self._settings.topics.interactions.name
+        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def close(self) -> None:
+        """Waits for the commit under way, leaves the group, closes stores and producer."""
+        for restoring in self._restoring.values():
+            restoring.stop.set()
+        self._await_commit()
+        self._consumer.close()  # revokes what is assigned, which closes the tasks
+        for task in self.tasks.values():
+            task.close()
+        self.tasks.clear()
+        self._restores.shutdown()
+        self._commits.submit(self._transaction.close)
+        self._commits.shutdown()
+
+    # --- A turn ---
+
+    def poll(self) -> int:
+        """Reads what has come, up to a micro-batch, and takes over finished restores; how many records that were.
+
+        Blocks shortly when nothing comes. Raises what a rebalance or a restore ran into.
+        """
+        self._take_over_restored()
+        first = self._consumer.poll(_IDLE_POLL_S)
+        messages = [] if first is None else [first]
+        if first is not None and first.error() is None:
+            rest = self._settings.batch_records - 1
+            messages += self._consumer.consume(rest, timeout=self._settings.linger_s) if rest else []
+        self._sort_in(messages)
+        self._throttle()
+        if self._failure is not None:
+            raise self._failure
+        return len(messages)
+
+    def decide(self, now_ms: int) -> Batch:
+        """Decides all that can be taken, and the timer; pure but for the prefetch. `now_ms` is UTC ms."""
+        parts = [self._decide(task, now_ms) for task in self.tasks.values() if task.status is Status.RUNNING]
+        return Batch(parts, self._consumer.consumer_group_metadata() if parts else None)
+
+    def submit(self, batch: Batch) -> Future[bool]:
+        """Commits the batch on the commit thread; the one before must have been waited for."""
+        self._in_flight = self._commits.submit(self._commit, batch)
+        return self._in_flight
+
+    def recover(self, error: BotmeterError) -> None:
+        """After a failed commit: forgets what was decided since the last one that succeeded, and restores it.
+
+        Raises the error itself when commits keep failing.
+        """
+        self._failures += 1
+        if self._failures > _FAILURES_MAX:
+            raise error
+        log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
+        if isinstance(error, OutcomeUnknown | TaskMigrated):
+            self._commits.submit(self._transaction.open).result()
+        for task in self.tasks.values():
+            if task.status is Status.RUNNING:
+                self._unassign(task)
+                self._begin_restore(task)
+
+    def _commit(self, batch: Batch) -> bool:
+        is_committed = self._transaction.commit(batch)
+        if is_committed:
+            self._failures = 0
+            for part in batch.parts:
+                self.counts.update(part.decided.counts)
+        return is_committed
+
+    def _await_commit(self) -> None:
+        """Waits for the commit under way; whether it failed is told to whoever holds its future."""
+        if self._in_flight is not None:
+            wait_for([self._in_flight], timeout=_REVOKE_BUDGET_S)
+
+    # --- Reading ---
+
+    def _sort_in(self, messages: list[Message]) -> None:
+        inputs, place, input_ = self._inputs, None, None
+        for message in messages:
+            here = (message.topic(), message.partition())
+            if here != place:
+                place, input_ = here, inputs.get(here)  # type: ignore[arg-type]  # only errors have no topic
+            error = message.error()
+            if error is not None:
+                self._meet(error, message, input_)
+            elif input_ is not None:
+                input_.add(message)  # type: ignore[arg-type]  # a record without an error has key, value, offset
+
+    def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            if input_ is not None:
+                input_.is_at_end = True
+            return
+        mapped = kafka.classify(error, message.topic() or "")
+        if isinstance(mapped, ClusterError) or error.fatal():
+            raise mapped
+        log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself
+
+    def _throttle(self) -> None:
+        """Stops reading partitions of which more waits than a few batches, until it is taken."""
+        for number, task in self.tasks.items():
+            is_full = max(len(task.interactions.waiting), len(task.commands.waiting)) > _WAITING_MAX
+            if is_full and number not in self._paused:
+                full = [i for i in (task.interactions, task.commands) if len(i.waiting) > _WAITING_MAX]
+                self._paused.add(number)
+                self._consumer.pause([tp for tp in self._pair(number) if self._inputs[tp.topic, number] in full])
+            elif not is_full and number in self._paused:
+                self._paused.discard(number)
+                self._consumer.resume(self._pair(number))
+
+    # --- Deciding ---
+
+    def _decide(self, task: Task, now_ms: int) -> Part:
+        meter = task.states.meter
+        before = (task.interactions.position, task.commands.position)
+        meter.begin()
+        for run, command in task.runs():
+            meter.take_interactions(run)
+            if command is not None:
+                meter.take_command(command)
+        # Records still unread have timestamps at or after the last taken; only an idle partition may be run ahead of.
+        meter.tick(max(meter.state.stream_time, now_ms - TIMER_MARGIN_MS if task.is_idle else 0))
+        return Part(
+            states=task.states,
+            decided=meter.end(),
+            interactions_position=task.interactions.position,
+            commands_position=task.commands.position,
+            has_moved=before != (task.interactions.position, task.commands.position),
+            forget_before=meter.state.stream_time - memory_ms(self._settings.rules),
+        )
+
+    # --- Tasks that come and go ---
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """Nothing is read before it is restored, so nothing is assigned to the client yet."""
+        try:
+            self._consumer.incremental_assign([])
+            for number in sorted(partition.partition for partition in partitions):
+                log.info("partition %d: assigned", number)
+                task = self.tasks[number] = Task(number)
+                self._begin_restore(task)
+        except BaseException as error:  # noqa: BLE001 - the client would assign regardless of what is raised here
+            self._failure = error
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """The commit under way is finished first, so that the next owner finds it."""
+        try:
+            self._await_commit()
+            self._give_up([partition.partition for partition in partitions])
+        except BaseException as error:  # noqa: BLE001 - as in _on_assign
+            self._failure = error
+
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """They are another worker's already: nothing of them may be committed, and the broker will see to that."""
+        try:
+            log.warning("the group took %d partitions away", len(partitions))
+            self._await_commit()
+            self._give_up([partition.partition for partition in partitions])
+        except BaseException as error:  # noqa: BLE001 - as in _on_assign
+            self._failure = error
+
+    def _give_up(self, numbers: list[int]) -> None:
+        assigned: list[TopicPartition] = []
+        for number in numbers:
+            log.info("partition %d: revoked", number)
+            task = self.tasks.pop(number, None)
+            if (restoring := self._restoring.pop(number, None)) is not None:
+                restoring.abandon()
+            if task is None:
+                continue
+            if task.status is Status.RUNNING:
+                assigned += self._forget_inputs(number)
+            task.close()
+        self._consumer.incremental_unassign(assigned)
+
+    def _unassign(self, task: Task) -> None:
+        self._consumer.incremental_unassign(self._forget_inputs(task.partition))
+
+    def _forget_inputs(self, number: int) -> list[TopicPartition]:
+        pair = self._pair(number)
+        for partition in pair:
+            self._inputs.pop((partition.topic, number), None)
+        self._paused.discard(number)
+        return pair
+
+    def _pair(self, number: int) -> list[TopicPartition]:
+        topics = self._settings.topics
+        return [TopicPartition(topics.interactions.name, number), TopicPartition(topics.commands.name, number)]
+
+    def _begin_restore(self, task: Task) -> None:
+        task.restore()
+        stop = Flag()
+        restored = self._restores.submit(self._restorer.restore, task.partition, stop)
+        self._restoring[task.partition] = _Restoring(stop, restored)
+
+    def _take_over_restored(self) -> None:
+        done = [number for number, restoring in self._restoring.items() if restoring.restored.done()]
+        for number in done:
+            restoring, task = self._restoring.pop(number), self.tasks[number]
+            task.run(restoring.restored.result())
+            interactions, commands = self._pair(number)
+            interactions.offset, commands.offset = task.interactions.position, task.commands.position
+            self._inputs[interactions.topic, number] = task.interactions
+            self._inputs[commands.topic, number] = task.commands
+            self._consumer.incremental_assign([interactions, commands])
+
+
+#: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.
+RECOVERABLE: Final = (TransactionAborted, TaskMigrated, Retriable)
+
+
+def now_ms() -> int:
+    """The worker's clock, UTC ms."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,247 @@
+"""The commit protocol: one Kafka transaction holds all that a micro-batch comes to, and the offsets it came from.
+
+1. choose the snapshots that are due
+2. begin the transaction
+3. produce the outputs of each partition, then its snapshots
+4. flush: every record is acknowledged; the journal's new end offsets are known
+5. send the input offsets to the transaction
+6. commit
+7. write the local stores, each with the journal offset it now reflects
+
+Anything that fails before 6 aborts and nothing counts. When 6 runs out of time the outcome is unknown: a new producer with
+the same transactional id ends the old transaction, and the restored journal tells which way. After 6, a crash before 7
+only leaves a store behind its journal, which the next start reads up.
+
+All of it runs on one thread: transactional calls must not overlap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from botmeter.contracts import cloudevents, encoding
+from botmeter.contracts.topics import Topics
+from botmeter.domain.account import Account
+from botmeter.engine import kafka
+from botmeter.engine.pipeline import Decided
+from botmeter.engine.records import Output
+from botmeter.engine.snapshots import DueSnapshots
+from botmeter.engine.store import StoreMark, StoreUpdate
+from botmeter.engine.task import Restored
+from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+
+#: Between two attempts of a call the cluster could not answer for the moment.
+_RETRY_PAUSE_S: Final = 0.05
+#: Windows looked at after each commit, to drop those past use: a slow walk through the whole store.
+_SWEEP_WINDOWS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One partition's share of a batch; the positions are the offsets after the last records taken."""
+
+    states: Restored
+    decided: Decided
+    interactions_position: int
+    commands_position: int
+    has_moved: bool
+    #: Starts before this, UTC ms, are past use.
+    forget_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is committed together. `group_metadata` is the consumer's, taken when the batch was decided: it fences."""
+
+    parts: Sequence[Part]
+    group_metadata: Any
+
+
+class Transaction:
+    """Commits batches one after the other; see the protocol above."""
+
+    def __init__(self, make_producer: Callable[[], Producer], topics: Topics, timeout_s: float) -> None:
+        """`timeout_s`: how long one transaction may take; the broker aborts it by then too."""
+        self._make_producer = make_producer
+        self._topics = topics
+        self._timeout_s = timeout_s
+        self._producer: Producer | None = None
+        self._journal_ends: dict[int, int] = {}
+
+    def open(self) -> None:
+        """A new producer; ends what an earlier one of the same transactional id left open.
+
+        Raises the error classes of `kafka.classify`.
+        """
+        self.close()
+        producer = self._make_producer()
+        deadline = time.monotonic() + max(self._timeout_s * 2, 30.0)
+        _resumed(lambda: producer.init_transactions(_REQUEST_S), deadline)
+        self._producer = producer
+
+    def close(self) -> None:
+        """Lets the producer go. Its transaction, if one is open, is aborted."""
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+
+    def commit(self, batch: Batch) -> bool:
+        """Steps 1 to 7; False when there was nothing to commit.
+
+        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew); then none of
+        the batch may be kept in memory.
+        """
+        now_s = time.monotonic()
+        work = []
+        for part in batch.parts:  # 1
+            part.states.snapshots.note(part.decided.changes.accounts, part.states.journal_offset)
+            due = part.states.snapshots.due(now_s, part.states.journal_offset)
+            if part.decided.outputs or part.has_moved or due.accounts:
+                work.append((part, due, _encoded(part.decided.changes.accounts, due)))
+        if not work:
+            return False
+        self._transact(work, batch.group_metadata)  # 2 to 6
+        for part, due, encoded in work:  # 7
+            part.states.journal_offset = self._journal_ends.get(part.decided.partition, part.states.journal_offset)
+            part.states.snapshots.written(due.accounts, now_s)
+            _write_store(part, encoded)
+        return True
+
+    def _transact(self, work: Sequence[tuple[Part, DueSnapshots, Mapping[bytes, bytes]]], group_metadata: Any) -> None:
+        producer = self._producer
+        if producer is None:
+            raise OutcomeUnknown("there is no producer")
+        deadline = time.monotonic() + self._timeout_s
+        self._journal_ends.clear()
+        try:
+            producer.begin_transaction()  # 2
+            for part, due, encoded in work:  # 3
+                self._produce(producer, part.decided, deadline)
+                self._produce_snapshots(producer, part.decided.partition, due, encoded, deadline)
+            _flush(producer, deadline)  # 4
+            offsets = [offset for part, _, _ in work for offset in self._offsets(part)]
+            _resumed(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
+            _resumed(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
+        except KafkaException as exception:
+            self._give_up(producer, kafka.classify(kafka.cause(exception)))
+        except BotmeterError as error:
+            self._give_up(producer, error)
+
+    def _give_up(self, producer: Producer, error: BotmeterError) -> None:
+        """Aborts where that is possible, and raises what the caller has to do."""
+        if isinstance(error, OutcomeUnknown | TaskMigrated):
+            raise error
+        try:
+            _resumed(lambda: producer.abort_transaction(_REQUEST_S), time.monotonic() + self._timeout_s)
+        except (KafkaException, BotmeterError) as failed:  # an abort can itself be fatal
+            raise OutcomeUnknown(f"the transaction could not be aborted: {failed}") from error
+        if isinstance(error, TransactionAborted):
+            raise error
+        if isinstance(error, Retriable):
+            raise TransactionAborted(str(error)) from error
+        raise error
+
+    def _produce(self, producer: Producer, decided: Decided, deadline: float) -> None:
+        partition, journal = decided.partition, self._topics.journal.name
+        last = max((i for i, output in enumerate(decided.outputs) if output.topic == journal), default=-1)
+        for i, output in enumerate(decided.outputs):
+            _put(producer, partition, output, self._journal_delivered if i == last else None, deadline)
+
+    def _journal_delivered(self, error: KafkaError | None, message: Message) -> None:
+        """The end of the journal; an error needs nothing here, because it fails the transaction."""
+        partition, offset = message.partition(), message.offset()
+        if error is None and partition is not None and offset is not None:
+            self._journal_ends[partition] = offset + 1
+
+    def _produce_snapshots(
+        self, producer: Producer, partition: int, due: DueSnapshots, encoded: Mapping[bytes, bytes], deadline: float
+    ) -> None:
+        for key, account in due.accounts.items():
+            value = encoding.encode_snapshot(account, encoded[key], due.journal_offset)
+            id_ = cloudevents.snapshot_id(account.account_id, account.version)
+            headers = cloudevents.headers("snapshot", id_, account.account_id, int(time.time() * 1000), None)
+            _put(producer, partition, Output(self._topics.snapshots.name, key, value, headers), None, deadline)
+
+    def _offsets(self, part: Part) -> list[TopicPartition]:
+        partition = part.decided.partition
+        return [
+            TopicPartition(self._topics.interactions.name, partition, part.interactions_position),
+            TopicPartition(self._topics.commands.name, partition, part.commands_position),
+        ]
+
+
+#: One attempt of a transactional call; it is resumed until the transaction's own deadline.
+_REQUEST_S: Final = 2.0
+
+
+def _put(
+    producer: Producer,
+    partition: int,
+    output: Output,
+    on_delivery: Callable[[KafkaError | None, Message], None] | None,
+    deadline: float,
+) -> None:
+    """Hands a record to the client; waits while its queue is full."""
+    topic, key, value, headers, timestamp = output
+    while True:
+        try:
+            producer.produce(
+                topic,
+                value,
+                key,
+                partition,
+                headers=headers,  # type: ignore[arg-type]  # the client takes any sequence of pairs
+                timestamp=timestamp or 0,
+                on_delivery=on_delivery,
+            )
+        except BufferError:
+            if time.monotonic() > deadline:
+                raise TransactionAborted("the broker does not take records as fast as they are made") from None
+            producer.poll(_RETRY_PAUSE_S)
+        else:
+            return
+
+
+def _flush(producer: Producer, deadline: float) -> None:
+    left = producer.flush(max(0.0, deadline - time.monotonic()))
+    if left:
+        raise TransactionAborted(f"{left} records were not acknowledged in time")
+
+
+def _resumed(call: Callable[[], object], deadline: float) -> None:
+    """The same call again with the same arguments while it is retriable; OutcomeUnknown past the deadline."""
+    while True:
+        try:
+            call()
+        except KafkaException as exception:
+            error = kafka.classify(kafka.cause(exception))
+            if not isinstance(error, Retriable):
+                raise error from exception
+            if time.monotonic() > deadline:
+                raise OutcomeUnknown(f"no answer in time: {error}") from exception
+            time.sleep(_RETRY_PAUSE_S)
+        else:
+            return
+
+
+def _encoded(changed: Mapping[bytes, Account], due: DueSnapshots) -> dict[bytes, bytes]:
+    """Each account once, for the store and for its snapshot."""
+    return {key: encoding.encode_account(account) for key, account in {**due.accounts, **changed}.items()}
+
+
+def _write_store(part: Part, encoded: Mapping[bytes, bytes]) -> None:
+    states, changes = part.states, part.decided.changes
+    accounts = {account.account_id: encoded[key] for key, account in changes.accounts.items()}
+    mark = StoreMark(
+        journal_offset=states.journal_offset,
+        snapshot_floor=states.snapshots.floor(states.journal_offset),
+        topic_id=states.journal_topic_id,
+        written_at=int(time.time() * 1000),
+    )
+    states.store.write(StoreUpdate(accounts, changes.windows, changes.chats, mark))
+    states.store.sweep(part.forget_before, _SWEEP_WINDOWS)

@@ -1,0 +1,386 @@
+"""Every setting of botmeter: `BOTMETER_*` variables, an optional TOML file, the defaults, in this order.
+
+Only `load` looks at the environment and the file. A fault ends the program with one line that names the variable; a
+name nobody knows is a fault too, because a misspelt limit that is silently ignored costs somebody money.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+import textwrap
+import tomllib
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from botmeter.client_options import KAFKA_PREFIX, REFUSED_OPTIONS, flattened, kafka_variable, redacted
+from botmeter.contracts.topics import Topics
+from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
+from botmeter.errors import ConfigurationError
+
+PREFIX: Final = "BOTMETER_"
+#: Names the TOML file; itself no setting.
+CONFIG_VARIABLE: Final = "BOTMETER_CONFIG"
+#: Variables of the test suite, which share the prefix.
+_TEST_PREFIX: Final = "BOTMETER_TEST_"
+#: What Kubernetes adds to every pod beside a Service whose name begins with `botmeter`.
+_SERVICE_LINK: Final = re.compile(
+    r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
+)
+_SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
+
+_TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]+$"
+
+
+class Settings(BaseSettings):
+    """All settings, checked and frozen. Made directly, it reads nothing; `load` is what reads."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    bootstrap_servers: str = Field(
+        default="localhost:9092",
+        pattern=r"^[^\s,]+(,[^\s,]+)*$",
+        description="Kafka brokers to start from, host:port, separated by commas.",
+    )
+    data_dir: Path = Field(
+        default=Path("botmeter-data"),
+        description="Directory of the local store and of the instance's name. Deleting it loses nothing but time.",
+    )
+    group: str = Field(
+        default="botmeter",
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Consumer group of the workers; also begins their transactional ids.",
+    )
+    instance: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="Name of this worker, different for each and the same after a restart. "
+        "Empty: a random one, kept in the data directory.",
+    )
+    partitions: int = Field(
+        default=12, ge=1, le=1000, description="Partitions of every topic, inputs and outputs alike."
+    )
+    replication_factor: int = Field(
+        default=-1,
+        ge=-1,
+        le=32767,
+        description="Replicas of the topics `botmeter topics create` makes; -1 is the broker's default.",
+    )
+    topic_prefix: str = Field(
+        default="botmeter.",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="What the names of the output topics begin with.",
+    )
+    interactions_topic: str = Field(
+        default="chat.interactions",
+        pattern=_TOPIC_CHARACTERS,
+        max_length=249,
+        description="Input topic of the chat platform.",
+    )
+    commands_topic: str = Field(
+        default="billing.commands",
+        pattern=_TOPIC_CHARACTERS,
+        max_length=249,
+        description="Input topic of the billing side.",
+    )
+    web_port: int = Field(
+        default=6066, ge=0, le=65535, description="Port of the worker's health and metrics; 0 is any free one."
+    )
+    broker_timeout_s: int = Field(
+        default=60, ge=0, description="How long to wait for an unreachable broker at the start, in seconds."
+    )
+    ahead_limit_s: int = Field(
+        default=300,
+        ge=0,
+        description="How far an interaction's occurred_at may be ahead of the broker's timestamp, in seconds; "
+        "beyond it is a dead letter in_future.",
+    )
+    late_limit_s: int = Field(
+        default=172_800,
+        ge=0,
+        description="How far an interaction's occurred_at may be behind the broker's timestamp, in seconds; "
+        "beyond it is a dead letter too_late.",
+    )
+    exhaustion: Exhaustion = Field(
+        default="new_sessions",
+        description="What goes to agents while an account is exhausted: chats that need a new session (new_sessions), "
+        "or those with a paid session too (all_chats).",
+    )
+    pack_sessions: int = Field(default=1000, ge=1, description="Sessions in a pack.")
+    pack_price_minor: int = Field(
+        default=10_000, ge=0, description="Price of a pack for one billing cycle, in minor units (cents)."
+    )
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="Currency of the price, three letters.")
+    complimentary_sessions: int = Field(
+        default=500, ge=0, description="Sessions an account gets once, on any plan but free."
+    )
+    default_thresholds: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], NoDecode] = Field(
+        default=(80,),
+        description="Percentages that alert, of accounts that set none of their own; ascending, separated by commas.",
+    )
+    batch_records: int = Field(
+        default=20_000, ge=1, le=200_000, description="Most records of one micro-batch, which is one transaction."
+    )
+    linger_ms: int = Field(
+        default=5,
+        ge=0,
+        le=10_000,
+        description="How long a batch waits for more records when traffic is slow, in milliseconds.",
+    )
+    snapshot_interval_s: int = Field(
+        default=60, ge=1, description="Least time between two snapshots of one account, in seconds."
+    )
+    store_max_age_s: int = Field(
+        default=604_800,
+        ge=0,
+        description="A local store last written longer ago is wiped and restored from Kafka, in seconds.",
+    )
+    cache_windows: int = Field(
+        default=1_000_000, ge=0, description="Session windows kept in memory, over all partitions of a worker."
+    )
+    transaction_timeout_ms: int = Field(
+        default=15_000,
+        ge=1_000,
+        le=900_000,
+        description="After this the broker aborts the transaction of a worker that died, in milliseconds; "
+        "so long do readers and the next owner wait.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
+    )
+    kafka: dict[str, str] = Field(
+        default_factory=dict,
+        description="Any other librdkafka option, for security and tuning, with _ for each dot: "
+        "BOTMETER_KAFKA__SECURITY_PROTOCOL=SASL_SSL. In the file: a table [kafka].",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments alone: the same call gives the same settings on every machine."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @field_validator("replication_factor")
+    @classmethod
+    def _some_replica(cls, replicas: int) -> int:
+        if replicas == 0:
+            raise ValueError("should be -1 or at least 1")
+        return replicas
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
+    @field_validator("default_thresholds", mode="before")
+    @classmethod
+    def _split_at_commas(cls, percents: object) -> object:
+        return [text.strip() for text in percents.split(",") if text.strip()] if isinstance(percents, str) else percents
+
+    @field_validator("default_thresholds")
+    @classmethod
+    def _ascending(cls, percents: tuple[int, ...]) -> tuple[int, ...]:
+        if any(low >= high for low, high in pairwise(percents)):
+            raise ValueError("should be ascending, each percentage once")
+        return percents
+
+    @field_validator("kafka", mode="before")
+    @classmethod
+    def _flat_options(cls, options: object) -> object:
+        return dict(flattened(options)) if isinstance(options, Mapping) else options
+
+    @field_validator("kafka")
+    @classmethod
+    def _harmless_options(cls, options: dict[str, str]) -> dict[str, str]:
+        for option in options:
+            if reason := REFUSED_OPTIONS.get(option):
+                raise PydanticCustomError(
+                    "refused_option", "cannot be set: {reason}", {"option": option, "reason": reason}
+                )
+        return options
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Settings:
+        outputs = {topic.name for topic in self.topics().all() if topic.direction != "in"}
+        inputs = [self.interactions_topic, self.commands_topic]
+        if len({*inputs, *outputs}) < len(inputs) + len(outputs):
+            raise ValueError(
+                "BOTMETER_INTERACTIONS_TOPIC and BOTMETER_COMMANDS_TOPIC should differ from each other "
+                "and from the output topics"
+            )
+        return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """All fields for repr and str, without what must stay secret."""
+        for name, value in super().__repr_args__():
+            yield name, redacted(value) if name == "kafka" else value
+
+    def rules(self) -> Rules:
+        """What decisions depend on (`A1`, `A3`, `S7`, `S9`, `T1`)."""
+        return Rules(
+            prices=PriceBook(
+                pack_sessions=self.pack_sessions,
+                pack_price_minor=self.pack_price_minor,
+                currency=self.currency,
+                complimentary_sessions=self.complimentary_sessions,
+            ),
+            ahead_limit_ms=self.ahead_limit_s * SECOND_MS,
+            late_limit_ms=self.late_limit_s * SECOND_MS,
+            exhaustion=self.exhaustion,
+            default_thresholds=self.default_thresholds,
+        )
+
+    def topics(self) -> Topics:
+        """The topics of the contract under the configured names."""
+        return Topics.named(self.topic_prefix, self.interactions_topic, self.commands_topic)
+
+
+def load(config_file: Path | None = None) -> Settings:
+    """Settings from the environment and the TOML file `config_file`, by default the one BOTMETER_CONFIG names.
+
+    Raises:
+        ConfigurationError: a value is wrong, a name unknown, the file unreadable; one line that says which.
+    """
+    _refuse_unknown_variables(os.environ)
+    file = config_file or (Path(named) if (named := os.environ.get(CONFIG_VARIABLE)) else None)
+    values = _read(file) if file else {}
+    from_environment = _Environment(Settings)()
+    options = values.get("kafka")
+    if isinstance(options, Mapping):
+        from_environment["kafka"] = dict(flattened(options)) | from_environment.get("kafka", {})
+    try:
+        return Settings(**values | from_environment)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error.errors(include_url=False), file)) from None
+
+
+def instance_id(settings: Settings) -> str:
+    """Name of this worker: the configured one, else the one kept in the data directory, else a new random one.
+
+    Raises:
+        ConfigurationError: the data directory cannot be used.
+    """
+    if settings.instance:
+        return settings.instance
+    file = settings.data_dir / "instance"
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            # Renamed into place: a crash never leaves half a name.
+            new = file.with_suffix(".new")
+            new.write_text(secrets.token_hex(8) + "\n", encoding="ascii")
+            new.replace(file)
+        kept = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"BOTMETER_DATA_DIR: cannot use {file}: {error}") from error
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", kept):
+        raise ConfigurationError(f"BOTMETER_DATA_DIR: {file} holds no instance name; delete it to get a new one")
+    return kept
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Variable, default and meaning of every setting, as help and documentation print them."""
+    table = [(CONFIG_VARIABLE, "", "TOML file with settings, named as here in lower case without BOTMETER_.")]
+    for name, field in Settings.model_fields.items():
+        if name == "kafka":
+            table.append((f"{KAFKA_PREFIX}<OPTION>", "", str(field.description)))
+        else:
+            default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+            table.append((variable(name), default, str(field.description)))
+    return table
+
+
+def describe() -> str:
+    """All settings for a terminal of 80 columns."""
+    return "\n".join(
+        f"  {name}{f' (default {default})' if default else ''}\n{textwrap.indent(textwrap.fill(meaning, 72), '      ')}"
+        for name, default, meaning in rows()
+    )
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+class _Environment(EnvSettingsSource):
+    """BOTMETER_* variables. Client options stay the text they are: a password 1e5 is not a number."""
+
+    def explode_env_vars(self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]) -> dict[str, Any]:
+        del field
+        prefix = f"{PREFIX}{field_name}__".lower()
+        return {
+            name.removeprefix(prefix).replace("_", "."): text
+            for name, text in env_vars.items()
+            if name.startswith(prefix)
+        }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings file {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the settings file {file} is not TOML: {error}") from error
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = {variable(field) for field in Settings.model_fields} - {variable("kafka")} | {CONFIG_VARIABLE}
+    for name, value in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name in known or name.startswith((KAFKA_PREFIX, _TEST_PREFIX)):
+            continue
+        if _SERVICE_LINK.search(name) or _SERVICE_ADDRESS.match(value):
+            continue
+        raise ConfigurationError(f"{name}: there is no such setting{_did_you_mean(name, known)}")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
+    """The first fault in one line, with the number of the others."""
+    fault = faults[0]
+    others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+    field = str(fault["loc"][0]) if fault["loc"] else ""
+    text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{field} in {file}: there is no such setting{_did_you_mean(field, Settings.model_fields)}{others}"
+        case "refused_option":
+            option = fault["ctx"]["option"]
+            return f"{_place(kafka_variable(option), f'kafka.{option}', file)}: {text}{others}"
+        case _ if not field:
+            return f"{text}{others}"
+        case _ if field == "kafka":  # the value may be a secret
+            return f"{_place(KAFKA_PREFIX, '.'.join(map(str, fault['loc'])), file)}: {text}{others}"
+    return f"{_place(variable(field), field, file)}: {text}, not {fault['input']!r}{others}"
+
+
+def _place(name: str, key: str, file: Path | None) -> str:
+    """Where a value came from: the environment wins over the file."""
+    return f"{key} in {file}" if file and name not in os.environ else name
