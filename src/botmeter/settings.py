@@ -354,7 +354,9 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
             continue
         if _SERVICE_LINK.search(name) or _SERVICE_ADDRESS.match(value):
             continue
-        raise ConfigurationError(f"{name}: there is no such setting{_did_you_mean(name, known)}")
+        raise ConfigurationError(
+            f"{name}: there is no such setting{_did_you_mean(name, known | {f'{KAFKA_PREFIX}<OPTION>'})}"
+        )
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -367,7 +369,7 @@ def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
     fault = faults[0]
     others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     field = str(fault["loc"][0]) if fault["loc"] else ""
-    text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    text = re.sub(r"^(Value error, |Input |String )", "", fault["msg"])
     match fault["type"]:
         case "extra_forbidden":
             return f"{field} in {file}: there is no such setting{_did_you_mean(field, Settings.model_fields)}{others}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import sys
 import zoneinfo
 from pathlib import Path
@@ -60,6 +61,15 @@ class _LazyGroup(click.Group):
             raise TypeError(f"{module}.command is no command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command called; it finds the settings as the context's object. Help works with wrong ones too."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if not ctx.resilient_parsing and not set(rest) & set(ctx.help_option_names):
+            ctx.obj = _settings()
+        return name, command, rest
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -69,11 +79,20 @@ class _LazyGroup(click.Group):
         try:
             result: object = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:
+        except BrokenPipeError as error:
             if not _reader_is_gone():
-                raise
+                # Not as it came: click would end the program without a word.
+                raise RuntimeError("a pipe broke that is not the standard output") from error
+            # What is still buffered must not be written, and complained about, at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(READER_GONE) from None
         return result
+
+
+def _settings() -> object:
+    from botmeter.settings import load  # noqa: PLC0415 - `botmeter --help` needs none, and pydantic takes its time
+
+    return load()
 
 
 def _use_config(ctx: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
@@ -84,7 +103,7 @@ def _use_config(ctx: click.Context, parameter: click.Parameter, file: Path | Non
     return file
 
 
-@click.group(cls=_LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["--help", "-h"]})
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -119,10 +138,7 @@ def main() -> None:
 
 
 def _reader_is_gone() -> bool:
-    """Whether it is stdout whose pipe broke; if so, let nothing more be written to it, also not at exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    """Whether nobody reads the standard output any more, as after `| head`."""
+    stdout = select.poll()
+    stdout.register(sys.stdout, 0)  # errors and hang-ups are reported unasked
+    return bool(stdout.poll(0))

@@ -32,7 +32,7 @@ class GuardedProcess:
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,  # an order is with the guard, or failed, when it has been given
             start_new_session=True,  # Ctrl-C is for us alone; the guard learns of our end by its pipe
         )
         self._events: queue.SimpleQueue[dict[str, int] | None] = queue.SimpleQueue()
@@ -68,7 +68,7 @@ class GuardedProcess:
 
     def _order(self, **order: Any) -> None:
         try:
-            print(json.dumps(order), file=_pipe(self._guard.stdin), flush=True)
+            _pipe(self._guard.stdin).write(json.dumps(order).encode() + b"\n")
         except BrokenPipeError as error:
             raise EmbeddedKafkaUnavailable(GUARD_ENDED) from error
 
@@ -88,6 +88,6 @@ class GuardedProcess:
         self._events.put(None)
 
 
-def _pipe(stream: IO[str] | None) -> IO[str]:
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     assert stream is not None, "the guard is started with pipes"
     return stream

@@ -14,8 +14,8 @@ from botmeter.embedded.distribution import KAFKA_VERSION, Report, default_cache,
 from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 from botmeter.embedded.guarded_process import GuardedProcess
 from botmeter.embedded.ports import free_ports
-from botmeter.embedded.properties import server_properties
-from botmeter.embedded.readiness import await_broker
+from botmeter.embedded.properties import BROKER_PROPERTIES, server_properties
+from botmeter.embedded.readiness import await_broker, create_internal_topics
 
 #: Another process can take a port between our look and the broker's bind; this often, it is no accident.
 PORT_ATTEMPTS = 5
@@ -74,7 +74,7 @@ class EmbeddedKafka:
             cache: where the jars are kept; the user's cache directory by default.
             report: told in a line each what is going on, for people who wait.
         """
-        self._properties = dict(properties or {})
+        self._properties = {**BROKER_PROPERTIES, **(properties or {})}
         self._heap_megabytes = heap_megabytes
         self._ready_timeout_ms = ready_timeout_ms
         self._cache = cache or default_cache()
@@ -94,6 +94,7 @@ class EmbeddedKafka:
         self._process = GuardedProcess(self.directory)
         try:
             self._start_on_free_ports()
+            create_internal_topics(self.bootstrap_servers, self._properties)
         except BaseException:
             self._process.close()
             raise
@@ -166,12 +167,8 @@ class EmbeddedKafka:
 
     def _choose_ports(self) -> None:
         self._broker_port, controller_port = free_ports(2)
-        (self.directory / "server.properties").write_text(
-            server_properties(
-                broker_port=self._broker_port, controller_port=controller_port, overrides=self._properties
-            ),
-            "ascii",
-        )
+        text = server_properties(self._properties, broker_port=self._broker_port, controller_port=controller_port)
+        (self.directory / "server.properties").write_text(text, "ascii")
 
     def _format_storage(self) -> None:
         self._report(f"preparing the storage of Apache Kafka {KAFKA_VERSION}")

@@ -43,9 +43,9 @@ BROKER_PROPERTIES: Mapping[str, str] = {
 }
 
 
-def server_properties(*, broker_port: int, controller_port: int, overrides: Mapping[str, str]) -> str:
+def server_properties(properties: Mapping[str, str], *, broker_port: int, controller_port: int) -> str:
     """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`."""
-    properties = {
+    node = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
@@ -53,10 +53,8 @@ def server_properties(*, broker_port: int, controller_port: int, overrides: Mapp
         "listeners": f"PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": "data",
-        **BROKER_PROPERTIES,
-        **overrides,
     }
-    return "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in {**node, **properties}.items())
 
 
 def _escaped(value: str) -> str:

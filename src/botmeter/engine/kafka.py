@@ -61,6 +61,8 @@ QUESTION_TIMEOUT_S: Final = 30.0
 _PROPAGATION_S: Final = 5.0
 #: Between two attempts.
 _PAUSE_S: Final = 0.2
+#: A broker that is there answers within it; one that is not should be spoken of soon.
+_FIRST_ATTEMPT_S: Final = 1.0
 #: How often waiting for the broker says so.
 _REPORT_INTERVAL_S: Final = 5.0
 
@@ -88,7 +90,8 @@ def wait_for_broker(config: Config, timeout_s: float, report: Callable[[str], No
     faults: list[KafkaError] = []
     # librdkafka would log every refused connection, several a second; what matters of them is in our line.
     with make_admin({**config, "logger": _SILENT, "error_cb": faults.append}) as admin:
-        while not _answers(admin, min(_REPORT_INTERVAL_S, max(deadline - time.monotonic(), 1.0))):
+        attempt_s = _FIRST_ATTEMPT_S
+        while not _answers(admin, attempt_s):
             admin.poll(0)  # serves error_cb
             reason = _reason(faults)
             left_s = deadline - time.monotonic()
@@ -99,6 +102,7 @@ def wait_for_broker(config: Config, timeout_s: float, report: Callable[[str], No
                 )
             report(f"cannot reach Kafka at {servers} yet{reason}, trying for another {left_s:.0f} s")
             faults.clear()
+            attempt_s = max(min(_REPORT_INTERVAL_S, left_s), _PAUSE_S)
 
 
 def _answers(admin: AdminClient, timeout_s: float) -> bool:

@@ -30,8 +30,8 @@ from confluent_kafka import KafkaError, KafkaException
 from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
 
 _PERMISSIONS: Final[Mapping[int, str]] = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant READ and DESCRIBE on the input topics, the journal and the "
-    "snapshots, WRITE and DESCRIBE on the output topics",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant DESCRIBE and DESCRIBE_CONFIGS on all topics, READ on the "
+    "inputs, the journal and the snapshots, WRITE on the outputs",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "grant READ on the consumer group",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "grant WRITE and DESCRIBE on the transactional ids "
     "that begin with the group's name",

@@ -5,7 +5,7 @@ Altering is left to a person because it loses data (retention, clean-up) or move
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -23,24 +23,37 @@ CREATE_TIMEOUT_S: Final = 30.0
 #: More than wanted does no harm.
 _AT_LEAST: Final = ("retention.ms", "max.message.bytes")
 _FOREVER: Final = "-1"
+_PARTITIONS: Final = "the number of partitions"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing of a topic that is not as the contract wants it."""
 
+    topic: str
     what: str
-    is_: str
+    found: str
     wanted: str
-    remedy: str
 
     @property
     def stops_the_worker(self) -> bool:
         """Whether it would make billing wrong; records kept too short a time only hurt who reads late."""
         return self.what != "retention.ms" or self.wanted == _FOREVER
 
+    def remedy(self, bootstrap_servers: str) -> str:
+        """What to do about it, with the exact command where one does."""
+        if self.what == _PARTITIONS:
+            return (
+                f"another number would move accounts to other partitions: set BOTMETER_PARTITIONS={self.found}, or, "
+                "while the topic is empty, delete it and run: botmeter topics create"
+            )
+        return (
+            f"run: kafka-configs.sh --bootstrap-server {bootstrap_servers} --alter --entity-type topics "
+            f"--entity-name {self.topic} --add-config {self.what}={self.wanted}"
+        )
+
     def __str__(self) -> str:
-        return f"{self.what} is {self.is_}, should be {self.wanted}"
+        return f"{self.what} is {self.found}, should be {self.wanted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +68,105 @@ class Finding:
     def is_well(self) -> bool:
         """Whether nothing is left to do."""
         return self.state in ("ok", "created")
+
+
+def create_topics(
+    admin: AdminClient, topics: Iterable[Topic], partitions: int, replication_factor: int
+) -> list[Finding]:
+    """Create the topics that are missing and check the others.
+
+    Args:
+        admin: allowed to create topics and to describe their configuration.
+        topics: as the contract wants them.
+        partitions: of each of them.
+        replication_factor: of new ones; -1 is the broker's default.
+
+    Raises:
+        ClusterError: the broker refuses.
+        Retriable: the broker does not answer.
+    """
+    wanted = list(topics)
+    before = check_topics(admin, wanted, partitions)
+    missing = {finding.topic for finding in before if finding.state == "missing"}
+    new = [
+        NewTopic(
+            topic.name, num_partitions=partitions, replication_factor=replication_factor, config=dict(topic.config)
+        )
+        for topic in wanted
+        if topic.name in missing
+    ]
+    if new:
+        _create(admin, new)
+    return [Finding(found.topic, "created") if found.topic in missing else found for found in before]
+
+
+def check_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int) -> list[Finding]:
+    """Compare each topic with what the contract wants. Raises ClusterError, Retriable."""
+    return [_check(admin, topic, partitions) for topic in topics]
+
+
+def require_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int) -> None:
+    """Return if the worker can do its work with the topics as they are.
+
+    Raises:
+        ClusterError: names the first topic that is missing or wrong, and the command that mends it.
+        Retriable: the broker does not answer.
+    """
+    for finding in check_topics(admin, topics, partitions):
+        if finding.state == "missing":
+            raise ClusterError(f"topic {finding.topic} is missing; run: botmeter topics create")
+        for difference in finding.differences:
+            if difference.stops_the_worker:
+                raise ClusterError(f"topic {finding.topic}: {difference}; see: botmeter topics create")
+
+
+def _create(admin: AdminClient, new: Sequence[NewTopic]) -> None:
+    answers = admin.create_topics(list(new), operation_timeout=CREATE_TIMEOUT_S, request_timeout=CREATE_TIMEOUT_S)
+    for name, answer in answers.items():
+        try:
+            answer.result()
+        except KafkaException as exception:
+            if cause(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
+                raise classify(cause(exception), f"topic {name}") from exception
+
+
+def _check(admin: AdminClient, topic: Topic, wanted_partitions: int) -> Finding:
+    about = f"topic {topic.name}"
+    partitions = retried(lambda: _partitions_of(admin, topic.name), about)
+    if partitions is None:
+        return Finding(topic.name, "missing")
+    differences = []
+    if partitions != wanted_partitions:
+        differences.append(Difference(topic.name, _PARTITIONS, str(partitions), str(wanted_partitions)))
+    config = retried(lambda: _config_of(admin, topic.name), about)
+    for option, wanted in topic.config.items():
+        value = config.get(option) or "unset"
+        if not _suffices(option, value, wanted):
+            differences.append(Difference(topic.name, option, value, wanted))
+    return Finding(topic.name, "differs" if differences else "ok", tuple(differences))
+
+
+def _partitions_of(admin: AdminClient, name: str) -> int | None:
+    """Number of partitions of a topic, None if there is no such topic."""
+    answers = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
+    try:
+        return len(answers[name].result().partitions)
+    except KafkaException as exception:
+        if cause(exception).code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
+    return None
+
+
+def _config_of(admin: AdminClient, name: str) -> dict[str, str | None]:
+    [answer] = admin.describe_configs(
+        [ConfigResource(ConfigResource.Type.TOPIC, name)], request_timeout=REQUEST_TIMEOUT_S
+    ).values()
+    return {entry.name: entry.value for entry in answer.result().values()}
+
+
+def _suffices(option: str, value: str, wanted: str) -> bool:
+    if value == wanted:
+        return True
+    if option not in _AT_LEAST or not value.lstrip("-").isdigit():
+        return False
+    return value == _FOREVER or (wanted != _FOREVER and int(value) > int(wanted))

@@ -1,0 +1,92 @@
+"""The only place that builds the parts and wires them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from botmeter.engine import kafka
+from botmeter.engine.processor import EngineSettings, Processor
+from botmeter.engine.restore import Restorer, RestoreSettings
+from botmeter.engine.topic_setup import require_topics
+from botmeter.engine.transaction import Transaction
+from botmeter.errors import ConfigurationError
+from botmeter.host.app import Host
+from botmeter.host.metrics import Metrics
+from botmeter.settings import Settings, instance_id
+
+
+@contextmanager
+def data_directory(path: Path) -> Iterator[None]:
+    """The directory of the stores, held by this process alone. Raises ConfigurationError when it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ConfigurationError(f"cannot use the data directory {path} (BOTMETER_DATA_DIR): {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise ConfigurationError(
+            f"another worker uses the data directory {path}; give each its own BOTMETER_DATA_DIR"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def make_processor(settings: Settings, report: Callable[[str], None]) -> Processor:
+    """The engine, ready to be opened; waits for the broker and checks the topics first.
+
+    Raises ClusterError when the broker does not answer in time or a topic is missing or wrong.
+    """
+    admin_config = kafka.admin_config(settings.kafka, settings.bootstrap_servers)
+    kafka.wait_for_broker(admin_config, settings.broker_timeout_s, report)
+    admin = kafka.make_admin(admin_config)
+    topics, rules = settings.topics(), settings.rules()
+    require_topics(admin, topics.all(), settings.partitions)
+    consumer = kafka.consumer_config(settings.kafka, settings.bootstrap_servers, settings.group)
+    reader = kafka.reader_config(settings.kafka, settings.bootstrap_servers, settings.group)
+    producer = kafka.producer_config(
+        settings.kafka,
+        settings.bootstrap_servers,
+        f"{settings.group}-{instance_id(settings)}",
+        settings.transaction_timeout_ms,
+    )
+    restorer = Restorer(
+        RestoreSettings(
+            topics=topics,
+            rules=rules,
+            partitions=settings.partitions,
+            data_dir=settings.data_dir,
+            cache_windows=settings.cache_windows,
+            snapshot_interval_s=settings.snapshot_interval_s,
+            store_max_age_ms=settings.store_max_age_s * 1000,
+        ),
+        lambda: kafka.make_consumer(reader),
+        admin,
+    )
+    transaction = Transaction(
+        lambda: kafka.make_producer(producer), topics, settings.transaction_timeout_ms / 1000
+    )
+    engine = EngineSettings(topics, rules, settings.batch_records, settings.linger_ms / 1000)
+    return Processor(engine, lambda: kafka.make_consumer(consumer), restorer, transaction)
+
+
+def make_host(settings: Settings, processor: Processor) -> Host:
+    """The worker around the engine; to be made where the event loop runs."""
+    return Host(processor, Metrics(processor), settings.data_dir, settings.web_port or _free_port())
+
+
+def _free_port() -> int:
+    """A port nobody listens on now; Faust takes only a port that is named."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port

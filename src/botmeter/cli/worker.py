@@ -1,0 +1,64 @@
+"""`botmeter worker`: the stream processor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from botmeter.bootstrap import data_directory, make_host, make_processor
+from botmeter.engine.processor import Processor
+from botmeter.settings import Settings, describe
+
+log = logging.getLogger("botmeter")
+
+
+@click.command(
+    name="worker",
+    short_help="Run the stream processor.",
+    epilog=f"\b\nSettings:\n\n{describe()}",
+)
+@click.pass_obj
+def command(settings: Settings) -> None:
+    """Meter interactions until stopped: read the inputs, decide, write journal, balances, alerts and handoffs.
+
+    SIGTERM or Ctrl-C commits what was decided, leaves the consumer group and stops within 10 seconds. Start as many
+    workers as there are partitions; each needs a data directory of its own.
+    """
+    _log_to_stderr(settings.log_level)
+    with data_directory(settings.data_dir):
+        processor = make_processor(settings, log.info)
+        received = asyncio.run(_run(settings, processor))
+    if received is signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+async def _run(settings: Settings, processor: Processor) -> signal.Signals | None:
+    """Runs until a signal asks to stop; which one it was."""
+    stop, received = asyncio.Event(), []
+
+    def receive(number: signal.Signals) -> None:
+        received.append(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, receive, number)
+    try:
+        await make_host(settings, processor).run(stop)
+    except TimeoutError:
+        log.error("could not stop in time; what was not committed is taken up at the next start")  # noqa: TRY400
+        os._exit(1)  # threads that wait for the broker would hold the process
+    return received[0] if received else None
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("botmeter").setLevel(level)

@@ -1,0 +1,159 @@
+"""The Faust app. One Faust event is one turn, a whole micro-batch: Faust gives lifecycle, agent, services and web, and
+costs some tens of microseconds a turn; the records themselves stay with librdkafka and the engine.
+
+    feed (service)                    meter (agent)                        commit thread
+    poll: consume, sort in  --turn--> decide: decode, prefetch, decide
+                                      wait for the commit before this
+                                      hand over                 --batch--> one Kafka transaction, then the stores
+    poll again              <--done--
+
+Polling waits until the turn is decided, so that two threads never contend for the interpreter; what overlaps is the commit,
+which spends its time waiting for the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import faust
+from faust.app.base import BootStrategy
+from faust.web import Request, Response, View
+
+from botmeter.engine.processor import RECOVERABLE, Processor, now_ms
+from botmeter.errors import BotmeterError
+from botmeter.host.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+#: Of the ten seconds a stop may take, this many are for the commit under way and for leaving the group.
+STOP_BUDGET_S: Final = 8.0
+
+
+class _WithoutKafka(BootStrategy):
+    """The engine has its own consumer and producer; Faust's are not started."""
+
+    enable_kafka = False
+    enable_sensors = False
+
+
+class _App(faust.App):
+    BootStrategy = _WithoutKafka
+
+
+class Host:
+    """Runs a processor inside a Faust app until it is told to stop or something fails."""
+
+    def __init__(self, processor: Processor, metrics: Metrics, data_dir: Path, web_port: int) -> None:
+        self._processor = processor
+        self._metrics = metrics
+        self._web_port = web_port
+        # consume, rebalance callbacks, recovery: always this one thread
+        self._consumer_thread = ThreadPoolExecutor(1, thread_name_prefix="consume")
+        self._commit: asyncio.Future[bool] | None = None
+        self._app = _App(
+            "botmeter",
+            broker="kafka://unused",
+            store="memory://",
+            datadir=data_dir / "faust",
+            autodiscover=False,
+            web_enabled=True,
+            web_bind="0.0.0.0",  # noqa: S104 - health and metrics are asked for from outside the container
+            web_port=web_port,
+        )
+        self._turns = self._app.channel(maxsize=1)
+        self._app.agent(self._turns, name="meter")(self._meter)
+        self._serve()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Meters until `stop` is set. Raises what stopped it otherwise.
+
+        After `stop`, what was decided is committed, the group is left and the stores are closed, within STOP_BUDGET_S;
+        TimeoutError past it.
+        """
+        if not await self._open(stop):
+            return
+        await self._app.start()
+        self._app.flow_control.resume()  # without Kafka of its own, nobody else would open Faust's channels
+        log.info("health and metrics at http://localhost:%d/health and /metrics", self._web_port)
+        try:
+            await self._feed(stop)
+        finally:
+            async with asyncio.timeout(STOP_BUDGET_S):
+                await self._stop()
+
+    async def _open(self, stop: asyncio.Event) -> bool:
+        """Joins the group; False when the stop came first. TimeoutError when opening then takes too long."""
+        opening = asyncio.ensure_future(self._in_consumer_thread(self._processor.open))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if stopping.done():
+            await asyncio.wait_for(opening, STOP_BUDGET_S)
+            await self._stop()
+            return False
+        stopping.cancel()
+        await opening
+        return True
+
+    async def _stop(self) -> None:
+        if self._commit is not None:
+            await asyncio.wait([self._commit])
+        await self._in_consumer_thread(self._processor.close)
+        await self._app.stop()
+        self._consumer_thread.shutdown()
+        log.info("stopped")
+
+    async def _feed(self, stop: asyncio.Event) -> None:
+        """Turn by turn: poll, have it metered, poll again."""
+        while not stop.is_set():
+            await self._in_consumer_thread(self._processor.poll)
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            await self._turns.send(value=turn)
+            await turn
+        if self._commit is not None:
+            await self._commit
+
+    async def _meter(self, turns: faust.StreamT[asyncio.Future[None]]) -> None:
+        """The stateful agent: decides each turn's micro-batch and hands it to the commit."""
+        async for turn in turns:
+            try:
+                await self._take_turn()
+            except BaseException as error:  # noqa: BLE001 - Faust would log it and go on; the feed raises it
+                turn.set_exception(error)
+            else:
+                turn.set_result(None)
+
+    async def _take_turn(self) -> None:
+        batch = self._processor.decide(now_ms())
+        if self._commit is not None:
+            try:
+                self._metrics.committed(await self._commit)
+            except RECOVERABLE as error:
+                self._commit = None
+                await self._recover(error)
+                return  # the batch just decided builds on one that does not count
+        self._commit = asyncio.wrap_future(self._processor.submit(batch))
+
+    async def _recover(self, error: BotmeterError) -> None:
+        self._metrics.failed_commits += 1
+        await self._in_consumer_thread(lambda: self._processor.recover(error))
+
+    async def _in_consumer_thread(self, call: Callable[[], object]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._consumer_thread, call)
+
+    def _serve(self) -> None:
+        """Health and metrics. Faust tells functions and methods apart, and takes only functions."""
+
+        async def health(web: View, _: Request) -> Response:
+            tasks = {str(number): task.status.value for number, task in sorted(self._processor.tasks.items())}
+            return web.json({"status": "running", "tasks": tasks})
+
+        async def metrics(web: View, _: Request) -> Response:
+            return web.bytes(self._metrics.render(), content_type="text/plain")
+
+        self._app.page("/health")(health)
+        self._app.page("/metrics")(metrics)
