@@ -75,9 +75,9 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def invoke(self, ctx: click.Context) -> object:
+    def invoke(self, ctx: click.Context) -> None:
         try:
-            result: object = super().invoke(ctx)
+            super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError as error:
             if not _reader_is_gone():
@@ -86,7 +86,6 @@ class _LazyGroup(click.Group):
             # What is still buffered must not be written, and complained about, at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(READER_GONE) from None
-        return result
 
 
 def _settings() -> object:

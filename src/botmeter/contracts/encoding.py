@@ -23,6 +23,7 @@ from botmeter.domain.commands import CommandResult
 from botmeter.domain.events import Cause, Event
 
 _encode: Final = msgspec.json.Encoder().encode
+_DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 _Fields = dict[str, Any]
 
 
@@ -73,7 +74,7 @@ def decode_event(value: bytes) -> Event:
     """
     try:
         wire = _decode_wire_event(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _DECODE_ERRORS as error:
         raise ValueError(f"not an event of the journal: {error}") from error
     return _FROM_WIRE[type(wire)](wire)
 
@@ -219,7 +220,7 @@ def decode_account(value: bytes) -> Account:
     """The account of `encode_account`. Raises ValueError when it is none."""
     try:
         return _decode_account(value)
-    except msgspec.MsgspecError as error:
+    except _DECODE_ERRORS as error:
         raise ValueError(f"not an account: {error}") from error
 
 
@@ -240,6 +241,6 @@ def decode_snapshot(value: bytes) -> tuple[Account, int]:
     """The account and the journal offset of a snapshot. Raises ValueError when it is none."""
     try:
         snapshot = _decode_snapshot(value)
-    except msgspec.MsgspecError as error:
+    except _DECODE_ERRORS as error:
         raise ValueError(f"not a snapshot: {error}") from error
     return snapshot.account, snapshot.journal_offset

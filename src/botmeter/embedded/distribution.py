@@ -95,7 +95,7 @@ def _exclusive(lock_path: Path, report: Report) -> Iterator[None]:
 
 
 def _fetch(jars_directory: Path, report: Report) -> None:
-    staging = jars_directory.with_suffix(".partial")
+    staging = jars_directory.with_name(f"{jars_directory.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
     jars = staging / "jars"
     jars.mkdir(parents=True)

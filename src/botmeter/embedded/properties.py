@@ -43,7 +43,7 @@ BROKER_PROPERTIES: Mapping[str, str] = {
 }
 
 
-def server_properties(properties: Mapping[str, str], *, broker_port: int, controller_port: int) -> str:
+def server_properties(properties: Mapping[str, str], broker_port: int, controller_port: int) -> str:
     """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`."""
     node = {
         "process.roles": "broker,controller",

@@ -72,8 +72,6 @@ _CONTRACTUAL_WRITING: Final[Config] = {
     # The partition of an account is part of the contract: what Java clients compute.
     "partitioner": "murmur2_random",
     "message.max.bytes": MESSAGE_MAX_BYTES,
-    # A call of Python for each delivered record is a tenth of the budget; a commit fails when one was not delivered.
-    "delivery.report.only.error": True,
 }
 #: Options only a member of the group may have; two consumers with one group.instance.id fence each other.
 _OF_MEMBERS: Final = ("group.instance.id", "group.protocol", "group.remote.assignor")

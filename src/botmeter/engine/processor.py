@@ -37,6 +37,10 @@ _IDLE_POLL_S: Final = 0.2
 _FAILURES_MAX: Final = 10
 #: How long a rebalance waits for the commit under way; within the broker's patience (max.poll.interval.ms).
 _REVOKE_BUDGET_S: Final = 30.0
+#: Restores at the same time: they wait for the broker most of it.
+_RESTORES_MAX: Final = 4
+#: How long the leader of a partition may take to answer.
+_LEADER_S: Final = 10.0
 #: Records read but not yet taken, per partition, above which reading pauses.
 _WAITING_MAX: Final = 100_000
 
@@ -53,7 +57,7 @@ class EngineSettings:
 
 @dataclass(slots=True)
 class _Restoring:
-    """A restore under way on the restorer's thread."""
+    """A restore under way."""
 
     stop: Flag
     restored: Future[Restored]
@@ -84,7 +88,7 @@ class Processor:
         self._restorer = restorer
         self._transaction = transaction
         self._consumer = make_consumer()
-        self._restores = ThreadPoolExecutor(1, thread_name_prefix="restore")
+        self._restores = ThreadPoolExecutor(_RESTORES_MAX, thread_name_prefix="restore")
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._in_flight: Future[bool] | None = None
         self._restoring: dict[int, _Restoring] = {}
@@ -112,6 +116,7 @@ class Processor:
             task.close()
         self.tasks.clear()
         self._restores.shutdown()
+        self._restorer.close()
         self._commits.submit(self._transaction.close)
         self._commits.shutdown()
 
@@ -303,6 +308,8 @@ class Processor:
             interactions.offset, commands.offset = task.interactions.position, task.commands.position
             self._inputs[interactions.topic, number] = task.interactions
             self._inputs[commands.topic, number] = task.commands
+            # Asking finds the leader of the commands at once; by itself the client looks once a second.
+            self._consumer.get_watermark_offsets(commands, timeout=_LEADER_S)
             self._consumer.incremental_assign([interactions, commands])
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from typing import Final, TypeVar
 
@@ -47,6 +48,9 @@ _CHUNK_RECORDS: Final = 5_000
 #: One answer of the broker, and the pause before it is asked again.
 _REQUEST_S: Final = 5.0
 _PAUSE_S: Final = 0.2
+#: How long to wait for a first record, and then for more of its kind.
+_POLL_S: Final = 0.1
+_GATHER_S: Final = 0.01
 #: How often a long restore says how far it is.
 _PROGRESS_S: Final = 5.0
 #: The worker's clock may differ from the broker's by this much when it judges how far back windows matter.
@@ -101,11 +105,13 @@ class _Progress:
 
 
 class Restorer:
-    """Restores partitions, one at a time, on a thread of its own; every call blocks until it is done or stopped."""
+    """Restores partitions, each call on a thread of its own; every call blocks until it is done or stopped."""
 
     def __init__(self, settings: RestoreSettings, make_reader: Callable[[], Consumer], admin: AdminClient) -> None:
         self._settings = settings
         self._make_reader = make_reader
+        # A reader takes a second to find its brokers, so each serves many partitions.
+        self._idle_readers: SimpleQueue[Consumer] = SimpleQueue()
         self._admin = admin
 
     def restore(self, partition: int, stop: Flag) -> Restored:
@@ -114,12 +120,20 @@ class Restorer:
         Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap, ClusterError
         when nothing was ever committed for a partition that has a journal.
         """
-        reader = self._make_reader()
+        try:
+            reader = self._idle_readers.get_nowait()
+        except Empty:
+            reader = self._make_reader()
         try:
             positions = self._positions(reader, partition, stop)
             return self._restore(reader, partition, positions, stop)
         finally:
-            reader.close()
+            self._idle_readers.put(reader)
+
+    def close(self) -> None:
+        """Lets the readers go; no restore may be under way."""
+        while not self._idle_readers.empty():
+            self._idle_readers.get().close()
 
     def _positions(self, reader: Consumer, partition: int, stop: Flag) -> _Positions:
         """The committed offsets; waits for the end of a transaction that holds newer ones."""
@@ -324,13 +338,15 @@ def _read(reader: Consumer, topic: str, partition: int, start: int, end: int, st
     """
     if start >= end:
         return
-    reader.assign([TopicPartition(topic, partition, start)])
+    _assign(reader, topic, partition, start, stop)
     is_done = False
     while not is_done:
         if stop.is_set():
             raise RestoreStopped(f"restore of partition {partition} was stopped")
         chunk: list[Message] = []
-        for message in reader.consume(_CHUNK_RECORDS, timeout=0.1):
+        first = reader.poll(_POLL_S)
+        rest = [] if first is None else reader.consume(_CHUNK_RECORDS, timeout=_GATHER_S)
+        for message in rest if first is None else [first, *rest]:
             error = message.error()
             if error is None:
                 chunk.append(message)
@@ -342,6 +358,13 @@ def _read(reader: Consumer, topic: str, partition: int, start: int, end: int, st
         if chunk:
             yield chunk
     reader.unassign()
+
+
+def _assign(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> None:
+    """Starts reading. Asking for the offsets finds the partition's leader at once; by itself the client looks once a
+    second."""
+    _until(stop, lambda: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=_REQUEST_S))
+    reader.assign([TopicPartition(topic, partition, offset)])
 
 
 def _until(stop: Flag, ask: Callable[[], T]) -> T:
@@ -360,10 +383,10 @@ def _until(stop: Flag, ask: Callable[[], T]) -> T:
 
 def _first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> int | None:
     """The broker's time of the first record at or after `offset`, UTC ms; None when there is none yet."""
-    reader.assign([TopicPartition(topic, partition, offset)])
+    _assign(reader, topic, partition, offset, stop)
     try:
         while not stop.is_set():
-            message = reader.poll(0.1)
+            message = reader.poll(_POLL_S)
             if message is None:
                 continue
             error = message.error()
