@@ -57,8 +57,9 @@ T = TypeVar("T")
 REQUEST_TIMEOUT_S: Final = 5.0
 #: Through a leader election or the restart of a broker.
 QUESTION_TIMEOUT_S: Final = 30.0
-#: After a topic is made, until every broker knows it.
-_PROPAGATION_S: Final = 5.0
+#: Faults that a person has to mend, unless they pass: a new topic takes a moment until every broker knows it, and a
+#: partition without a leader (which librdkafka calls _NOENT) may be between two.
+_PATIENCE_S: Final = {KafkaError.UNKNOWN_TOPIC_OR_PART: 5.0, KafkaError._NOENT: QUESTION_TIMEOUT_S}  # noqa: SLF001
 #: Between two attempts.
 _PAUSE_S: Final = 0.2
 #: A broker that is there answers within it; one that is not should be spoken of soon.
@@ -189,10 +190,7 @@ def retried(ask: Callable[[], T], about: str) -> T:
         except KafkaException as exception:
             fault = cause(exception)
             error = classify(fault, about)
-            if isinstance(error, Retriable):
-                limit_s = QUESTION_TIMEOUT_S
-            else:
-                limit_s = _PROPAGATION_S if fault.code() == KafkaError.UNKNOWN_TOPIC_OR_PART else 0.0
+            limit_s = QUESTION_TIMEOUT_S if isinstance(error, Retriable) else _PATIENCE_S.get(fault.code(), 0.0)
             if time.monotonic() - begun >= limit_s:
                 raise error from exception
         time.sleep(_PAUSE_S)

@@ -94,6 +94,7 @@ _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: _CHECK_TOPICS,
     KafkaError._UNKNOWN_TOPIC: _CHECK_TOPICS,
     KafkaError._UNKNOWN_PARTITION: _CHECK_TOPICS,
+    KafkaError._NOENT: f"the partition has no leader or is missing; {_CHECK_TOPICS}",
     KafkaError.UNKNOWN_TOPIC_ID: "the topic was deleted and made again; restart the worker",
     KafkaError.TOPIC_EXCEPTION: "the broker refuses the topic's name",
     KafkaError.MSG_SIZE_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",

@@ -5,7 +5,7 @@ Altering is left to a person because it loses data (retention, clean-up) or move
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,10 +15,10 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic
-from botmeter.engine.kafka import REQUEST_TIMEOUT_S, cause, classify, retried
+from botmeter.engine.kafka import REQUEST_TIMEOUT_S, cause, classify, retried, topic_ids
 from botmeter.errors import ClusterError
 
-#: Until the brokers know a new topic.
+#: The controller of a large cluster takes its time.
 CREATE_TIMEOUT_S: Final = 30.0
 #: More than wanted does no harm.
 _AT_LEAST: Final = ("retention.ms", "max.message.bytes")
@@ -85,19 +85,14 @@ def create_topics(
         ClusterError: the broker refuses.
         Retriable: the broker does not answer.
     """
-    wanted = list(topics)
-    before = check_topics(admin, wanted, partitions)
-    missing = {finding.topic for finding in before if finding.state == "missing"}
-    new = [
-        NewTopic(
-            topic.name, num_partitions=partitions, replication_factor=replication_factor, config=dict(topic.config)
-        )
-        for topic in wanted
-        if topic.name in missing
-    ]
-    if new:
-        _create(admin, new)
-    return [Finding(found.topic, "created") if found.topic in missing else found for found in before]
+    findings = []
+    for topic in topics:
+        finding = _check(admin, topic, partitions)
+        if finding.state == "missing":
+            was_made = _create(admin, topic, partitions, replication_factor)
+            finding = Finding(topic.name, "created") if was_made else _check(admin, topic, partitions)
+        findings.append(finding)
+    return findings
 
 
 def check_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int) -> list[Finding]:
@@ -120,14 +115,21 @@ def require_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int)
                 raise ClusterError(f"topic {finding.topic}: {difference}; see: botmeter topics create")
 
 
-def _create(admin: AdminClient, new: Sequence[NewTopic]) -> None:
-    answers = admin.create_topics(list(new), operation_timeout=CREATE_TIMEOUT_S, request_timeout=CREATE_TIMEOUT_S)
-    for name, answer in answers.items():
-        try:
-            answer.result()
-        except KafkaException as exception:
-            if cause(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
-                raise classify(cause(exception), f"topic {name}") from exception
+def _create(admin: AdminClient, topic: Topic, partitions: int, replication_factor: int) -> bool:
+    """Make a topic and wait until the brokers know it; False when somebody else was faster."""
+    new = NewTopic(
+        topic.name, num_partitions=partitions, replication_factor=replication_factor, config=dict(topic.config)
+    )
+    [answer] = admin.create_topics([new], request_timeout=CREATE_TIMEOUT_S).values()
+    was_made = True
+    try:
+        answer.result()
+    except KafkaException as exception:
+        if cause(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise classify(cause(exception), f"topic {topic.name}") from exception
+        was_made = False
+    topic_ids(admin, [topic.name])
+    return was_made
 
 
 def _check(admin: AdminClient, topic: Topic, wanted_partitions: int) -> Finding:
