@@ -313,9 +313,9 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def describe() -> str:
-    """All settings for a terminal of 80 columns."""
+    """All settings for a terminal of 80 columns, one paragraph, so that a help text can keep its lines."""
     return "\n".join(
-        f"  {name}{f' (default {default})' if default else ''}\n{textwrap.indent(textwrap.fill(meaning, 72), '      ')}"
+        f"  {name}{f' (default {default})' if default else ''}\n{textwrap.indent(textwrap.fill(meaning, 70), '      ')}"
         for name, default, meaning in rows()
     )
 

@@ -20,7 +20,7 @@ log = logging.getLogger("botmeter")
 @click.command(
     name="worker",
     short_help="Run the stream processor.",
-    epilog=f"\b\nSettings:\n\n{describe()}",
+    epilog=f"\b\nSettings:\n{describe()}",
 )
 @click.pass_obj
 def command(settings: Settings) -> None:

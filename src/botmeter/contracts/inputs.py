@@ -91,7 +91,8 @@ Sessions = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    #: Built when first used: most starts never see a bad record.
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
 
 class InteractionMessage(_Input):

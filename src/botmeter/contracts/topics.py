@@ -49,7 +49,8 @@ class Topics:
         return cls(
             interactions=Topic(interactions, "in", _input(retention_ms=7 * DAY_MS)),
             commands=Topic(commands, "in", _input(retention_ms=30 * DAY_MS)),
-            journal=Topic(f"{prefix}journal", "out", _deleted(retention_ms=-1)),
+            # Kept whole: neither by age nor by size may the truth be cut.
+            journal=Topic(f"{prefix}journal", "out", {**_deleted(retention_ms=-1), "retention.bytes": "-1"}),
             balances=Topic(f"{prefix}balances", "out", _compacted(record_mebibytes=1)),
             alerts=Topic(f"{prefix}alerts", "out", _deleted(retention_ms=7 * DAY_MS)),
             handoffs=Topic(f"{prefix}handoffs", "out", _deleted(retention_ms=7 * DAY_MS)),

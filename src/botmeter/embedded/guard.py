@@ -43,7 +43,12 @@ def main(directory: Path) -> None:
 def _start(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
     with (directory / "server.log").open("ab") as log:
         broker = subprocess.Popen(  # noqa: S603 - the command comes from our own parent, by a pipe
-            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command,
+            cwd=directory,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},  # Java finds no directory with an accent in a C locale
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     _tell({"started": broker.pid})
     threading.Thread(target=lambda: _tell({"exited": broker.wait()})).start()

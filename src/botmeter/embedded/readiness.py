@@ -51,7 +51,7 @@ def create_internal_topics(bootstrap_servers: str, properties: Mapping[str, str]
     Creating them takes 0.1 s; that client would be told to come back, and lose 3 s for a group and 1 s for a
     transaction.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 4})  # warnings, no chat
     of_groups = NewTopic(
         "__consumer_offsets",
         num_partitions=int(properties["offsets.topic.num.partitions"]),

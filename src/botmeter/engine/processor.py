@@ -39,7 +39,7 @@ _FAILURES_MAX: Final = 10
 _REVOKE_BUDGET_S: Final = 30.0
 #: Restores at the same time: they wait for the broker most of it.
 _RESTORES_MAX: Final = 4
-#: How long the leader of a partition may take to answer.
+#: How long the cluster may take to tell the leaders of partitions.
 _LEADER_S: Final = 10.0
 #: Records read but not yet taken, per partition, above which reading pauses.
 _WAITING_MAX: Final = 100_000
@@ -104,6 +104,8 @@ class Processor:
         """Opens the producer and joins the group. Raises ClusterError, or Retriable when the cluster does not answer."""
         self._commits.submit(self._transaction.open).result()
         topic = self._settings.topics.interactions.name
+        # The group finds the leaders of the subscribed topic; those of the other, the client would look for once a second.
+        self._consumer.list_topics(self._settings.topics.commands.name, timeout=_LEADER_S)
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def close(self) -> None:
@@ -130,9 +132,8 @@ class Processor:
         self._take_over_restored()
         first = self._consumer.poll(_IDLE_POLL_S)
         messages = [] if first is None else [first]
-        if first is not None and first.error() is None:
-            rest = self._settings.batch_records - 1
-            messages += self._consumer.consume(rest, timeout=self._settings.linger_s) if rest else []
+        if first is not None and self._settings.batch_records > 1:
+            messages += self._consumer.consume(self._settings.batch_records - 1, timeout=self._settings.linger_s)
         self._sort_in(messages)
         self._throttle()
         if self._failure is not None:
@@ -159,11 +160,21 @@ class Processor:
             raise error
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
-            self._commits.submit(self._transaction.open).result()
+            self._replace_producer()
         for task in self.tasks.values():
             if task.status is Status.RUNNING:
                 self._unassign(task)
                 self._begin_restore(task)
+
+    def _replace_producer(self) -> None:
+        """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost meanwhile."""
+        while True:
+            try:
+                self._commits.submit(self._transaction.open).result()
+            except (Retriable, OutcomeUnknown) as error:
+                log.warning("no new producer yet, trying again: %s", error)
+            else:
+                return
 
     def _commit(self, batch: Batch) -> bool:
         is_committed = self._transaction.commit(batch)
@@ -308,8 +319,6 @@ class Processor:
             interactions.offset, commands.offset = task.interactions.position, task.commands.position
             self._inputs[interactions.topic, number] = task.interactions
             self._inputs[commands.topic, number] = task.commands
-            # Asking finds the leader of the commands at once; by itself the client looks once a second.
-            self._consumer.get_watermark_offsets(commands, timeout=_LEADER_S)
             self._consumer.incremental_assign([interactions, commands])
 
 

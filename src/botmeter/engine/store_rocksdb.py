@@ -49,11 +49,9 @@ class RocksDbStore:
             self._db = Rdict(str(path), _options(), families, AccessType.read_write())
         except Exception as error:  # rocksdict raises its own and plain exceptions alike
             raise TaskCorrupted(f"cannot open the store at {path}: {error}") from error
-        self._accounts = self._db.get_column_family(_ACCOUNTS)
-        self._windows = self._db.get_column_family(_WINDOWS)
-        self._chats = self._db.get_column_family(_CHATS)
+        self._families = {name: self._db.get_column_family(name) for name in families}
         self._handles = {name: self._db.get_column_family_handle(name) for name in families}
-        self._swept_to: Any = None
+        self._swept_to: dict[str, Any] = {}
 
     def mark(self) -> StoreMark | None:
         """What the store reflects, None when it is empty or of another layout."""
@@ -64,16 +62,16 @@ class RocksDbStore:
 
     def accounts(self) -> Iterator[Account]:
         """All accounts."""
-        return (decode_account(value) for value in self._accounts.values())
+        return (decode_account(value) for value in self._families[_ACCOUNTS].values())
 
     def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
         """The known session starts of each key, in order."""
-        found: list[bytes | None] = self._windows.get([_window_key(key) for key in keys]) or []
-        return [() if value is None else _unpack_starts(value) for value in found]
+        found: list[bytes | None] = self._families[_WINDOWS].get([_window_key(key) for key in keys]) or []
+        return [() if value is None else _unpack_times(value) for value in found]
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
         """When each chat was handed off, in order."""
-        found: list[bytes | None] = self._chats.get([_chat_key(key) for key in keys]) or []
+        found: list[bytes | None] = self._families[_CHATS].get([_chat_key(key) for key in keys]) or []
         return [NEVER if value is None else _TIME.unpack(value)[0] for value in found]
 
     def write(self, update: StoreUpdate) -> None:
@@ -91,18 +89,18 @@ class RocksDbStore:
         self._db.write(batch)
 
     def sweep(self, before: int, limit: int) -> int:
-        """Looks at up to `limit` windows, on from where the last call stopped; drops those past use."""
-        batch, swept, seen = WriteBatch(raw_mode=True), 0, 0
-        handle = self._handles[_WINDOWS]
-        cursor = self._windows.items(from_key=self._swept_to)
-        self._swept_to = None
-        for key, value in cursor:
+        """Looks at up to `limit` windows and chats, on from where the last call stopped; drops those past use."""
+        return sum(self._sweep_family(family, before, limit) for family in (_WINDOWS, _CHATS))
+
+    def _sweep_family(self, family: str, before: int, limit: int) -> int:
+        batch, swept = WriteBatch(raw_mode=True), 0
+        entries = self._families[family].items(from_key=self._swept_to.pop(family, None))
+        for seen, (key, value) in enumerate(entries):
             if seen == limit:
-                self._swept_to = key
+                self._swept_to[family] = key
                 break
-            seen += 1
-            if _unpack_starts(value)[-1] < before:
-                batch.delete(key, handle)
+            if max(_unpack_times(value)) < before:
+                batch.delete(key, self._handles[family])
                 swept += 1
         if swept:
             self._db.write(batch)
@@ -111,7 +109,7 @@ class RocksDbStore:
     def close(self) -> None:
         """Releases the files and their lock."""
         self._handles = {}
-        for family in (self._accounts, self._windows, self._chats, self._db):
+        for family in (*self._families.values(), self._db):
             family.close()
 
 
@@ -130,5 +128,5 @@ def _chat_key(key: ChatKey) -> bytes:
     return f"{account_id}\0{conversation_id}".encode()
 
 
-def _unpack_starts(value: bytes) -> Starts:
+def _unpack_times(value: bytes) -> Starts:
     return tuple(start for (start,) in _TIME.iter_unpack(value))

@@ -1,0 +1,147 @@
+"""`botmeter simulate`: realistic traffic for a cluster."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+import click
+
+from botmeter.domain.prices import DAY_MS
+from botmeter.engine import kafka
+from botmeter.engine.topic_setup import require_topics
+from botmeter.settings import Settings
+from botmeter.simulation.accounts import population
+from botmeter.simulation.pace import Pace
+from botmeter.simulation.publisher import Publisher, publish_traffic
+from botmeter.simulation.traffic import Mix, Traffic
+
+_DAY_S: Final = 86_400
+
+
+@click.command(name="simulate", short_help="Publish realistic traffic to a cluster.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1000,
+    show_default=True,
+    help="Interactions a second, the mean over a day.",
+)
+@click.option("--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this long.")
+@click.option("--count", type=click.IntRange(min=0), help="Stop after so many records.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same traffic.")
+@click.option(
+    "--accounts",
+    type=click.IntRange(1, 100_000),
+    default=50,
+    show_default=True,
+    help="Number of accounts, of every plan, a few large and many small.",
+)
+@click.option(
+    "--bad-share",
+    type=click.FloatRange(0, 0.5),
+    default=0.01,
+    show_default=True,
+    help="Share of records that are bad in one of the ways that end as dead letters.",
+)
+@click.option(
+    "--day",
+    "day_length_s",
+    type=click.FloatRange(min=0),
+    default=_DAY_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a simulated day takes, whose hours the rate follows; 0: a steady rate.",
+)
+@click.option(
+    "--start",
+    type=click.DateTime(["%H:%M"]),
+    metavar="HH:MM",
+    help="Time of the simulated day to begin at, UTC. Default: now.",
+)
+@click.pass_obj
+def command(
+    settings: Settings,
+    rate: float,
+    duration: float | None,
+    count: int | None,
+    seed: int,
+    accounts: int,
+    bad_share: float,
+    day_length_s: float,
+    start: datetime | None,
+) -> None:
+    """Publish realistic traffic to the cluster until Ctrl-C.
+
+    Accounts of every plan are opened; then come chats with bots and with agents, new and returning end-users, previews,
+    duplicates, late and bad records, and now and then a command. The same run again opens, buys and counts nothing
+    twice.
+
+    Cluster and topics are settings (BOTMETER_BOOTSTRAP_SERVERS, ...); the topics must be there: botmeter topics create.
+    Exit code 1: some records were not delivered.
+    """
+    _require_cluster(settings)
+    traffic = Traffic(seed, population(accounts), settings.topics(), settings.partitions, Mix(bad_share=bad_share))
+    pace = Pace(traffic, rate, _day_begins_ms(start), day_length_s or None)
+    publisher = Publisher(kafka.simple_producer_config(settings.kafka, settings.bootstrap_servers))
+    begun = time.monotonic()
+    try:
+        publisher.publish(traffic.opening())
+        publish_traffic(
+            publisher,
+            traffic,
+            pace,
+            count=float("inf") if count is None else count,
+            duration_s=float("inf") if duration is None else duration,
+            report=_Progress(publisher),
+        )
+    finally:
+        publisher.close()
+        _summarize(publisher, time.monotonic() - begun)
+    if publisher.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _require_cluster(settings: Settings) -> None:
+    """Waits for the broker and looks at the input topics."""
+    config = kafka.admin_config(settings.kafka, settings.bootstrap_servers)
+    kafka.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
+    topics = settings.topics()
+    with kafka.make_admin(config) as admin:
+        require_topics(admin, (topics.interactions, topics.commands), settings.partitions)
+
+
+def _day_begins_ms(start: datetime | None) -> int:
+    """The moment of today's date at which the simulated day begins, UTC ms."""
+    now_ms = time.time_ns() // 1_000_000
+    if start is None:
+        return now_ms
+    since_midnight = timedelta(hours=start.hour, minutes=start.minute)
+    return now_ms - now_ms % DAY_MS + since_midnight // timedelta(milliseconds=1)
+
+
+class _Progress:
+    """Prints a line whenever it is called."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._before = (0.0, publisher.sent.total())
+
+    def __call__(self, elapsed_s: float, rate: float) -> None:
+        before_s, before = self._before
+        sent = self._publisher.sent.total()
+        self._before = (elapsed_s, sent)
+        achieved = (sent - before) / (elapsed_s - before_s)
+        failed = f", {self._publisher.failed.total():,} not delivered" if self._publisher.failed else ""
+        click.echo(f"{elapsed_s:6.0f} s  {sent:>12,} sent  {achieved:>9,.0f}/s of {rate:,.0f}/s{failed}", err=True)
+
+
+def _summarize(publisher: Publisher, seconds: float) -> None:
+    """What was sent, by kind, and what was not delivered, by reason."""
+    total = publisher.sent.total()
+    click.echo(f"{total:,} records in {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s")
+    for kind, count in publisher.sent.most_common():
+        click.echo(f"  {count:>12,}  {kind}")
+    for reason, count in publisher.failed.most_common():
+        click.echo(f"  {count:>12,}  NOT DELIVERED: {reason}")

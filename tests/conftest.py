@@ -1,0 +1,99 @@
+"""Fixtures for tests that need a real Apache Kafka: one broker serves the whole session.
+
+BOTMETER_TEST_KAFKA says which: `embedded` (the default) or `testcontainers`, which takes a Docker daemon.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from botmeter.embedded import EmbeddedKafka, EmbeddedKafkaUnavailable
+from botmeter.embedded.distribution import KAFKA_VERSION
+from botmeter.embedded.ports import free_ports
+from botmeter.embedded.properties import BROKER_PROPERTIES
+from botmeter.embedded.readiness import await_broker, create_internal_topics
+
+CONTAINER_CLUSTER_ID = "botmeter-tests-in-a-co"
+
+_prefix_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """A broker that is there for tests."""
+
+    bootstrap_servers: str
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """The session's broker; a test that bounces or kills one starts an EmbeddedKafka of its own."""
+    match os.environ.get("BOTMETER_TEST_KAFKA", "embedded"):
+        case "embedded":
+            yield from _embedded_kafka()
+        case "testcontainers":
+            yield from _kafka_in_a_container()
+        case other:
+            pytest.fail(f"BOTMETER_TEST_KAFKA is {other!r}: say embedded or testcontainers", pytrace=False)
+
+
+@pytest.fixture
+def bootstrap_servers(kafka: Kafka) -> str:
+    """Where clients find the session's broker."""
+    return kafka.bootstrap_servers
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest) -> str:
+    """A prefix, ending in a dot, for topics, groups and transactional ids that no other test has."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
+    return f"{words}-{next(_prefix_numbers)}."
+
+
+def _embedded_kafka() -> Iterator[Kafka]:
+    with ExitStack() as running:
+        try:
+            broker = running.enter_context(EmbeddedKafka(report=print))
+        except EmbeddedKafkaUnavailable as error:
+            pytest.fail(f"no Apache Kafka for the tests: {error}", pytrace=False)
+        yield Kafka(broker.bootstrap_servers)
+
+
+def _kafka_in_a_container() -> Iterator[Kafka]:
+    from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415 - only here
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
+
+    try:
+        host = DockerClient().host()
+    except DockerException as error:
+        pytest.fail(f"no Docker daemon for the tests, which embedded would not need: {error}", pytrace=False)
+    [port] = free_ports(1)
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": "1@localhost:9093",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        **BROKER_PROPERTIES,
+    }
+    settings = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in properties.items()}
+    container = DockerContainer(f"apache/kafka:{KAFKA_VERSION}").with_bind_ports(9092, port)
+    with container.with_envs(CLUSTER_ID=CONTAINER_CLUSTER_ID, **settings):
+        await_broker(
+            f"{host}:{port}",
+            cluster_id=CONTAINER_CLUSTER_ID,
+            timeout_ms=60_000,
+            between_questions=lambda: None,
+        )
+        create_internal_topics(f"{host}:{port}", BROKER_PROPERTIES)
+        yield Kafka(f"{host}:{port}")

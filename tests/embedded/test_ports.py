@@ -1,0 +1,25 @@
+"""Ports for a broker that has yet to be started."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from botmeter.embedded import ports
+from botmeter.embedded.ports import PORTS, free_ports
+
+
+def test_ports_differ_and_are_not_those_of_outgoing_connections() -> None:
+    found = free_ports(50)
+
+    assert len(set(found)) == 50
+    assert set(found) <= set(PORTS)
+
+
+def test_a_port_that_somebody_listens_on_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, free = free_ports(2)
+    monkeypatch.setattr(ports, "PORTS", [taken, free])
+
+    with socket.create_server(("127.0.0.1", taken)):
+        assert free_ports(1) == [free]
