@@ -93,14 +93,14 @@ def _start_or_refuse(decision: Decision, interaction: Interaction, memory: Memor
     if past is not None:
         _start_session(decision, interaction, past.number, past.used + 1, past.pool, at)
         return "started"
-    if decision.account.allowance.remaining == 0 and decision.account.terms.recharge_packs:
-        purchase(decision, decision.account.terms.recharge_packs, "auto_recharge", at, rules)
+    has_recharged = _recharge_when_empty(decision, at, rules)
     allowance = decision.account.allowance
     if allowance.remaining == 0:
         return _refuse(decision, interaction, memory, at)
     _start_session(decision, interaction, cycle.number, allowance.used + 1, allowance.pool, at)
     _reach_thresholds(decision, at)
-    _recharge_when_low(decision, at, rules)
+    if not has_recharged:
+        _recharge_when_low(decision, at, rules)
     exhaust_when_empty(decision, at)
     return "started"
 
@@ -163,6 +163,15 @@ def _reach_thresholds(decision: Decision, at: int) -> None:
         used, total = account.allowance.used, account.allowance.total
         if percent not in account.allowance.reached and is_reached(percent, used, total):
             decision.emit(ev.ThresholdReached(*decision.head(at), percent=percent, **usage(account)))
+
+
+def _recharge_when_empty(decision: Decision, at: int, rules: Rules) -> bool:
+    """Auto-recharge where a session would have to be refused (`A11`); whether it bought, which it does once."""
+    packs, allowance = decision.account.terms.recharge_packs, decision.account.allowance
+    if allowance.remaining > 0 or not packs:
+        return False
+    purchase(decision, packs, "auto_recharge", at, rules)
+    return True
 
 
 def _recharge_when_low(decision: Decision, at: int, rules: Rules) -> None:
