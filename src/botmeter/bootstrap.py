@@ -27,7 +27,8 @@ def data_directory(path: Path) -> Iterator[None]:
         path.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise ConfigurationError(f"cannot use the data directory {path} (BOTMETER_DATA_DIR): {error.strerror}") from None
+        reason = f"cannot use the data directory {path} (BOTMETER_DATA_DIR): {error.strerror}"
+        raise ConfigurationError(reason) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -72,9 +73,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         lambda: kafka.make_consumer(reader),
         admin,
     )
-    transaction = Transaction(
-        lambda: kafka.make_producer(producer), topics, settings.transaction_timeout_ms / 1000
-    )
+    transaction = Transaction(lambda: kafka.make_producer(producer), topics, settings.transaction_timeout_ms / 1000)
     engine = EngineSettings(topics, rules, settings.batch_records, settings.linger_ms / 1000)
     return Processor(engine, lambda: kafka.make_consumer(consumer), restorer, transaction)
 

@@ -1,6 +1,7 @@
 """Every error botmeter raises on purpose, named by the recovery it asks for.
 
-Business refusals (no sessions left, a reduction below zero, a late interaction) are results or dead letters, not errors.
+Business refusals (no sessions left, a reduction below zero, a late interaction) are results or dead letters, not
+errors.
 """
 
 from __future__ import annotations

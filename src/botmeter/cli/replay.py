@@ -14,7 +14,7 @@ from botmeter.settings import Settings
 
 @click.command(name="replay", short_help="Run a tape through the rules, without Kafka.")
 @click.argument("file", type=click.File("rb"))
-@click.option("--only", metavar="TOPIC", help="Print the records of this topic alone, such as botmeter.alerts or alerts.")
+@click.option("--only", metavar="TOPIC", help="Print this topic alone, such as botmeter.alerts or alerts.")
 @click.pass_obj
 def command(settings: Settings, file: BinaryIO, only: str | None) -> None:
     """Run the tape FILE (- for standard input) through the same rules as the worker and print what comes of it.

@@ -31,6 +31,7 @@ class Decision:
         return account.account_id, account.version + 1, at, self._cause
 
     def emit(self, event: Event) -> None:
+        """Decides one more event; what follows is decided on the state after it."""
         self._account = evolve(self._account, event)
         self.events.append(event)
 

@@ -1,7 +1,7 @@
 """The worker's engine: consume, decide, commit, and the tasks that come and go with the rebalances.
 
-One turn is `poll`, `decide`, `submit`, in this order and never two of them at once; the commit of a turn overlaps the poll
-and decide of the next. Faust's side of it, which calls them, is in `host/`.
+One turn is `poll`, `decide`, `submit`, in this order and never two of them at once; the commit of a turn overlaps the
+poll and decide of the next. Faust's side of it, which calls them, is in `host/`.
 """
 
 from __future__ import annotations
@@ -101,11 +101,13 @@ class Processor:
         self.counts: Counter[str] = Counter()
 
     def open(self) -> None:
-        """Opens the producer and joins the group. Raises ClusterError, or Retriable when the cluster does not answer."""
+        """Opens the producer and joins the group. Raises ClusterError, or Retriable without an answer."""
         self._commits.submit(self._transaction.open).result()
         topic = self._settings.topics.interactions.name
-        # The group finds the leaders of the subscribed topic; those of the other, the client would look for once a second.
-        self._consumer.list_topics(self._settings.topics.commands.name, timeout=_LEADER_S)
+        # The group finds the leaders of the subscribed topic; those of the other, the client would look for once a
+        # second.
+        commands = self._settings.topics.commands.name
+        kafka.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def close(self) -> None:
@@ -167,7 +169,7 @@ class Processor:
                 self._begin_restore(task)
 
     def _replace_producer(self) -> None:
-        """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost meanwhile."""
+        """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost."""
         while True:
             try:
                 self._commits.submit(self._transaction.open).result()
@@ -204,7 +206,7 @@ class Processor:
                 input_.add(message)  # type: ignore[arg-type]  # a record without an error has key, value, offset
 
     def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
-        if error.code() == KafkaError._PARTITION_EOF:
+        if error.code() == kafka.END_OF_PARTITION:
             if input_ is not None:
                 input_.is_at_end = True
             return
@@ -313,8 +315,12 @@ class Processor:
     def _take_over_restored(self) -> None:
         done = [number for number, restoring in self._restoring.items() if restoring.restored.done()]
         for number in done:
-            restoring, task = self._restoring.pop(number), self.tasks[number]
-            task.run(restoring.restored.result())
+            restored, task = self._restoring.pop(number).restored, self.tasks[number]
+            if isinstance(passing := restored.exception(), Retriable):
+                log.warning("partition %d: restore failed, trying again: %s", number, passing)
+                self._begin_restore(task)
+                continue
+            task.run(restored.result())
             interactions, commands = self._pair(number)
             interactions.offset, commands.offset = task.interactions.position, task.commands.position
             self._inputs[interactions.topic, number] = task.interactions

@@ -6,22 +6,23 @@
 4. read the journal, from where the states lack something, to its high watermark of step 1
 5. write what was read into the store, chunk by chunk, each with the offset it reflects
 
-A restore is done when a record or the end of the partition at or past the high watermark was seen, never because nothing
-came for a while: an open transaction of the previous owner holds the reader back until it is committed or aborted.
+A restore is done when a record or the end of the partition at or past the high watermark was seen, never because
+nothing came for a while: an open transaction of the previous owner holds the reader back until it is committed or
+aborted.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
-from typing import Final, TypeVar
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from botmeter.contracts.encoding import decode_event, decode_snapshot, encode_account
@@ -33,32 +34,20 @@ from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine import kafka
 from botmeter.engine.pipeline import Meter
+from botmeter.engine.reader import REQUEST_S, committed_records, first_timestamp, until_answered
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.state import PartitionState
 from botmeter.engine.store import Store, StoreMark, StoreUpdate
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.engine.task import Restored
-from botmeter.errors import BotmeterError, ClusterError, InvariantViolated, Retriable, TaskCorrupted
+from botmeter.errors import ClusterError, InvariantViolated, TaskCorrupted
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-#: Records of the journal folded and written to the store at a time: bounds memory and the work lost by a crash.
-_CHUNK_RECORDS: Final = 5_000
-#: One answer of the broker, and the pause before it is asked again.
-_REQUEST_S: Final = 5.0
-_PAUSE_S: Final = 0.2
-#: How long to wait for a first record, and then for more of its kind.
-_POLL_S: Final = 0.1
-_GATHER_S: Final = 0.01
 #: How often a long restore says how far it is.
 _PROGRESS_S: Final = 5.0
 #: The worker's clock may differ from the broker's by this much when it judges how far back windows matter.
 _CLOCK_MARGIN_MS: Final = HOUR_MS
-
-
-class RestoreStopped(BotmeterError):  # noqa: N818 - named by what happened
-    """The partition was revoked, or the worker stops. Recovery: forget the restore; its store is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +128,7 @@ class Restorer:
         """The committed offsets; waits for the end of a transaction that holds newer ones."""
         names = (self._settings.topics.interactions.name, self._settings.topics.commands.name)
         asked = [TopicPartition(name, partition) for name in names]
-        committed = _until(stop, lambda: reader.committed(asked, timeout=_REQUEST_S))
+        committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
         if all(found.offset >= 0 for found in committed):
             return _Positions(committed[0].offset, committed[1].offset, was_committed=True)
         begins = [kafka.begin_offsets(self._admin, name, [partition])[partition] for name in names]
@@ -240,7 +229,7 @@ class Restorer:
         begin = kafka.begin_offsets(self._admin, name, [partition])[partition]
         end = kafka.end_offsets(self._admin, name, [partition])[partition]
         state, floor = self._state(store), journal.begin
-        for chunk in _read(reader, name, partition, begin, end, stop):
+        for chunk in committed_records(reader, name, partition, begin, end, stop):
             for message in chunk:
                 account, journal_offset = _snapshot(message)
                 state.put_account(account)
@@ -260,7 +249,7 @@ class Restorer:
         begins with interactions of last week.
         """
         topics, now = self._settings.topics, int(time.time() * 1000)
-        next_at = _first_timestamp(reader, topics.interactions.name, partition, next_interaction, stop)
+        next_at = first_timestamp(reader, topics.interactions.name, partition, next_interaction, stop)
         since = min(now, now if next_at is None else next_at) - memory_ms(self._settings.rules) - _CLOCK_MARGIN_MS
         return kafka.offsets_at(self._admin, topics.journal.name, [partition], since)[partition]
 
@@ -272,7 +261,7 @@ class Restorer:
         """Folds the journal from `start` into the states; how many events that were."""
         read, said_s = 0, time.monotonic()
         name = self._settings.topics.journal.name
-        for chunk in _read(reader, name, partition, max(start, journal.begin), journal.end, stop):
+        for chunk in committed_records(reader, name, partition, max(start, journal.begin), journal.end, stop):
             self._fold_chunk(progress, chunk)
             read += len(chunk)
             if time.monotonic() - said_s > _PROGRESS_S:
@@ -329,80 +318,3 @@ def _snapshot(message: Message) -> tuple[Account, int]:
         return decode_snapshot(message.value() or b"")
     except ValueError as error:
         raise InvariantViolated(f"the snapshot at offset {message.offset()} cannot be read: {error}") from error
-
-
-def _read(reader: Consumer, topic: str, partition: int, start: int, end: int, stop: Flag) -> Iterator[list[Message]]:
-    """All committed records from `start` up to the high watermark `end`, in chunks.
-
-    Raises RestoreStopped when `stop` is set.
-    """
-    if start >= end:
-        return
-    _assign(reader, topic, partition, start, stop)
-    is_done = False
-    while not is_done:
-        if stop.is_set():
-            raise RestoreStopped(f"restore of partition {partition} was stopped")
-        chunk: list[Message] = []
-        first = reader.poll(_POLL_S)
-        rest = [] if first is None else reader.consume(_CHUNK_RECORDS, timeout=_GATHER_S)
-        for message in rest if first is None else [first, *rest]:
-            error = message.error()
-            if error is None:
-                chunk.append(message)
-                is_done = is_done or (message.offset() or 0) >= end - 1
-            elif error.code() == KafkaError._PARTITION_EOF:
-                is_done = is_done or (message.offset() or 0) >= end
-            else:
-                _require_passing(error, topic)
-        if chunk:
-            yield chunk
-    reader.unassign()
-
-
-def _assign(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> None:
-    """Starts reading. Asking for the offsets finds the partition's leader at once; by itself the client looks once a
-    second."""
-    _until(stop, lambda: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=_REQUEST_S))
-    reader.assign([TopicPartition(topic, partition, offset)])
-
-
-def _until(stop: Flag, ask: Callable[[], T]) -> T:
-    """The answer to a question that may have to be asked again, such as while offsets are unstable."""
-    while not stop.is_set():
-        try:
-            return ask()
-        except KafkaException as exception:
-            error = kafka.classify(kafka.cause(exception))
-            if not isinstance(error, Retriable):
-                raise error from exception
-            log.info("restore waits: %s", error)
-            stop.wait(_PAUSE_S)
-    raise RestoreStopped("the restore was stopped")
-
-
-def _first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> int | None:
-    """The broker's time of the first record at or after `offset`, UTC ms; None when there is none yet."""
-    _assign(reader, topic, partition, offset, stop)
-    try:
-        while not stop.is_set():
-            message = reader.poll(_POLL_S)
-            if message is None:
-                continue
-            error = message.error()
-            if error is None:
-                return message.timestamp()[1]
-            if error.code() == KafkaError._PARTITION_EOF:
-                return None
-            _require_passing(error, topic)
-        raise RestoreStopped(f"restore of partition {partition} was stopped")
-    finally:
-        reader.unassign()
-
-
-def _require_passing(error: KafkaError, topic: str) -> None:
-    """Raises what the error asks for, unless the client mends it by itself."""
-    mapped = kafka.classify(error, topic)
-    if isinstance(mapped, ClusterError):
-        raise mapped
-    log.warning("restore: %s", mapped)

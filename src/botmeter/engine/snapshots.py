@@ -25,8 +25,8 @@ class DueSnapshots:
 class SnapshotSchedule:
     """One partition's: each account at most once in `interval_s`, the last change at the latest that long after it.
 
-    Every snapshot carries an offset of the journal, below which no account's snapshot lacks anything: a restore reads the
-    journal from the highest of these. So accounts are `pending` from the first event that their snapshot lacks.
+    Every snapshot carries an offset of the journal, below which no account's snapshot lacks anything: a restore reads
+    the journal from the highest of these. So accounts are `pending` from the first event that their snapshot lacks.
     """
 
     def __init__(self, interval_s: float, pending: Mapping[bytes, tuple[Account, int]]) -> None:

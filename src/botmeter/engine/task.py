@@ -81,8 +81,8 @@ class Task:
     """One partition. Its interactions and commands are taken in the order of the broker's timestamps.
 
     The two inputs arrive on ways of their own, so the next record is known only when both have one waiting, or the one
-    that has none is at its end. That makes a backlog be taken in the order in which it came to be: a purchase before the
-    chats that followed it. Of two with the same timestamp the command goes first.
+    that has none is at its end. That makes a backlog be taken in the order in which it came to be: a purchase before
+    the chats that followed it. Of two with the same timestamp the command goes first.
     """
 
     def __init__(self, partition: int) -> None:

@@ -8,9 +8,9 @@
 6. commit
 7. write the local stores, each with the journal offset it now reflects
 
-Anything that fails before 6 aborts and nothing counts. When 6 runs out of time the outcome is unknown: a new producer with
-the same transactional id ends the old transaction, and the restored journal tells which way. After 6, a crash before 7
-only leaves a store behind its journal, which the next start reads up.
+Anything that fails before 6 aborts and nothing counts. When 6 runs out of time the outcome is unknown: a new producer
+with the same transactional id ends the old transaction, and the restored journal tells which way. After 6, a crash
+before 7 only leaves a store behind its journal, which the next start reads up.
 
 All of it runs on one thread: transactional calls must not overlap.
 """
@@ -93,8 +93,8 @@ class Transaction:
     def commit(self, batch: Batch) -> bool:
         """Steps 1 to 7; False when there was nothing to commit.
 
-        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew); then none of
-        the batch may be kept in memory.
+        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew); then
+        none of the batch may be kept in memory.
         """
         now_s = time.monotonic()
         work = []

@@ -7,8 +7,8 @@ costs some tens of microseconds a turn; the records themselves stay with librdka
                                       hand over                 --batch--> one Kafka transaction, then the stores
     poll again              <--done--
 
-Polling waits until the turn is decided, so that two threads never contend for the interpreter; what overlaps is the commit,
-which spends its time waiting for the broker.
+Polling waits until the turn is decided, so that two threads never contend for the interpreter; what overlaps is the
+commit, which spends its time waiting for the broker.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Host:
     async def run(self, stop: asyncio.Event) -> None:
         """Meters until `stop` is set. Raises what stopped it otherwise.
 
-        After `stop`, what was decided is committed, the group is left and the stores are closed, each within STOP_BUDGET_S;
-        TimeoutError past it, when the broker does not answer.
+        After `stop`, what was decided is committed, the group is left and the stores are closed, each within
+        STOP_BUDGET_S; TimeoutError past it, when the broker does not answer.
         """
         stopping = asyncio.ensure_future(stop.wait())
         working = asyncio.ensure_future(self._work(stop))

@@ -1,0 +1,109 @@
+"""Reading a partition up to a known end, as restores do it: with `assign` alone, read committed, and to be stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from threading import Event as Flag
+from typing import Final, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from botmeter.engine import kafka
+from botmeter.errors import BotmeterError, ClusterError, Retriable
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+#: Records handed over at a time: bounds memory and the work lost by a crash.
+_CHUNK_RECORDS: Final = 5_000
+#: One answer of the broker, and the pause before it is asked again.
+REQUEST_S: Final = 5.0
+_PAUSE_S: Final = 0.2
+#: How long to wait for a first record, and then for more of its kind.
+_POLL_S: Final = 0.1
+_GATHER_S: Final = 0.01
+
+
+class RestoreStopped(BotmeterError):  # noqa: N818 - named by what happened
+    """The partition was revoked, or the worker stops. Recovery: forget the restore; its store is closed."""
+
+
+def committed_records(
+    reader: Consumer, topic: str, partition: int, start: int, end: int, stop: Flag
+) -> Iterator[list[Message]]:
+    """All committed records from `start` up to the high watermark `end`, in chunks.
+
+    Raises RestoreStopped when `stop` is set.
+    """
+    if start >= end:
+        return
+    _assign(reader, topic, partition, start, stop)
+    is_done = False
+    while not is_done:
+        if stop.is_set():
+            raise RestoreStopped(f"restore of partition {partition} was stopped")
+        chunk: list[Message] = []
+        first = reader.poll(_POLL_S)
+        rest = [] if first is None else reader.consume(_CHUNK_RECORDS, timeout=_GATHER_S)
+        for message in rest if first is None else [first, *rest]:
+            error = message.error()
+            if error is None:
+                chunk.append(message)
+                is_done = is_done or (message.offset() or 0) >= end - 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                is_done = is_done or (message.offset() or 0) >= end
+            else:
+                _require_passing(error, topic)
+        if chunk:
+            yield chunk
+    reader.unassign()
+
+
+def _assign(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> None:
+    """Starts reading. Asking for the offsets finds the partition's leader at once; by itself the client looks once a
+    second.
+    """
+    until_answered(stop, lambda: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_S))
+    reader.assign([TopicPartition(topic, partition, offset)])
+
+
+def until_answered(stop: Flag, ask: Callable[[], T]) -> T:
+    """The answer to a question that may have to be asked again, such as while offsets are unstable."""
+    while not stop.is_set():
+        try:
+            return ask()
+        except KafkaException as exception:
+            error = kafka.classify(kafka.cause(exception))
+            if not isinstance(error, Retriable):
+                raise error from exception
+            log.info("restore waits: %s", error)
+            stop.wait(_PAUSE_S)
+    raise RestoreStopped("the restore was stopped")
+
+
+def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> int | None:
+    """The broker's time of the first record at or after `offset`, UTC ms; None when there is none yet."""
+    _assign(reader, topic, partition, offset, stop)
+    try:
+        while not stop.is_set():
+            message = reader.poll(_POLL_S)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                return message.timestamp()[1]
+            if error.code() == KafkaError._PARTITION_EOF:
+                return None
+            _require_passing(error, topic)
+        raise RestoreStopped(f"restore of partition {partition} was stopped")
+    finally:
+        reader.unassign()
+
+
+def _require_passing(error: KafkaError, topic: str) -> None:
+    """Raises what the error asks for, unless the client mends it by itself."""
+    mapped = kafka.classify(error, topic)
+    if isinstance(mapped, ClusterError):
+        raise mapped
+    log.warning("restore: %s", mapped)

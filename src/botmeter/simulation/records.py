@@ -1,0 +1,25 @@
+"""What the simulation makes: records, before a client has sent them."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+
+class SimulatedRecord(NamedTuple):
+    """A record to publish. `partition` is None where the key decides, as it should; `kind` is for the statistics."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None
+    kind: str
+
+
+def command_record(
+    topic: str, account_id: str, command_id: str, issued_by: str, fields: dict[str, object], kind: str = "command"
+) -> SimulatedRecord:
+    """A command of the billing side; `fields` are its `type` and what that type needs."""
+    who = {"command_id": command_id, "account_id": account_id, "issued_by": issued_by}
+    value = json.dumps({"type": fields["type"], **who, **fields}).encode()
+    return SimulatedRecord(topic, account_id.encode(), value, None, kind)
