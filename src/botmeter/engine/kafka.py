@@ -27,10 +27,11 @@ from botmeter.engine.kafka_clients import (
     reader_config,
     simple_producer_config,
 )
-from botmeter.engine.kafka_errors import cause, classify
+from botmeter.engine.kafka_errors import END_OF_PARTITION, cause, classify
 from botmeter.errors import ClusterError, Retriable
 
 __all__ = [
+    "END_OF_PARTITION",
     "MESSAGE_MAX_BYTES",
     "Config",
     "admin_config",

@@ -115,6 +115,10 @@ _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
 }
 
 
+#: The code with which a consumer says that it has read all there is; no error.
+END_OF_PARTITION: Final = KafkaError._PARTITION_EOF
+
+
 def classify(error: KafkaError, about: str = "") -> BotmeterError:
     """What to raise for `error`, by the table at the top of this module.
 

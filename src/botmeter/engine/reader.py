@@ -51,7 +51,7 @@ def committed_records(
             if error is None:
                 chunk.append(message)
                 is_done = is_done or (message.offset() or 0) >= end - 1
-            elif error.code() == KafkaError._PARTITION_EOF:
+            elif error.code() == kafka.END_OF_PARTITION:
                 is_done = is_done or (message.offset() or 0) >= end
             else:
                 _require_passing(error, topic)
@@ -61,9 +61,7 @@ def committed_records(
 
 
 def _assign(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> None:
-    """Starts reading. Asking for the offsets finds the partition's leader at once; by itself the client looks once a
-    second.
-    """
+    """Starts reading, at once: asking for offsets finds the leader, for which the client looks once a second."""
     until_answered(stop, lambda: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_S))
     reader.assign([TopicPartition(topic, partition, offset)])
 
@@ -93,7 +91,7 @@ def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, s
             error = message.error()
             if error is None:
                 return message.timestamp()[1]
-            if error.code() == KafkaError._PARTITION_EOF:
+            if error.code() == kafka.END_OF_PARTITION:
                 return None
             _require_passing(error, topic)
         raise RestoreStopped(f"restore of partition {partition} was stopped")

@@ -62,7 +62,7 @@ class Store(Protocol):
         """Writes all of the update or nothing. Called after its transaction is committed, never before."""
 
     def sweep(self, before: int, limit: int) -> int:
-        """Looks at up to `limit` windows and chats each, drops those that all lie before `before` (UTC ms); how many."""
+        """Looks at up to `limit` windows and as many chats, drops those before `before` (UTC ms); how many."""
 
     def close(self) -> None:
         """Releases the files; the store cannot be used after it."""

@@ -27,12 +27,12 @@ _LAYOUT: Final = b"1"
 
 def _options() -> Options:
     options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
+    options.create_if_missing(True)  # noqa: FBT003 - the binding takes positions only
+    options.create_missing_column_families(True)  # noqa: FBT003
     options.set_write_buffer_size(32 << 20)
     # New end-users are looked up and not found; a bloom filter answers that without the disk.
     table = BlockBasedOptions()
-    table.set_bloom_filter(10, False)
+    table.set_bloom_filter(10, False)  # noqa: FBT003
     table.set_block_cache(Cache(64 << 20))
     options.set_block_based_table_factory(table)
     return options

@@ -1,5 +1,7 @@
-"""The Faust app. One Faust event is one turn, a whole micro-batch: Faust gives lifecycle, agent, services and web, and
-costs some tens of microseconds a turn; the records themselves stay with librdkafka and the engine.
+"""The Faust app. One Faust event is one turn, a whole micro-batch.
+
+Faust gives lifecycle, agent, services and web, and costs some tens of microseconds a turn; the records themselves stay
+with librdkafka and the engine.
 
     feed (service)                    meter (agent)                        commit thread
     poll: consume, sort in  --turn--> decide: decode, prefetch, decide
