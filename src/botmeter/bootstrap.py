@@ -66,7 +66,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             rules=rules,
             partitions=settings.partitions,
             data_dir=settings.data_dir,
-            cache_windows=settings.cache_windows,
+            cache_windows=settings.cache_windows // settings.partitions,  # a worker may come to own them all
             snapshot_interval_s=settings.snapshot_interval_s,
             store_max_age_ms=settings.store_max_age_s * 1000,
         ),

@@ -13,6 +13,7 @@ from botmeter.engine import kafka
 from botmeter.engine.topic_setup import require_topics
 from botmeter.settings import Settings
 from botmeter.simulation.accounts import population
+from botmeter.simulation.interruption import watched_for_interruption
 from botmeter.simulation.pace import Pace
 from botmeter.simulation.publisher import Publisher, publish_traffic
 from botmeter.simulation.traffic import Mix, Traffic
@@ -86,7 +87,7 @@ def command(
     pace = Pace(traffic, rate, _day_begins_ms(start), day_length_s or None)
     publisher = Publisher(kafka.simple_producer_config(settings.kafka, settings.bootstrap_servers))
     begun = time.monotonic()
-    try:
+    with watched_for_interruption() as interruption:
         publisher.publish(traffic.opening())
         publish_traffic(
             publisher,
@@ -94,11 +95,13 @@ def command(
             pace,
             count=float("inf") if count is None else count,
             duration_s=float("inf") if duration is None else duration,
+            interruption=interruption,
             report=_Progress(publisher),
         )
-    finally:
         publisher.close()
         _summarize(publisher, time.monotonic() - begun)
+    if interruption.has_come:
+        raise click.Abort
     if publisher.failed:
         raise click.exceptions.Exit(1)
 

@@ -58,6 +58,7 @@ class RestoreSettings:
     rules: Rules
     partitions: int
     data_dir: Path
+    #: Windows kept in memory, per partition.
     cache_windows: int
     snapshot_interval_s: float
     #: A store not written for longer is restored cold.

@@ -30,7 +30,7 @@ class SnapshotSchedule:
     """
 
     def __init__(self, interval_s: float, pending: Mapping[bytes, tuple[Account, int]]) -> None:
-        """`pending`: an account and the offset of the first event its snapshot may lack, in the order of the offsets."""
+        """`pending`: an account and the offset of the first event its snapshot may lack, in order of offset."""
         self._interval_s = interval_s
         self._pending = {key: _Pending(account, since) for key, (account, since) in pending.items()}
         self._written_s: dict[bytes, float] = {}

@@ -87,7 +87,7 @@ class TapeRecord:
 
 
 class Tape:
-    """Runs lines one by one, each a micro-batch of its own; a partition that a line names is checked against the key."""
+    """Runs lines one by one, each a micro-batch; a partition that a line names is checked against the key."""
 
     def __init__(self, topics: Topics, rules: Rules, partitions: int) -> None:
         self._topics, self._rules, self._partitions = topics, rules, partitions

@@ -45,6 +45,7 @@ class _WithoutKafka(BootStrategy):
 
 class _App(faust.App):
     BootStrategy = _WithoutKafka
+    logger = logging.getLogger("faust")  # its own comings and goings are not ours
 
 
 class Host:

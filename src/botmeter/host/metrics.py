@@ -53,6 +53,15 @@ class Metrics(Collector):
         yield CounterMetricFamily("botmeter_commands", "Commands answered.", value=counts["command"])
         yield CounterMetricFamily("botmeter_transactions", "Transactions committed.", value=self._transactions)
         yield CounterMetricFamily("botmeter_failed_commits", "Commits that failed.", value=self.failed_commits)
+        taken = GaugeMetricFamily(
+            "botmeter_taken_timestamp_seconds",
+            "Broker's time of the last record taken, by partition; its distance from now is the lag.",
+            labels=["partition"],
+        )
+        for number, task in list(self._processor.tasks.items()):
+            if task.status is Status.RUNNING:
+                taken.add_metric([str(number)], task.states.meter.state.stream_time / 1000)
+        yield taken
         tasks = GaugeMetricFamily("botmeter_tasks", "Partitions of this worker, by status.", labels=["status"])
         statuses = Counter(task.status for task in list(self._processor.tasks.values()))
         for status in Status:

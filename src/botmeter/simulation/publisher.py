@@ -10,6 +10,7 @@ from typing import Final
 from confluent_kafka import KafkaError, Message
 
 from botmeter.engine import kafka
+from botmeter.simulation.interruption import Interruption
 from botmeter.simulation.pace import Pace
 from botmeter.simulation.records import SimulatedRecord
 from botmeter.simulation.traffic import Traffic
@@ -81,17 +82,18 @@ def publish_traffic(
     *,
     count: float,
     duration_s: float,
+    interruption: Interruption,
     report: Callable[[float, float], None],
-) -> float:
-    """Publishes until `count` records are sent or `duration_s` is over, either of which may be infinite.
+) -> None:
+    """Publishes until `count` records are sent, `duration_s` is over (either may be infinite) or Ctrl-C is pressed.
 
-    Returns the seconds it took. About once a second, `report` is told the seconds so far and the rate wanted.
+    About once a second, `report` is told the seconds so far and the rate wanted.
     """
     begun, sent, reported_s = time.monotonic(), 0, 0.0
-    while True:
+    while not interruption.has_come:
         elapsed_s = time.monotonic() - begun
         if elapsed_s >= duration_s or sent >= count:
-            return elapsed_s
+            return
         due = int(min(pace.due(elapsed_s), count - sent))
         publisher.publish(traffic.take(due, time.time_ns() // 1_000_000, pace.day_ms(elapsed_s)))
         sent += due

@@ -1,0 +1,121 @@
+"""`botmeter simulate` on a real Kafka: what it says it sent is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from botmeter.contracts.topics import Topics
+from botmeter.engine import kafka
+from botmeter.engine.topic_setup import create_topics
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 4
+
+
+@pytest.fixture
+def topics(topic_prefix: str, bootstrap_servers: str) -> Topics:
+    topics = Topics.named(topic_prefix, f"{topic_prefix}interactions", f"{topic_prefix}commands")
+    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
+        create_topics(admin, (topics.interactions, topics.commands), PARTITIONS, 1)
+    return topics
+
+
+def arguments(*options: str) -> list[str]:
+    return [sys.executable, "-c", "from botmeter.cli import main; main()", "simulate", *options]
+
+
+def environment(topics: Topics, bootstrap_servers: str, topic_prefix: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "BOTMETER_BOOTSTRAP_SERVERS": bootstrap_servers,
+        "BOTMETER_PARTITIONS": str(PARTITIONS),
+        "BOTMETER_TOPIC_PREFIX": topic_prefix,
+        "BOTMETER_INTERACTIONS_TOPIC": topics.interactions.name,
+        "BOTMETER_COMMANDS_TOPIC": topics.commands.name,
+    }
+
+
+def ends(topics: Topics, bootstrap_servers: str) -> tuple[int, int]:
+    """How many records the two topics hold."""
+    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
+        interactions, commands = (
+            sum(kafka.end_offsets(admin, topic.name, range(PARTITIONS)).values())
+            for topic in (topics.interactions, topics.commands)
+        )
+    return interactions, commands
+
+
+def values(topic: str, bootstrap_servers: str) -> list[bytes | None]:
+    consumer = kafka.make_consumer(kafka.reader_config({}, bootstrap_servers, "reader"))
+    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
+        ends = kafka.end_offsets(admin, topic, range(PARTITIONS))
+    consumer.assign([TopicPartition(topic, number, 0) for number in ends])
+    found: list[bytes | None] = []
+    while len(found) < sum(ends.values()):
+        record = consumer.poll(30)
+        assert record is not None, "the broker gives no more records"
+        if record.error() is None:
+            found.append(record.value())
+    consumer.close()
+    return found
+
+
+def test_the_records_counted_are_the_records_there(topics: Topics, bootstrap_servers: str, topic_prefix: str) -> None:
+    ran = subprocess.run(
+        arguments("--count", "3000", "--rate", "100000", "--accounts", "12", "--bad-share", "0.02", "--day", "0"),
+        env=environment(topics, bootstrap_servers, topic_prefix),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    first, *rest = ran.stdout.splitlines()
+    sent = Counter({kind: int(count.replace(",", "")) for count, kind in (line.split(maxsplit=1) for line in rest)})
+    interactions, commands = ends(topics, bootstrap_servers)
+    assert int(first.split()[0].replace(",", "")) == sent.total() == interactions + commands
+    assert sent["command"] + sent["unreadable command"] == commands
+    readable = [json.loads(value) for value in values(topics.commands.name, bootstrap_servers) if value]
+    assert sum(command["type"] == "open_account" for command in readable) == 13
+
+
+def test_ctrl_c_ends_it_with_a_summary(topics: Topics, bootstrap_servers: str, topic_prefix: str) -> None:
+    with subprocess.Popen(
+        arguments("--rate", "500"),
+        env=environment(topics, bootstrap_servers, topic_prefix),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        assert any("sent" in line for line in running.stderr)  # traffic flows
+        running.send_signal(signal.SIGINT)
+        stdout, _ = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert "records in" in stdout
+
+
+def test_a_missing_topic_is_named_with_what_mends_it(bootstrap_servers: str, topic_prefix: str) -> None:
+    nowhere = Topics.named(topic_prefix, f"{topic_prefix}nowhere", f"{topic_prefix}commands")
+    ran = subprocess.run(
+        arguments("--count", "1"),
+        env=environment(nowhere, bootstrap_servers, topic_prefix),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ran.returncode == 3
+    assert f"topic {topic_prefix}nowhere is missing; run: botmeter topics create" in ran.stderr
