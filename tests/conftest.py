@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import zoneinfo
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from botmeter.embedded.distribution import KAFKA_VERSION
 from botmeter.embedded.ports import free_ports
 from botmeter.embedded.properties import BROKER_PROPERTIES
 from botmeter.embedded.readiness import await_broker, create_internal_topics
+
+# As the program does: time zones come from the pinned database, the same on every machine.
+zoneinfo.reset_tzpath(to=())
 
 CONTAINER_CLUSTER_ID = "botmeter-tests-in-a-co"
 

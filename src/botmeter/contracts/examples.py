@@ -153,7 +153,6 @@ JOURNAL: Final[list[Example]] = [
         end_user_id="u-7",
         bot_id="b-1",
         reason="sessions_exhausted",
-        occurred_at=_AT,
     ),
     _event("account_closed", 460, _BY_COMMAND, was_exhausted=False),
     _event(

@@ -274,7 +274,7 @@ class SessionsAvailable(EventMessage):
 
 
 class ChatHandedOff(EventMessage):
-    """A conversation goes to the agents; `occurred_at` is the interaction's."""
+    """A conversation goes to the agents."""
 
     type: Literal["chat_handed_off"]
     handoff_id: str
@@ -282,7 +282,6 @@ class ChatHandedOff(EventMessage):
     end_user_id: Id
     bot_id: Id
     reason: ExhaustionReason
-    occurred_at: Moment
     cause: Cause
 
 

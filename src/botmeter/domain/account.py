@@ -263,7 +263,6 @@ def _terms_changed(
 def _remembered(account: Account, event: ev.CommandHandled) -> dict[str, CommandResult]:
     """The results of the last 30 days, this one last."""
     handled = {key: result for key, result in account.handled.items() if is_remembered(result, event.at)}
-    handled.pop(event.command_id, None)
     handled[event.command_id] = result_of(event)
     return handled
 

@@ -238,13 +238,14 @@ def _cancel_reduction(decision: Decision, at: int) -> None:
 
 
 def _change_plan(decision: Decision, plan: cmd.Plan, at: int, rules: Rules) -> None:
-    if plan == decision.account.terms.plan:
+    old_plan = decision.account.terms.plan
+    if plan == old_plan:
         return
     decision.emit(ev.PlanChanged(*decision.head(at), plan))
     if plan == "free":
         _forfeit_complimentary(decision, at)
         exhaust_when_empty(decision, at)
-    else:
+    elif old_plan == "free":
         _grant_complimentary(decision, at, rules)
         resume_when_available(decision, "plan_changed", at)
 

@@ -239,14 +239,13 @@ class SessionsAvailable(_Happened):
 
 @dataclass(frozen=True, slots=True)
 class ChatHandedOff(_Happened):
-    """A conversation goes to the agents (`T4`); `occurred_at` is the interaction's, UTC ms."""
+    """A conversation goes to the agents (`T4`)."""
 
     handoff_id: str
     conversation_id: str
     end_user_id: str
     bot_id: str
     reason: ExhaustionReason
-    occurred_at: int
 
 
 @dataclass(frozen=True, slots=True)

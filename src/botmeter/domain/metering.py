@@ -34,8 +34,8 @@ Outcome = Literal[
 class Memory:
     """What is remembered of one interaction's end-user and conversation, beside the account.
 
-    `starts`: known session starts of its window key. `handed_off_at`: `occurred_at` of the last interaction for which
-    its conversation was handed off (UTC ms), None if never.
+    `starts`: known session starts of its window key. `handed_off_at`: when its conversation was handed off last (the
+    event's `at`, UTC ms), None if never.
     """
 
     starts: Starts = ()
@@ -80,11 +80,12 @@ def _interaction_outcome(
 def _outcome_for_all_chats(
     decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules
 ) -> Outcome:
-    """While exhausted, paid sessions are handed off too (`S9`, setting `all_chats`)."""
-    if not is_covered(memory.starts, interaction.occurred_at):
-        return _start_or_refuse(decision, interaction, memory, at, rules)
+    """While exhausted, every chat is handed off, whatever session it has or could have (`S9`, setting `all_chats`)."""
+    covered = is_covered(memory.starts, interaction.occurred_at)
+    if not covered and decision.account.terms.recharge_packs:
+        return _start_or_refuse(decision, interaction, memory, at, rules)  # which ends the exhaustion
     refused = _refuse(decision, interaction, memory, at)
-    return "covered" if refused == "refused" else refused
+    return "covered" if covered and refused == "refused" else refused
 
 
 def _start_or_refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
@@ -136,7 +137,10 @@ def _start_session(
 
 
 def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int) -> Outcome:
-    """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`)."""
+    """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`).
+
+    The 24 hours count to when the interaction happened, so that one that comes late or twice hands nothing off again.
+    """
     if interaction.widget != "conversations" or interaction.preview:
         return "refused"
     if memory.handed_off_at is not None and interaction.occurred_at - memory.handed_off_at < DAY_MS:
@@ -150,7 +154,6 @@ def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: in
             end_user_id=interaction.end_user_id,
             bot_id=interaction.bot_id or "",
             reason=decision.account.exhaustion_reason,
-            occurred_at=interaction.occurred_at,
         )
     )
     return "handed_off"

@@ -67,8 +67,10 @@ class Meter:
         self._partitions = partitions
         self._topics = topics
         self._rules = rules
-        # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9).
-        self._covered_when = ("active", "exhausted") if rules.exhaustion == "new_sessions" else ("active",)
+        # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something does,
+        # whether the account is exhausted by then shows only in order, so the first look settles none of them.
+        self._has_short_way = rules.exhaustion == "new_sessions"
+        self._covered_when = ("active", "exhausted") if self._has_short_way else ("active",)
         self._decided = Decided(partition, state.changes)
         self._changed: dict[bytes, tuple[int, bytes | None]] = {}
 
@@ -104,6 +106,7 @@ class Meter:
         """Decodes, and settles at once what needs no look at the store: the hot loop."""
         accounts, windows, joins = self.state.accounts, self.state.windows.young, self._joins
         still_open: list[_Open | _Poisoned] = []
+        has_short_way = self._has_short_way
         covered = ignored = 0
         for record in records:
             key = record.key() or b""
@@ -121,7 +124,7 @@ class Meter:
                 continue
             occurred_at = millis(hot.occurred_at)
             window = (hot.account_id, hot.end_user_id, hot.preview)
-            if joins(account, windows.get(window, ()), at, occurred_at):
+            if has_short_way and joins(account, windows.get(window, ()), at, occurred_at):
                 covered += 1
             else:
                 still_open.append((record, hot, key, at, occurred_at, window))

@@ -101,8 +101,7 @@ class PartitionState:
             self.windows.young[window] = self.changes.windows[window] = starts
         elif isinstance(event, ev.ChatHandedOff):
             chat = (event.account_id, event.conversation_id)
-            handed_off_at = max(self.chats.young[chat], event.occurred_at)
-            self.chats.young[chat] = self.changes.chats[chat] = handed_off_at
+            self.chats.young[chat] = self.changes.chats[chat] = max(self.chats.young[chat], event.at)
 
     def due(self, at: int) -> list[bytes]:
         """The accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is told once."""

@@ -16,7 +16,7 @@ from botmeter.domain.sessions import Starts
 WindowKey = tuple[str, str, bool]
 #: (account_id, conversation_id).
 ChatKey = tuple[str, str]
-#: The `occurred_at` of a handoff that never was; far below every real time.
+#: The time of a handoff that never was; far below every real one.
 NEVER: Final = -(1 << 62)
 
 
@@ -56,7 +56,7 @@ class Store(Protocol):
         """The known session starts of each key, in order; empty where there are none."""
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
-        """When each chat was handed off (`occurred_at`, UTC ms), in order; NEVER where it was not."""
+        """When each chat was handed off last, UTC ms, in order; NEVER where it was not."""
 
     def write(self, update: StoreUpdate) -> None:
         """Writes all of the update or nothing. Called after its transaction is committed, never before."""
