@@ -98,6 +98,7 @@ def command(
             interruption=interruption,
             report=_Progress(publisher),
         )
+        publisher.flush()
         publisher.close()
         _summarize(publisher, time.monotonic() - begun)
     if interruption.has_come:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from botmeter.contracts.cloudevents import cut_for_dead_letter, dead_letter_headers
 from botmeter.domain.metering import Outcome
-from botmeter.engine.records import Output, Record
+from botmeter.engine.records import Header, Output, Record
 from botmeter.errors import PoisonRecord
 
-#: Values above this are cut: a dead letter with its headers must fit the topic.
+#: A dead letter must fit its topic (4 MiB) as it is: compressed, a record can arrive that is far larger than its own.
+RECORD_MAX_BYTES: Final = 3_500_000
+#: Values and keys above these are cut.
 VALUE_MAX_BYTES: Final = 1_048_576
+KEY_MAX_BYTES: Final = 1_048_576
+#: Longer keys are no account_id, so no subject of a CloudEvent either.
+ACCOUNT_ID_MAX_BYTES: Final = 4 * 256
+#: Lengths of name and value, as Kafka writes them.
+_HEADER_OVERHEAD_BYTES: Final = 10
 
 #: Interactions that could be read but do not count, in words.
 REFUSED: Final[dict[Outcome, str]] = {
@@ -22,17 +31,26 @@ REFUSED: Final[dict[Outcome, str]] = {
 
 
 def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
-    """The record as it came, with the reason in its headers."""
-    value, is_cut = cut_for_dead_letter(record.value(), VALUE_MAX_BYTES)
+    """The record as it came, with the reason in its headers; what does not fit is cut and marked."""
+    value, is_value_cut = cut_for_dead_letter(record.value(), VALUE_MAX_BYTES)
+    key, is_key_cut = cut_for_dead_letter(record.key(), KEY_MAX_BYTES)
+    original = record.headers() or []
+    kept = _fitting(original, RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
     headers = dead_letter_headers(
-        record.headers(),
+        kept,
         reason=poison.reason,
         message=str(poison),
-        key=record.key(),
+        key=key if key and len(key) <= ACCOUNT_ID_MAX_BYTES else None,
         topic=record.topic(),
         partition=record.partition(),
         offset=record.offset(),
         at=record.timestamp()[1],
-        is_truncated=is_cut,
+        is_truncated=is_value_cut or is_key_cut or len(kept) < len(original),
     )
-    return Output(topic, record.key(), value, headers)
+    return Output(topic, key, value, headers)
+
+
+def _fitting(headers: Sequence[Header], limit_bytes: int) -> list[Header]:
+    """The first headers, as many as fit together."""
+    sizes = accumulate(len(name.encode()) + len(value or b"") + _HEADER_OVERHEAD_BYTES for name, value in headers)
+    return [header for header, size in zip(headers, sizes, strict=True) if size <= limit_bytes]

@@ -67,8 +67,8 @@ class Meter:
         self._partitions = partitions
         self._topics = topics
         self._rules = rules
-        # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something does,
-        # whether the account is exhausted by then shows only in order, so the first look settles none of them.
+        # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something
+        # does, whether the account is exhausted by then shows only in order, so the first look settles none of them.
         self._has_short_way = rules.exhaustion == "new_sessions"
         self._covered_when = ("active", "exhausted") if self._has_short_way else ("active",)
         self._decided = Decided(partition, state.changes)

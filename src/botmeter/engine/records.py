@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 Header = tuple[str, bytes | None]
+
+#: It has 55; later versions may have more. One without a limit would make outputs too large for their topics.
+_TRACEPARENT_MAX_BYTES: Final = 256
 
 
 class Record(Protocol):
@@ -44,8 +47,8 @@ class Output(NamedTuple):
 
 
 def traceparent_of(record: Record) -> bytes | None:
-    """The W3C trace context the record came with, to be passed on."""
+    """The W3C trace context the record came with, to be passed on; None when what is there cannot be one."""
     for name, value in record.headers() or ():
         if name == "traceparent":
-            return value
+            return value if value is not None and len(value) <= _TRACEPARENT_MAX_BYTES else None
     return None

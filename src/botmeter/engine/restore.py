@@ -137,12 +137,6 @@ class Restorer:
 
     def _restore(self, reader: Consumer, partition: int, positions: _Positions, stop: Flag) -> Restored:
         journal = self._journal(partition)
-        if journal.end > journal.begin and not positions.was_committed:
-            raise ClusterError(
-                f"partition {partition} has a journal, but its inputs have no committed offsets: reading them from the "
-                "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
-                "offsets.retention.minutes"
-            )
         began_s = time.monotonic()
         path = self._settings.data_dir / f"partition-{partition}"
         store, mark = self._open(path, journal)
@@ -156,6 +150,7 @@ class Restorer:
                 progress = _Progress(store, state, mark.snapshot_floor, journal.topic_id)
                 start = min(mark.journal_offset, mark.snapshot_floor)
             read = self._fold_journal(reader, partition, start, journal, progress, stop)
+            _require_offsets(partition, positions, progress)
         except BaseException:
             store.close()
             raise
@@ -304,6 +299,19 @@ class Restorer:
                 chats=changes.chats,
                 mark=StoreMark(journal_offset, progress.floor, progress.topic_id, int(time.time() * 1000)),
             )
+        )
+
+
+def _require_offsets(partition: int, positions: _Positions, progress: _Progress) -> None:
+    """Raises ClusterError where a journal tells of accounts, but nothing of how far the inputs were taken.
+
+    Judged by what was read: a journal may hold nothing but the first transaction of a worker that died in it.
+    """
+    if progress.state.accounts and not positions.was_committed:
+        raise ClusterError(
+            f"partition {partition} has a journal, but its inputs have no committed offsets: reading them from the "
+            "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
+            "offsets.retention.minutes"
         )
 
 

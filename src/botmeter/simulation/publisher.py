@@ -49,11 +49,15 @@ class Publisher:
         """Lets the client tell what became of earlier records; waits for news, at most so long."""
         self._producer.poll(max(timeout_s, 0.0))
 
-    def close(self) -> None:
-        """Waits until all is delivered or has failed, and lets the client go."""
+    def flush(self) -> None:
+        """Waits until all is delivered or has failed, at most 30 s."""
         left = self._producer.flush(_FLUSH_TIMEOUT_S)
         if left:
             self.failed[f"not delivered within {_FLUSH_TIMEOUT_S:.0f} s"] += left
+
+    def close(self) -> None:
+        """Lets the client go; what is not delivered by then is lost."""
+        self._producer.purge()
         self._producer.close()
 
     def _produce(self, record: SimulatedRecord) -> None:

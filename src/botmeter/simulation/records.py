@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class SimulatedRecord(NamedTuple):
@@ -16,10 +16,14 @@ class SimulatedRecord(NamedTuple):
     kind: str
 
 
+#: The kinds that are no interactions.
+COMMAND_KINDS: Final = ("command", "unreadable command")
+
+
 def command_record(
-    topic: str, account_id: str, command_id: str, issued_by: str, fields: dict[str, object], kind: str = "command"
+    topic: str, account_id: str, command_id: str, issued_by: str, fields: dict[str, object]
 ) -> SimulatedRecord:
     """A command of the billing side; `fields` are its `type` and what that type needs."""
     who = {"command_id": command_id, "account_id": account_id, "issued_by": issued_by}
     value = json.dumps({"type": fields["type"], **who, **fields}).encode()
-    return SimulatedRecord(topic, account_id.encode(), value, None, kind)
+    return SimulatedRecord(topic, account_id.encode(), value, None, "command")

@@ -1,0 +1,67 @@
+# The two that matter: `make demo` and `make test`. Both do all their own set-up; they need Python 3.11 to 3.13.
+
+# Of a new .venv; to change it later: make clean, then make install PYTHON=python3.13
+PYTHON ?= python3
+VENV ?= .venv
+# Arguments for pytest, such as make test ARGS="tests/domain -x"
+ARGS ?=
+
+RUN := $(VENV)/bin
+PIP := $(RUN)/python -m pip --disable-pip-version-check --no-input
+STAMP := $(VENV)/botmeter-is-installed
+COMPILE := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format schemas lock benchmark clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## create .venv with botmeter in it, from the hashed locks
+
+demo: $(STAMP) ## the whole system with simulated traffic, on an Apache Kafka of its own
+	$(RUN)/botmeter demo
+
+test: $(STAMP) ## all tests, on an Apache Kafka of their own
+	$(RUN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## format, lint, types, import directions
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+format: $(STAMP) ## format the code and mend what ruff can
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+schemas: $(STAMP) ## write schemas/ and docs/settings.md anew
+	$(RUN)/botmeter schemas export schemas
+	$(RUN)/python -m botmeter.settings_page > docs/settings.md
+
+lock: ## lock the dependencies of pyproject.toml anew; needs uv
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/worker.txt
+	$(COMPILE) --group build -o requirements/build.txt
+
+benchmark: $(STAMP) ## interactions a second of one worker on one partition
+	$(RUN)/python tests/benchmarks/worker_throughput.py $(ARGS)
+
+clean: ## delete .venv and the tools' caches
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+# pip comes last into a new environment, so that an interrupted start is not taken for a whole one.
+$(RUN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2> /dev/null || { \
+		echo "botmeter needs Python 3.11 to 3.13; '$(PYTHON)' is not that. Say: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+		echo "'$(PYTHON)' cannot create environments; on Debian and Ubuntu install the package python3-venv" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): requirements/dev.txt pyproject.toml | $(RUN)/pip
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

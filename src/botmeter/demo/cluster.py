@@ -1,0 +1,84 @@
+"""Everything that has to run: an embedded Apache Kafka with botmeter's topics, and a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from botmeter.contracts.topics import Topics
+from botmeter.demo.reading import Place, ends_of
+from botmeter.demo.worker import WorkerProcess
+from botmeter.embedded import EmbeddedKafka
+from botmeter.engine import kafka
+from botmeter.engine.topic_setup import create_topics
+from botmeter.settings import PREFIX, Settings
+
+PARTITIONS: Final = 4
+#: One answer of the group's coordinator.
+_ANSWER_TIMEOUT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What runs, and how to reach it."""
+
+    settings: Settings
+    worker: WorkerProcess
+    admin: AdminClient
+    #: Asks for the group's offsets, and does nothing else.
+    asker: Consumer
+
+    @property
+    def topics(self) -> Topics:
+        """All topics."""
+        return self.settings.topics()
+
+    @property
+    def reader_config(self) -> kafka.Config:
+        """Of a client that reads what is committed."""
+        return kafka.reader_config({}, self.settings.bootstrap_servers, self.settings.group)
+
+    def ends(self, topics: Iterable[str]) -> dict[Place, int]:
+        """Where the partitions of the topics end now."""
+        return ends_of(self.admin, topics, PARTITIONS)
+
+    def taken(self) -> Mapping[Place, int]:
+        """Where the worker stands in each input partition, by the offsets that its transactions committed."""
+        inputs = (self.topics.interactions.name, self.topics.commands.name)
+        asked = [TopicPartition(topic, number) for topic in inputs for number in range(PARTITIONS)]
+        answers = kafka.retried(lambda: self.asker.committed(asked, timeout=_ANSWER_TIMEOUT_S), "the worker's group")
+        return {(answer.topic, answer.partition): max(answer.offset, 0) for answer in answers}
+
+
+@contextmanager
+def running_cluster(report: Callable[[str], None]) -> Iterator[Cluster]:
+    """All of it, gone when the block ends. `report` is told in a line each what is going on.
+
+    Raises EmbeddedKafkaUnavailable with what to do when Apache Kafka cannot be had here.
+    """
+    with EmbeddedKafka(report=report) as broker:
+        settings = Settings(bootstrap_servers=broker.bootstrap_servers, partitions=PARTITIONS, replication_factor=1)
+        config = kafka.reader_config({}, broker.bootstrap_servers, settings.group)
+        with kafka.make_admin(kafka.admin_config({}, broker.bootstrap_servers)) as admin:
+            create_topics(admin, settings.topics().all(), PARTITIONS, settings.replication_factor)
+            report("starting botmeter worker")
+            asker = kafka.make_consumer(config)
+            try:
+                with WorkerProcess(_variables(settings)) as worker:
+                    yield Cluster(settings, worker, admin, asker)
+            finally:
+                asker.close()
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """What the worker is told; all else is left at its default."""
+    return {
+        f"{PREFIX}BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        f"{PREFIX}PARTITIONS": str(settings.partitions),
+        f"{PREFIX}WEB_PORT": "0",
+    }

@@ -1,0 +1,202 @@
+"""What the live view shows, folded from the worker's output records; pure."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from botmeter.contracts.encoding import decode_event
+from botmeter.contracts.instants import millis
+from botmeter.contracts.topics import Topics
+from botmeter.domain.account import Status
+from botmeter.domain.events import PacksPurchased
+from botmeter.engine.records import Record
+
+#: As many as a tall terminal shows.
+_FEED_MAX: Final = 60
+#: Latest measurements of which percentiles are taken.
+_LATENCIES_MAX: Final = 5_000
+#: Rates are taken over this many samples.
+_SAMPLES_MAX: Final = 8
+
+Tone = Literal["good", "warning", "bad", "plain"]
+
+
+class Cycle(msgspec.Struct):
+    """Of a balance."""
+
+    number: int
+    billing_cycle: str
+    ends_at: datetime
+
+
+class Balance(msgspec.Struct):
+    """The latest balance of an account."""
+
+    account_id: str
+    version: int
+    status: Status
+    plan: str
+    pool: str
+    total: int
+    used: int
+    used_percent: float
+    packs: int
+    packs_next_cycle: int
+    cycle: Cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a feed; `at` is the broker's time, UTC ms, `version` the account's."""
+
+    at: int
+    account_id: str
+    version: int
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How far things were at a moment: seconds since the traffic began, records sent, interactions metered."""
+
+    elapsed_s: float
+    sent: int
+    metered: int
+
+
+@dataclass(slots=True)
+class Model:
+    """Everything on the screen."""
+
+    topics: Topics
+    balances: dict[str, Balance] = field(default_factory=dict)
+    alerts: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
+    chats: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
+    #: How many lines `alerts` ever had.
+    alert_lines: int = 0
+    #: Alerts by type.
+    alerted: Counter[str] = field(default_factory=Counter)
+    #: Chats handed to agents, by account.
+    handed_off: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    results: int = 0
+    sessions: int = 0
+    #: From the broker's timestamp of an interaction to the moment its session could be read, ms.
+    latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_LATENCIES_MAX))
+    #: Accounts whose sessions were used up, in order; the billing side takes them out.
+    used_up: deque[str] = field(default_factory=deque)
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=_SAMPLES_MAX))
+
+    def take(self, record: Record, received_at: int) -> None:
+        """Folds an output record, received at that time (UTC ms)."""
+        topic = record.topic()
+        if topic == self.topics.journal.name:
+            self._take_event(record, received_at)
+        elif topic == self.topics.balances.name:
+            balance = msgspec.json.decode(record.value() or b"", type=Balance)
+            self.balances[balance.account_id] = balance
+        elif topic == self.topics.alerts.name:
+            self._take_alert(msgspec.json.decode(record.value() or b""))
+        elif topic == self.topics.handoffs.name:
+            self._take_handoff(msgspec.json.decode(record.value() or b""))
+        elif topic == self.topics.dead_letters.name:
+            self.dead_letters[_header(record, "botmeter_reason")] += 1
+        elif topic == self.topics.command_results.name:
+            self.results += 1
+
+    def take_sample(self, sample: Sample) -> None:
+        """Notes how far things are."""
+        self.samples.append(sample)
+
+    def rates(self) -> tuple[float, float]:
+        """Records sent and interactions metered, a second, over the last samples."""
+        if len(self.samples) < 2:
+            return 0.0, 0.0
+        first, last = self.samples[0], self.samples[-1]
+        seconds = max(last.elapsed_s - first.elapsed_s, 0.001)
+        return (last.sent - first.sent) / seconds, (last.metered - first.metered) / seconds
+
+    def latency_ms(self, percent: int) -> int | None:
+        """That percentile of the last latencies; None before the first."""
+        return percentile(sorted(self.latencies_ms), percent)
+
+    def _take_event(self, record: Record, received_at: int) -> None:
+        """The journal's records carry the time of their event, which for a session is its interaction's."""
+        match _header(record, "ce_type"):
+            case "botmeter.session_started.v1":
+                self.sessions += 1
+                self.latencies_ms.append(received_at - record.timestamp()[1])
+            case "botmeter.packs_purchased.v1":
+                event = decode_event(record.value() or b"")
+                if isinstance(event, PacksPurchased):
+                    how = "auto-recharge bought" if event.trigger == "auto_recharge" else "bought"
+                    price = f"{event.charge.amount_minor / 100:,.2f} {event.charge.currency}"
+                    text = f"{how} {_counted(event.packs, 'pack')} for {price}"
+                    self._tell(Happening(event.at, event.account_id, event.version, text, "good"))
+            case _:
+                pass
+
+    def _tell(self, line: Happening) -> None:
+        self.alerts.append(line)
+        self.alert_lines += 1
+
+    def _take_alert(self, alert: dict[str, Any]) -> None:
+        usage = f"{alert['used']:,} of {alert['total']:,} sessions"
+        self.alerted[alert["type"]] += 1
+        if alert["type"] == "sessions_exhausted":
+            self.used_up.append(alert["account_id"])
+            self._tell(_happening(alert, f"all used: {usage}", "bad"))
+        else:
+            self._tell(_happening(alert, f"{alert['percent']} % used: {usage}", "warning"))
+
+    def _take_handoff(self, handoff: dict[str, Any]) -> None:
+        reason = str(handoff["reason"]).replace("_", " ")
+        match handoff["type"]:
+            case "chat_handed_off":
+                self.handed_off[handoff["account_id"]] += 1
+                self.chats.append(_happening(handoff, handoff["conversation_id"]))
+            case "bot_suspended":
+                self._tell(_happening(handoff, f"bots suspended: {reason}", "bad"))
+            case "bot_resumed":
+                self._tell(_happening(handoff, f"bots resumed: {reason}", "good"))
+
+
+def in_order(lines: Iterable[Happening]) -> list[Happening]:
+    """As things happened: what came from different topics may have been read in another order."""
+    return sorted(lines, key=lambda line: (line.at, line.account_id, line.version))
+
+
+def clock(at: int) -> str:
+    """The time of day at a moment (UTC ms), as clocks here show it."""
+    return time.strftime("%H:%M:%S", time.localtime(at / 1000))
+
+
+def percentile(ordered: Sequence[int], percent: int) -> int | None:
+    """The nearest-rank percentile of ascending numbers; None of none."""
+    return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else None
+
+
+def _header(record: Record, name: str) -> str:
+    """The last header of that name counts: a dead letter's original may have had one of its own."""
+    found = b""
+    for header, value in record.headers() or ():
+        if header == name and value is not None:
+            found = value
+    return found.decode("utf-8", "replace")
+
+
+def _happening(message: dict[str, Any], text: str, tone: Tone = "plain") -> Happening:
+    at = millis(datetime.fromisoformat(message["at"]))
+    return Happening(at, message["account_id"], message["version"], text, tone)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

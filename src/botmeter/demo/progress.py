@@ -1,0 +1,27 @@
+"""Progress for those who have no terminal: lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from botmeter.demo.model import Model, clock, in_order
+
+
+def news(model: Model, seen: int) -> Iterator[str]:
+    """Alerts, suspensions and purchases after the first `seen` of them."""
+    new = list(model.alerts)[seen - model.alert_lines :] if model.alert_lines > seen else []
+    for line in in_order(new):
+        yield f"        {clock(line.at)} {line.account_id}: {line.text}"
+
+
+def figures(model: Model) -> str:
+    """All figures in one line."""
+    sent, metered = model.rates()
+    middle, high = model.latency_ms(50), model.latency_ms(99)
+    latency = "" if middle is None else f", latency p50 {middle} ms p99 {high} ms"
+    last = model.samples[-1]
+    return (
+        f"{last.elapsed_s:4.0f} s  sent {last.sent:,} ({sent:,.0f}/s), metered {last.metered:,} ({metered:,.0f}/s), "
+        f"{model.sessions:,} sessions, {model.alerted.total()} alerts, {model.handed_off.total():,} chats to agents, "
+        f"{model.dead_letters.total():,} dead letters{latency}"
+    )

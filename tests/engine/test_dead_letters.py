@@ -1,0 +1,65 @@
+"""A dead letter holds the record as it came, as far as its topic has room."""
+
+from __future__ import annotations
+
+import pytest
+
+from botmeter.contracts.topics import Topics
+from botmeter.engine.dead_letters import KEY_MAX_BYTES, VALUE_MAX_BYTES, dead_letter
+from botmeter.engine.records import Header, Output
+from botmeter.engine.tape import TapeRecord
+from botmeter.errors import PoisonRecord
+
+TOPICS = Topics.named()
+ROOM_BYTES = int(TOPICS.dead_letters.config["max.message.bytes"])
+MEBIBYTE = 1_048_576
+
+
+def letter(key: bytes | None, value: bytes | None, headers: list[Header]) -> Output:
+    record = TapeRecord(TOPICS.interactions.name, 3, 17, key, value, 1_000, headers)
+    return dead_letter(TOPICS.dead_letters.name, record, PoisonRecord("malformed", "the value is not JSON"))
+
+
+def size(output: Output) -> int:
+    headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in output.headers)
+    return len(output.key or b"") + len(output.value or b"") + headers
+
+
+def test_what_fits_is_kept_whole() -> None:
+    headers: list[Header] = [("a", None), ("b", b"x" * 2 * MEBIBYTE), ("a", b"")]
+    output = letter(b"acme", b"y" * VALUE_MAX_BYTES, headers)
+
+    assert (output.key, output.value, output.headers[:3]) == (b"acme", b"y" * VALUE_MAX_BYTES, headers)
+    assert "botmeter_truncated" not in dict(output.headers)
+    assert dict(output.headers)["ce_subject"] == b"acme"
+    assert size(output) < ROOM_BYTES
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers"),
+    [
+        pytest.param(b"acme", b"v" * (VALUE_MAX_BYTES + 1), [], id="value"),
+        pytest.param(b"k" * (KEY_MAX_BYTES + 1), None, [], id="key"),
+        pytest.param(b"acme", b"v", [("h", b"x" * 8 * MEBIBYTE)], id="one header"),
+        pytest.param(b"acme", b"v", [(f"h-{n}", b"") for n in range(400_000)], id="many headers"),
+        pytest.param(b"acme", b"v", [("n" * 8 * MEBIBYTE, b"")], id="a header's name"),
+        pytest.param(b"k" * MEBIBYTE * 2, b"v" * MEBIBYTE * 2, [("h", b"x" * MEBIBYTE)] * 2, id="all"),
+    ],
+)
+def test_what_does_not_fit_is_cut_and_marked(key: bytes, value: bytes | None, headers: list[Header]) -> None:
+    output = letter(key, value, headers)
+
+    assert size(output) < ROOM_BYTES
+    assert dict(output.headers)["botmeter_truncated"] == b"true"
+    assert dict(output.headers)["botmeter_reason"] == b"malformed"
+
+
+def test_headers_are_kept_in_order_up_to_the_first_that_does_not_fit() -> None:
+    output = letter(b"acme", b"v", [("a", b"1"), ("b", b"x" * 8 * MEBIBYTE), ("c", b"2")])
+
+    assert [name for name, _ in output.headers][:2] == ["a", "botmeter_reason"]
+
+
+def test_a_key_longer_than_any_account_id_is_no_subject() -> None:
+    assert "ce_subject" in dict(letter(b"k" * 1024, None, []).headers)
+    assert "ce_subject" not in dict(letter(b"k" * 1025, None, []).headers)

@@ -1,0 +1,101 @@
+"""A cold restore from the snapshots and the journal above their highest offset misses nothing, at any moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botmeter.domain.account import Account
+from botmeter.engine.snapshots import SnapshotSchedule
+
+from .properties import property_
+from .test_store import account
+
+INTERVAL_S = 60.0
+KEYS = [b"acme", b"globex", b"initech", b"umbrella"]
+
+
+@dataclass
+class Journal:
+    """One partition's journal and snapshots topic, as far as snapshots are concerned."""
+
+    end: int = 0
+    #: Of each account, the offsets of its events.
+    offsets: dict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
+    #: Of each account, how many of its events its snapshot knows, and the journal offset it carries.
+    snapshots: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    #: When each account's snapshots were written.
+    written_s: dict[bytes, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def append(self, key: bytes) -> Account:
+        self.offsets[key].append(self.end)
+        self.end += 1
+        return account(len(self.offsets[key]), key.decode())
+
+    def lacking_before(self, offset: int) -> list[int]:
+        """Events before this offset that some account's snapshot does not know."""
+        return [
+            at
+            for key, found in self.offsets.items()
+            for at in found[self.snapshots.get(key, (0, 0))[0] :]
+            if at < offset
+        ]
+
+
+def commit(journal: Journal, schedule: SnapshotSchedule, keys: list[bytes], now_s: float) -> None:
+    """One transaction: events of these accounts, and the snapshots that are due."""
+    before = journal.end
+    changed = {key: journal.append(key) for key in keys}
+    schedule.note(changed, before)
+    due = schedule.due(now_s, before)
+    for key, found in due.accounts.items():
+        journal.snapshots[key] = (found.version, due.journal_offset)
+        journal.written_s[key].append(now_s)
+    journal.end += 1  # the transaction's marker takes an offset too
+    schedule.written(due.accounts, now_s)
+
+
+@property_
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_nothing_is_lacking_below_the_highest_offset_a_snapshot_carries(seed: int, commits: int) -> None:
+    dice, journal, schedule, now_s = Random(seed), Journal(), SnapshotSchedule(INTERVAL_S, {}), 0.0
+    for _ in range(commits):
+        now_s += dice.choice([0.0, 1.0, 20.0, 59.0, 60.0, 300.0])
+        commit(journal, schedule, dice.choices(KEYS, k=dice.randint(0, 5)), now_s)
+
+        assert journal.lacking_before(max((at for _, at in journal.snapshots.values()), default=0)) == []
+        assert journal.lacking_before(schedule.floor(journal.end)) == []
+    for moments in journal.written_s.values():
+        assert all(later - earlier >= INTERVAL_S for earlier, later in pairwise(moments))
+
+
+@property_
+@given(st.integers(0, 2**32), st.integers(1, 20))
+def test_an_idle_accounts_last_change_is_in_a_snapshot_after_the_interval(seed: int, commits: int) -> None:
+    dice, journal, schedule, now_s = Random(seed), Journal(), SnapshotSchedule(INTERVAL_S, {}), 0.0
+    for _ in range(commits):
+        now_s += dice.choice([0.0, 1.0, 20.0])
+        commit(journal, schedule, dice.choices(KEYS, k=dice.randint(0, 5)), now_s)
+    commit(journal, schedule, [], now_s + INTERVAL_S)
+
+    assert journal.lacking_before(journal.end) == []
+    assert schedule.floor(journal.end) == journal.end
+
+
+def test_what_a_restore_found_lacking_is_written_at_once() -> None:
+    schedule = SnapshotSchedule(INTERVAL_S, {b"acme": (account(5), 17)})
+
+    assert schedule.floor(40) == 17
+    assert schedule.due(now_s=0.0, journal_offset=40).accounts == {b"acme": account(5)}
+
+
+def test_a_snapshot_whose_transaction_failed_stays_due() -> None:
+    schedule = SnapshotSchedule(INTERVAL_S, {})
+    schedule.note({b"acme": account(1)}, 0)
+
+    assert schedule.due(1.0, 0).accounts == schedule.due(2.0, 0).accounts == {b"acme": account(1)}

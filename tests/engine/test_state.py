@@ -1,0 +1,94 @@
+"""The states of a partition in memory: two generations of windows, and which accounts' cycles are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botmeter.domain.account import Account
+from botmeter.domain.cycles import Cycle
+from botmeter.domain.prices import Rules
+from botmeter.engine.state import Generations, PartitionState
+from botmeter.engine.store import MemoryStore
+
+from .properties import property_
+from .test_store import account
+
+
+class Shelf:
+    """Where a cache fetches from; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+        self.asked: list[list[str]] = []
+
+    def fetch(self, keys: Sequence[str]) -> list[int]:
+        self.asked.append(sorted(keys))
+        return [self.values.get(key, 0) for key in keys]
+
+
+def test_what_is_missing_is_fetched_in_one_call_and_then_known() -> None:
+    shelf = Shelf()
+    cache = Generations(shelf.fetch, size_max=10)
+    cache.prefetch(["a", "b"])
+    cache.prefetch(["a", "b", "c"])
+
+    assert shelf.asked == [["a", "b"], ["c"]]
+    assert cache.young == {"a": 0, "b": 0, "c": 0}
+
+
+def test_what_is_used_in_every_generation_is_never_fetched_again() -> None:
+    shelf = Shelf()
+    cache = Generations(shelf.fetch, size_max=4)
+    for number in range(10):
+        cache.turn()
+        cache.prefetch(["a", f"b-{number}", f"c-{number}"])
+
+    assert [keys for keys in shelf.asked if "a" in keys] == [["a", "b-0", "c-0"]]
+    assert len(cache.young) <= 6
+
+
+@property_
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=30), st.integers(0, 8))
+def test_a_change_is_seen_while_the_store_is_a_batch_behind(batches: list[list[str]], size_max: int) -> None:
+    shelf, truth, under_way = Shelf(), dict[str, int](), dict[str, int]()
+    cache = Generations(shelf.fetch, size_max)
+    for keys in batches:
+        cache.turn()
+        cache.prefetch(set(keys))
+        changed = {}
+        for key in keys:
+            assert cache.young[key] == truth.get(key, 0)
+            cache.young[key] = changed[key] = truth[key] = truth.get(key, 0) + 1
+        shelf.values.update(under_way)  # what the batch before decided is committed by now
+        under_way = changed
+
+
+def with_cycle(account_id: str, ends_at: int, status: str = "active") -> Account:
+    found = account(1, account_id)
+    return Account(
+        account_id, 1, status, found.terms, Cycle(1, 0, ends_at), found.allowance, None, {}  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_accounts_are_due_from_the_boundary_on_earliest_first_and_once() -> None:
+    state = PartitionState(MemoryStore(), Rules(), cache_windows=10)
+    for account_id, ends_at in (("late", 30), ("early", 10), ("next", 20)):
+        state.put_account(with_cycle(account_id, ends_at))
+
+    assert state.due(9) == []
+    assert state.due(20) == [b"early", b"next"]
+    assert state.due(20) == []
+    assert state.due(1_000) == [b"late"]
+
+
+def test_a_boundary_that_moved_and_a_closed_account_are_not_due() -> None:
+    state = PartitionState(MemoryStore(), Rules(), cache_windows=10)
+    state.put_account(with_cycle("moved", 10))
+    state.put_account(with_cycle("moved", 50))
+    state.put_account(with_cycle("closed", 10, "closed"))
+
+    assert state.due(20) == []
+    assert state.due(50) == [b"moved"]

@@ -1,0 +1,154 @@
+"""The two inputs of a task become one order: the broker's time, whatever arrives first."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botmeter.engine.records import Record
+from botmeter.engine.tape import TapeRecord
+from botmeter.engine.task import Input, Status, Task
+from botmeter.errors import InvariantViolated
+
+from .properties import property_
+
+INTERACTIONS, COMMANDS = "chat.interactions", "billing.commands"
+
+times = st.lists(st.integers(0, 30), max_size=25)
+
+
+def records(topic: str, at: list[int]) -> list[Record]:
+    return [TapeRecord(topic, 0, offset, b"acme", b"", moment, []) for offset, moment in enumerate(at)]
+
+
+def place(record: Record) -> tuple[str, int]:
+    return record.topic(), record.offset()
+
+
+def taken(task: Task) -> list[tuple[str, int]]:
+    """Takes what can be taken now."""
+    order = []
+    for run, command in task.runs():
+        order += [place(record) for record in run]
+        if command is not None:
+            order.append(place(command))
+    return order
+
+
+def merged(interactions: list[Record], commands: list[Record]) -> list[tuple[str, int]]:
+    """Both by time, each in its own order of offsets; of two with the same time the command first."""
+    left, right, order = list(interactions), list(commands), []
+    while left or right:
+        is_command = bool(right) and (not left or right[0].timestamp()[1] <= left[0].timestamp()[1])
+        order.append(place((right if is_command else left).pop(0)))
+    return order
+
+
+@property_
+@given(times.map(sorted), times.map(sorted))
+def test_what_was_read_whole_is_taken_by_the_brokers_time(said: list[int], asked: list[int]) -> None:
+    task = Task(0)
+    interactions, commands = records(INTERACTIONS, said), records(COMMANDS, asked)
+    for input_, found in ((task.interactions, interactions), (task.commands, commands)):
+        for record in found:
+            input_.add(record)
+        input_.is_at_end = True
+
+    assert taken(task) == merged(interactions, commands)
+    assert (task.interactions.position, task.commands.position) == (len(said), len(asked))
+    assert task.is_idle
+
+
+@property_
+@given(times, times, st.integers(0, 2**32))
+def test_a_backlog_is_taken_in_the_same_order_however_it_arrives(said: list[int], asked: list[int], seed: int) -> None:
+    dice, task = Random(seed), Task(0)
+    interactions, commands = records(INTERACTIONS, said), records(COMMANDS, asked)
+    left = [(task.interactions, [*interactions]), (task.commands, [*commands])]
+    order = []
+    while left:
+        place_ = dice.randrange(len(left))
+        input_, coming = left[place_]
+        for record in coming[: dice.randint(1, 5)]:
+            input_.add(record)
+        del coming[: len(input_.waiting) + input_.position - (coming[0].offset() if coming else 0)]
+        if not coming:
+            input_.is_at_end = True
+            left.pop(place_)
+        order += taken(task)
+
+    assert order == merged(interactions, commands)
+
+
+def test_nothing_is_taken_while_the_other_input_may_hold_something_earlier() -> None:
+    task = Task(0)
+    task.interactions.add(records(INTERACTIONS, [10])[0])
+    task.interactions.is_at_end = True
+
+    assert taken(task) == []
+    assert not task.is_idle
+
+    task.commands.is_at_end = True
+
+    assert taken(task) == [(INTERACTIONS, 0)]
+    assert task.is_idle
+
+
+def test_a_command_waits_for_interactions_that_may_come_before_it() -> None:
+    task = Task(0)
+    task.commands.add(records(COMMANDS, [10])[0])
+    task.commands.is_at_end = True
+
+    assert taken(task) == []
+
+    task.interactions.add(records(INTERACTIONS, [9])[0])
+
+    assert taken(task) == [(INTERACTIONS, 0)]
+    assert task.commands.position == 0
+
+    task.interactions.is_at_end = True
+
+    assert taken(task) == [(COMMANDS, 0)]
+
+
+def test_a_record_ends_the_belief_to_be_at_the_end() -> None:
+    input_ = Input(0)
+    input_.is_at_end = True
+    input_.add(records(INTERACTIONS, [1])[0])
+
+    assert not input_.is_at_end
+
+
+def test_the_position_is_after_the_last_record_taken_also_where_offsets_leap() -> None:
+    task = Task(0)
+    for offset in (3, 7):  # control records of transactions take offsets too
+        task.interactions.add(TapeRecord(INTERACTIONS, 0, offset, b"acme", b"", 1, []))
+    task.commands.is_at_end = True
+
+    assert taken(task) == [(INTERACTIONS, 3), (INTERACTIONS, 7)]
+    assert task.interactions.position == 8
+
+
+@pytest.mark.parametrize(
+    ("way", "wrong"),
+    [
+        ([], Status.RUNNING),
+        ([Status.RESTORING, Status.RUNNING], Status.CREATED),
+        ([Status.CLOSED], Status.RESTORING),
+        ([Status.CLOSED], Status.CLOSED),
+    ],
+)
+def test_a_task_goes_only_where_the_drawing_has_an_arrow(way: list[Status], wrong: Status) -> None:
+    task = Task(3)
+    for status in way:
+        task.transition_to(status)
+    with pytest.raises(InvariantViolated, match="task 3 cannot go from"):
+        task.transition_to(wrong)
+
+
+def test_a_task_that_does_not_run_has_no_states() -> None:
+    with pytest.raises(InvariantViolated, match="task 3 is created and has no states"):
+        _ = Task(3).states

@@ -1,0 +1,182 @@
+"""One installation of botmeter on the tests' broker: topics, group and data directories that no other test has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from botmeter.contracts.topics import Topic, Topics
+from botmeter.engine import kafka
+from botmeter.engine.topic_setup import create_topics
+from botmeter.errors import Retriable
+from botmeter.settings import Settings
+
+from .process import PATIENCE_S, WorkerProcess
+
+PARTITIONS: Final = 2
+#: Small, so that accounts run out within a test.
+RULES: Final[dict[str, str]] = {"BOTMETER_COMPLIMENTARY_SESSIONS": "10", "BOTMETER_PACK_SESSIONS": "20"}
+#: Dead members and idle snapshots are noticed soon.
+QUICK: Final = {
+    "BOTMETER_KAFKA__SESSION_TIMEOUT_MS": "3000",
+    "BOTMETER_KAFKA__HEARTBEAT_INTERVAL_MS": "300",
+    "BOTMETER_SNAPSHOT_INTERVAL_S": "1",
+    "BOTMETER_WEB_PORT": "0",
+}
+
+Headers = list[tuple[str, bytes | None]]
+#: A topic's name and a partition.
+Place = tuple[str, int]
+Records = dict[Place, list[Message]]
+
+
+class Cluster:
+    """The topics of one installation, what is written to them and what is read from them, and its workers."""
+
+    def __init__(self, bootstrap_servers: str, prefix: str, directory: Path, partitions: int = PARTITIONS) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.partitions = partitions
+        self.topics = Topics.named(prefix, f"{prefix}chat.interactions", f"{prefix}billing.commands")
+        self.group = f"{prefix}group"
+        self.directory = directory
+        self.settings = Settings(complimentary_sessions=10, pack_sessions=20)
+        self._prefix = prefix
+        self._closing = ExitStack()
+        self._admin = self._closing.enter_context(kafka.make_admin(kafka.admin_config({}, bootstrap_servers)))
+        writing = {"linger.ms": "0"}
+        self._producer = self._closing.enter_context(
+            kafka.make_producer(kafka.simple_producer_config(writing, bootstrap_servers))
+        )
+        reading = kafka.reader_config({}, bootstrap_servers, self.group)
+        self._group_reader = self._closing.enter_context(kafka.make_consumer(reading))
+        create_topics(self._admin, self.topics.all(), partitions, replication_factor=1)
+
+    def close(self) -> None:
+        """Kills what still runs."""
+        self._closing.close()
+
+    # --- Workers ---
+
+    def environment(self, name: str = "worker", **variables: str) -> dict[str, str]:
+        """What a worker of this name is told; its data directory carries the name."""
+        return {
+            "BOTMETER_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "BOTMETER_TOPIC_PREFIX": self._prefix,
+            "BOTMETER_INTERACTIONS_TOPIC": self.topics.interactions.name,
+            "BOTMETER_COMMANDS_TOPIC": self.topics.commands.name,
+            "BOTMETER_GROUP": self.group,
+            "BOTMETER_PARTITIONS": str(self.partitions),
+            "BOTMETER_DATA_DIR": str(self.data_dir(name)),
+            "BOTMETER_INSTANCE": name,
+            **QUICK,
+            **RULES,
+            **variables,
+        }
+
+    def data_dir(self, name: str = "worker") -> Path:
+        return self.directory / name
+
+    def worker(self, name: str = "worker", **variables: str) -> WorkerProcess:
+        """Starts a worker, which is killed at the end of the test if it still runs."""
+        return self._closing.enter_context(WorkerProcess(self.environment(name, **variables)))
+
+    # --- Writing ---
+
+    def put(
+        self,
+        topic: Topic,
+        key: bytes | str | None,
+        value: bytes | None,
+        *,
+        headers: Headers | None = None,
+        partition: int | None = None,
+        on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
+    ) -> None:
+        """Writes a record; `flush` waits for the broker."""
+        place = {} if partition is None else {"partition": partition}
+        self._producer.produce(
+            topic.name, value, key, headers=headers or [], on_delivery=on_delivery, **place  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Waits until everything written is acknowledged, and then until the next millisecond.
+
+        So whatever is written after it has a later timestamp: the broker's clock is this machine's.
+        """
+        assert self._producer.flush(PATIENCE_S) == 0
+        now_ms = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 <= now_ms:
+            time.sleep(0.0002)
+
+    # --- Reading ---
+
+    def ends(self, topic: Topic) -> dict[int, int]:
+        """The high watermarks."""
+        return kafka.end_offsets(self._admin, topic.name, range(self.partitions))
+
+    def read(self, *topics: Topic) -> Records:
+        """Everything committed, by topic and partition, up to the high watermarks of now."""
+        ends = {(topic.name, number): end for topic in topics for number, end in self.ends(topic).items()}
+        return _read(self._group_reader, ends)
+
+    def committed(self) -> dict[Place, int]:
+        """The offsets the group has committed in the inputs, -1001 where none."""
+        inputs = (self.topics.interactions.name, self.topics.commands.name)
+        asked = [TopicPartition(name, number) for name in inputs for number in range(self.partitions)]
+        answers = self._group_reader.committed(asked, timeout=PATIENCE_S)
+        return {(answer.topic, answer.partition): answer.offset for answer in answers}
+
+    def await_all_taken(self, workers: Sequence[WorkerProcess] = (), within_s: float = PATIENCE_S) -> None:
+        """Waits until the group has committed the ends of both inputs; fails when one of the workers ends meanwhile."""
+        inputs = (self.topics.interactions, self.topics.commands)
+        ends = {(topic.name, number): end for topic in inputs for number, end in self.ends(topic).items() if end}
+        self.await_true(lambda: self._has_taken(ends), workers, within_s, "not everything was taken")
+
+    def _has_taken(self, ends: Mapping[Place, int]) -> bool:
+        try:
+            committed = self.committed()
+        except KafkaException as exception:
+            if not isinstance(kafka.classify(kafka.cause(exception)), Retriable):
+                raise
+            return False  # offsets are unstable while a transaction that holds some is open
+        return all(committed[place] >= end for place, end in ends.items())
+
+    def await_true(
+        self, ask: Callable[[], bool], workers: Sequence[WorkerProcess], within_s: float, otherwise: str
+    ) -> None:
+        """Asks the broker again and again; it has no way to tell by itself."""
+        deadline = time.monotonic() + within_s
+        while not ask():
+            said = "\n".join(worker.said for worker in workers)
+            assert not any(worker.has_ended for worker in workers), f"a worker ended:\n{said}"
+            assert time.monotonic() < deadline, f"{otherwise} within {within_s:g} s; the workers said:\n{said}"
+            time.sleep(0.05)
+
+
+def _read(reader: Consumer, ends: Mapping[Place, int]) -> Records:
+    """All committed records below these ends, in the order of their offsets."""
+    found: Records = {place: [] for place in ends}
+    left = {place for place, end in ends.items() if end}
+    reader.assign([TopicPartition(topic, number, 0) for topic, number in left])
+    deadline = time.monotonic() + PATIENCE_S
+    while left:
+        assert time.monotonic() < deadline, f"could not read {left} to the end: is a transaction open?"
+        for message in reader.consume(1_000, timeout=0.05):
+            topic, number, offset, error = message.topic(), message.partition(), message.offset(), message.error()
+            assert topic is not None, error
+            assert number is not None
+            assert offset is not None
+            if error is None:
+                found[topic, number].append(message)
+            else:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+            if offset >= ends[topic, number] - (error is None):
+                left.discard((topic, number))
+    reader.unassign()
+    return found

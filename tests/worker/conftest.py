@@ -1,0 +1,18 @@
+"""Fixtures of the tests that run whole workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster
+
+
+@pytest.fixture
+def cluster(bootstrap_servers: str, topic_prefix: str, tmp_path: Path) -> Iterator[Cluster]:
+    """Topics, group and data directories of this test alone."""
+    made = Cluster(bootstrap_servers, topic_prefix, tmp_path)
+    yield made
+    made.close()
