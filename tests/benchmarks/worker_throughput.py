@@ -77,17 +77,20 @@ def traffic(interactions: int, per_session: int) -> Iterator[tuple[str, dict[str
         group, place = divmod(number, under_way * per_session)
         user = group * under_way + place % under_way
         account_id = f"account-{user % ACCOUNTS}"
-        yield account_id, {
-            "event_id": f"e-{number}",
-            "account_id": account_id,
-            "end_user_id": f"user-{user}",
-            "bot_id": "bot-1",
-            "conversation_id": f"conversation-{user}",
-            "widget": "conversations",
-            "actor": "bot" if place // under_way % 2 else "end_user",
-            "preview": False,
-            "occurred_at": occurred_at,
-        }
+        yield (
+            account_id,
+            {
+                "event_id": f"e-{number}",
+                "account_id": account_id,
+                "end_user_id": f"user-{user}",
+                "bot_id": "bot-1",
+                "conversation_id": f"conversation-{user}",
+                "widget": "conversations",
+                "actor": "bot" if place // under_way % 2 else "end_user",
+                "preview": False,
+                "occurred_at": occurred_at,
+            },
+        )
 
 
 def put(producer: Producer, topic: str, key: str, value: dict[str, object]) -> None:
@@ -111,7 +114,7 @@ def measure(bootstrap_servers: str, data_dir: Path, interactions: int) -> tuple[
         "BOTMETER_WEB_PORT": "0",
     }
     observer = kafka.make_consumer(kafka.reader_config({}, bootstrap_servers, "botmeter"))
-    command = [Path(sys.executable).with_name("botmeter"), "worker"]
+    command = [str(Path(sys.executable).with_name("botmeter")), "worker"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as worker:
         try:
             first_at, first = await_commit(observer, 1)

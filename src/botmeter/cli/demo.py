@@ -37,7 +37,7 @@ def command(seconds: float, keep: bool, rate: float, seed: int) -> None:  # noqa
     try:
         from botmeter.demo.show import Options, run  # noqa: PLC0415 - its packages are an extra
     except ModuleNotFoundError as error:
-        if error.name != "rich":
+        if (error.name or "").partition(".")[0] != "rich":
             raise
         raise ConfigurationError(f"the demo needs rich; {INSTALL_HINT}") from error
     if not run(Options(float("inf") if keep else seconds, rate, seed)):

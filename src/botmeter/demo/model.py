@@ -54,13 +54,17 @@ class Balance(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One line of a feed; `at` is the broker's time, UTC ms, `version` the account's."""
+    """One line of a feed; `at` is the broker's time, UTC ms, `version` the account's.
+
+    Of one version, the alert has rank 0 and the suspension that follows from it rank 1.
+    """
 
     at: int
     account_id: str
     version: int
     text: str
     tone: Tone = "plain"
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +168,14 @@ class Model:
                 self.handed_off[handoff["account_id"]] += 1
                 self.chats.append(_happening(handoff, handoff["conversation_id"]))
             case "bot_suspended":
-                self._tell(_happening(handoff, f"bots suspended: {reason}", "bad"))
+                self._tell(_happening(handoff, f"bots suspended: {reason}", "bad", rank=1))
             case "bot_resumed":
                 self._tell(_happening(handoff, f"bots resumed: {reason}", "good"))
 
 
 def in_order(lines: Iterable[Happening]) -> list[Happening]:
     """As things happened: what came from different topics may have been read in another order."""
-    return sorted(lines, key=lambda line: (line.at, line.account_id, line.version))
+    return sorted(lines, key=lambda line: (line.at, line.account_id, line.version, line.rank))
 
 
 def clock(at: int) -> str:
@@ -193,9 +197,9 @@ def _header(record: Record, name: str) -> str:
     return found.decode("utf-8", "replace")
 
 
-def _happening(message: dict[str, Any], text: str, tone: Tone = "plain") -> Happening:
+def _happening(message: dict[str, Any], text: str, tone: Tone = "plain", rank: int = 0) -> Happening:
     at = millis(datetime.fromisoformat(message["at"]))
-    return Happening(at, message["account_id"], message["version"], text, tone)
+    return Happening(at, message["account_id"], message["version"], text, tone, rank)
 
 
 def _counted(number: int, thing: str) -> str:

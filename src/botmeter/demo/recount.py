@@ -109,7 +109,7 @@ class _Turn:
     events: list[Event]
 
     def goes_on_with(self, event: Event) -> bool:
-        """Whether the next event of the journal belongs to it too; an account that comes again has a turn of its own."""
+        """Whether the next event belongs to it too; an account that comes again has a turn of its own."""
         is_same_account = event.account_id == self.events[-1].account_id
         return event.cause == self.cause and (
             is_same_account or all(event.account_id != before.account_id for before in self.events)

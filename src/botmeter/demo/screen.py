@@ -100,7 +100,7 @@ class LineScreen:
         for line in progress.news(model, self._seen):
             self.say(line)
         self._seen = model.alert_lines
-        if model.samples:
+        if model.samples and model.samples[-1].sent:
             self.say(progress.figures(model))
 
 

@@ -56,7 +56,8 @@ class Stage:
         self._model.samples.clear()
         pace = Pace(traffic, rate, day_begins_ms=0, day_length_s=None)
         while (elapsed_s := time.monotonic() - self._begun) < seconds:
-            self._act = f"{elapsed_s:.0f} s" if seconds == float("inf") else f"{elapsed_s:.0f} of {seconds:.0f} s"
+            until = "Ctrl-C ends it" if seconds == float("inf") else f"ends at {seconds:.0f} s"
+            self._act = f"{elapsed_s:.0f} s, {until}"
             self._publisher.publish(traffic.take(pace.due(elapsed_s), time.time_ns() // 1_000_000))
             with self._watch.lock:
                 used_up = list(self._model.used_up)
@@ -70,6 +71,8 @@ class Stage:
         """Until the worker has committed the last offset of its inputs, and all that it wrote is on the screen."""
         self._act = "metering what is left"
         self._publisher.flush()
+        if self._publisher.failed:
+            raise BotmeterError(f"records were not delivered: {dict(self._publisher.failed)}")
         topics = self._cluster.topics
         ends = self._cluster.ends((topics.interactions.name, topics.commands.name))
         self._await(lambda: self._cluster.taken() == ends, "the worker has not taken all of its inputs")

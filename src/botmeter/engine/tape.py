@@ -103,14 +103,19 @@ class Tape:
         for number, text in enumerate(lines, start=1):
             if not text.strip():
                 continue
-            try:
-                line = self._decoder.decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise ConfigurationError(f"line {number} of the tape cannot be read: {error}") from None
+            line = self._line(text, number)
             if line.tick is not None:
                 yield from self._tick(millis(line.tick))
             else:
                 yield from self._take(self._record(line, number))
+
+    def _line(self, text: bytes, number: int) -> _Line:
+        try:
+            return self._decoder.decode(text)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"line {number} of the tape cannot be read: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _line_with_any_bytes(text, number)
 
     def _record(self, line: _Line, number: int) -> TapeRecord:
         inputs = (self._topics.interactions.name, self._topics.commands.name)
@@ -148,6 +153,18 @@ class Tape:
             meter.begin()
             meter.tick(at)
             yield from _committed(meter.end(), store)
+
+
+def _line_with_any_bytes(text: bytes, number: int) -> _Line:
+    """A line whose strings hold bytes that are no UTF-8, as lone surrogates, which the fast decoder refuses."""
+    try:
+        fields = json.loads(text)
+        value = fields.pop("value", None)
+        line = msgspec.convert(fields, _Line)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ConfigurationError(f"line {number} of the tape cannot be read: {error}") from None
+    line.value = msgspec.Raw(json.dumps(value).encode())
+    return line
 
 
 def _committed(decided: Decided, store: MemoryStore) -> list[Output]:

@@ -19,6 +19,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,18 @@ class _WithoutKafka(BootStrategy):
 class _App(faust.App):
     BootStrategy = _WithoutKafka
     logger = logging.getLogger("faust")  # its own comings and goings are not ours
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One micro-batch on its way to the agent.
+
+    The timer goes by `began_at` (UTC ms), before the poll: if the process stands still after it, what was written
+    meanwhile is read before the clock is (`A12`).
+    """
+
+    began_at: int
+    is_done: asyncio.Future[None]
 
 
 class Host:
@@ -103,25 +116,26 @@ class Host:
     async def _feed(self, stop: asyncio.Event) -> None:
         """Turn by turn: poll, have it metered, poll again."""
         while not stop.is_set():
+            began_at = now_ms()
             await self._in_consumer_thread(self._processor.poll)
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            turn = _Turn(began_at, asyncio.get_running_loop().create_future())
             await self._turns.send(value=turn)
-            await turn
+            await turn.is_done
         if self._commit is not None:
             await self._commit
 
-    async def _meter(self, turns: faust.StreamT[asyncio.Future[None]]) -> None:
+    async def _meter(self, turns: faust.StreamT[_Turn]) -> None:
         """The stateful agent: decides each turn's micro-batch and hands it to the commit."""
         async for turn in turns:
             try:
-                await self._take_turn()
+                await self._take_turn(turn.began_at)
             except BaseException as error:  # noqa: BLE001 - Faust would log it and go on; the feed raises it
-                turn.set_exception(error)
+                turn.is_done.set_exception(error)
             else:
-                turn.set_result(None)
+                turn.is_done.set_result(None)
 
-    async def _take_turn(self) -> None:
-        batch = self._processor.decide(now_ms())
+    async def _take_turn(self, began_at: int) -> None:
+        batch = self._processor.decide(began_at)
         if self._commit is not None:
             try:
                 self._metrics.committed(await self._commit)
