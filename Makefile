@@ -24,7 +24,7 @@ demo: $(STAMP) ## the whole system with simulated traffic, on an Apache Kafka of
 	$(RUN)/botmeter demo
 
 test: $(STAMP) ## all tests, on an Apache Kafka of their own
-	$(RUN)/python -m pytest $(ARGS)
+	$(RUN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import directions
 	$(RUN)/ruff format --check .

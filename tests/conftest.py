@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from botmeter.embedded.readiness import await_broker, create_internal_topics
 
 # As the program does: time zones come from the pinned database, the same on every machine.
 zoneinfo.reset_tzpath(to=())
+# Programs under test must meet SIGINT as at a terminal, also where whoever started the tests ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONTAINER_CLUSTER_ID = "botmeter-tests-in-a-co"
 

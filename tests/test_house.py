@@ -70,10 +70,12 @@ def calls(path: Path) -> Iterator[tuple[str, int]]:
             yield called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", ""), node.lineno
 
 
-def lines_of_questions(path: Path) -> set[int]:
-    """The lines inside of `while` loops."""
+def blind_waits(path: Path) -> Iterator[int]:
+    """The lines that sleep for a fixed time and ask nothing after it."""
     loops = [node for node in nodes(path) if isinstance(node, ast.While)]
-    return {line for loop in loops for line in range(loop.lineno, (loop.end_lineno or 0) + 1)}
+    asking = {line for loop in loops for line in range(loop.lineno, (loop.end_lineno or 0) + 1)}
+    random = {line for name, line in calls(path) if name == "uniform"}
+    yield from (line for name, line in calls(path) if name == "sleep" and line not in asking | random)
 
 
 def files() -> Iterator[Path]:
@@ -118,16 +120,10 @@ def test_nothing_is_mocked() -> None:
 
 
 def test_no_test_waits_for_time_to_pass() -> None:
-    """But between two questions to something that cannot tell by itself, such as a broker: in a `while`."""
+    """But in a `while`, between two questions to something that cannot tell by itself, or to a random moment."""
     tests = [path for path in MODULES if ROOT / "tests" in path.parents and "benchmarks" not in path.parts]
-    waits = [
-        f"{shown(path)}:{line}"
-        for path in tests
-        for name, line in calls(path)
-        if name == "sleep" and line not in lines_of_questions(path)
-    ]
 
-    assert waits == []
+    assert [f"{shown(path)}:{line}" for path in tests for line in blind_waits(path)] == []
 
 
 def test_the_domain_imports_nothing_that_could_make_it_impure() -> None:
