@@ -88,6 +88,11 @@ class WorkerProcess:
         self.send(number)
         return self.ended(within_s)
 
+    def leaves(self) -> None:
+        """Asks it to stop, which it does in good order."""
+        code = self.stop()
+        assert code == 0, f"the worker ended with {code}; it said:\n{self.said}"
+
     def kill(self) -> None:
         """As a power cut would."""
         self._process.kill()

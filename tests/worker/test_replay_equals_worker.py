@@ -114,7 +114,7 @@ def test_a_backlog_gives_what_replay_prints(cluster: Cluster) -> None:
     require_outputs_of_a_backlog(cluster)
     found = kinds(cluster)
     assert [kind for kind in OFTEN if found[kind] < 5] == []
-    assert worker.stop() == 0
+    worker.leaves()
 
 
 def test_traffic_gives_what_replay_prints_of_the_order_the_journal_tells(cluster: Cluster) -> None:
@@ -128,7 +128,7 @@ def test_traffic_gives_what_replay_prints_of_the_order_the_journal_tells(cluster
     cluster.await_all_taken([worker])
 
     require_outputs(cluster)
-    assert worker.stop() == 0
+    worker.leaves()
 
 
 def test_every_bad_record_is_a_dead_letter_once_and_the_good_ones_between_are_taken(cluster: Cluster) -> None:
@@ -152,7 +152,7 @@ def test_every_bad_record_is_a_dead_letter_once_and_the_good_ones_between_are_ta
         require_dead_letter_of(record, letter)
     assert kinds(cluster)["session_started"] == 5
     require_outputs(cluster)
-    assert worker.stop() == 0
+    worker.leaves()
 
 
 def dead_letters(cluster: Cluster) -> dict[str, list[tuple[str, Message]]]:
@@ -210,4 +210,4 @@ def test_no_key_header_or_trace_is_too_large_for_the_outputs(cluster: Cluster, b
     assert [letter.value() for letter in letters] == [b"a readable key of 2.6 MB", b"z" * 1_048_576]
     assert [headers_of(letter)[0] for letter in letters] == [("botmeter_reason", b"malformed"), ("a", b"1")]
     assert kinds(cluster)["session_started"] == 1
-    assert worker.stop() == 0
+    worker.leaves()

@@ -32,7 +32,7 @@ def serve(cluster: Cluster, traffic: Traffic, **variables: str) -> WorkerProcess
         traffic.run(interactions=30, commands=2)
         cluster.flush()
     cluster.await_all_taken([worker])
-    assert worker.stop() == 0
+    worker.leaves()
     return worker
 
 
@@ -119,7 +119,7 @@ def test_a_restore_waits_for_an_open_transaction_below_what_is_committed(cluster
         traffic.run(interactions=200, commands=5)
         cluster.flush()
         cluster.await_all_taken([worker])
-        assert worker.stop() == 0
+        worker.leaves()
         lose_the_store(cluster)
         worker = cluster.worker()
         worker.hears("partition 1: cold restore")
@@ -130,7 +130,7 @@ def test_a_restore_waits_for_an_open_transaction_below_what_is_committed(cluster
         producer.abort_transaction(PATIENCE_S)
         worker.hears("partition 0: cold restore of 3 accounts")
     cluster.await_all_taken([worker])
-    assert worker.stop() == 0
+    worker.leaves()
 
     require_outputs(cluster)
 
@@ -168,7 +168,7 @@ def test_a_journal_with_a_gap_stops_the_worker(cluster: Cluster) -> None:
     cluster.flush()
     worker = cluster.worker()
     cluster.await_all_taken([worker])
-    assert worker.stop() == 0
+    worker.leaves()
     last = cluster.read(topics.journal)[topics.journal.name, 0][-1]
     event = json.loads(last.value() or b"")
     cluster.put(topics.journal, b"acme", json.dumps({**event, "version": event["version"] + 2}).encode())
@@ -185,7 +185,7 @@ def test_a_journal_without_committed_offsets_stops_the_worker(cluster: Cluster) 
     cluster.flush()
     worker = cluster.worker()
     cluster.await_all_taken([worker])
-    assert worker.stop() == 0
+    worker.leaves()
     worker = cluster.worker("another", BOTMETER_GROUP=f"{cluster.group}-another")
 
     assert worker.ended() == 3

@@ -1,107 +1,107 @@
-"""Cycles of idle accounts roll by the timer, which never overtakes what is still unread (A12, J4, J5)."""
+"""Cycles of accounts without traffic are rolled by the timer, at the boundary, and never ahead of unread records."""
 
 from __future__ import annotations
 
+import json
 import time
-from signal import SIGCONT, SIGSTOP
-from typing import Final
+from typing import Any
 
 import pytest
 
 from botmeter.contracts.instants import rfc3339
-from botmeter.domain import events as ev
-from botmeter.domain.events import Event, TimerCause
-from botmeter.engine.processor import TIMER_MARGIN_MS
+from botmeter.contracts.topics import partition_of
 
 from .cluster import Cluster
-from .model import decode, require_outputs
-from .process import PATIENCE_S, WorkerProcess
-from .traffic import Traffic, command, interaction, now_ms, opening
+from .model import require_outputs
+from .traffic import Json, Traffic, command, interaction, now_ms, opening
 
 pytestmark = pytest.mark.kafka
 
-#: Long enough for a worker to start before the boundary.
-AHEAD_MS: Final = 3_000
+ACCOUNT = "acme"
+HOME = partition_of(ACCOUNT.encode(), partitions=2)
+#: From opening to the boundary: enough to write the records of the first cycle, which takes milliseconds.
+FIRST_CYCLE_MS = 2_500
+#: How long past a boundary the worker's clock must be for the timer to be due.
+TIMER_DUE_MS = 2_000
 
 
-def open_accounts(cluster: Cluster, traffic: Traffic, *account_ids: str) -> int:
-    """Opens accounts with a pack, whose cycles end soon; the boundary, UTC ms."""
-    boundary = now_ms() + AHEAD_MS
-    for account_id in account_ids:
-        traffic.ask(opening(account_id, anchor=rfc3339(boundary)))
-        traffic.ask(command("purchase_packs", account_id, "buy", packs=1))
-    cluster.flush()
+def open_with_a_boundary_soon(traffic: Traffic) -> int:
+    """An account with one pack of 20 sessions, its cycle about to end; when that is, UTC ms."""
+    boundary = now_ms() + FIRST_CYCLE_MS
+    traffic.ask(opening(ACCOUNT, anchor=rfc3339(boundary)))
+    traffic.ask(command("purchase_packs", ACCOUNT, "packs", packs=1))
     return boundary
 
 
-def wait_past(boundary: int) -> None:
-    """Until the timer would roll the cycle."""
-    time.sleep(max(0.0, (boundary + TIMER_MARGIN_MS - now_ms()) / 1000 + 0.1))
+def journal_of(cluster: Cluster) -> list[Json]:
+    messages = cluster.read(cluster.topics.journal)[cluster.topics.journal.name, HOME]
+    return [json.loads(message.value() or b"") for message in messages]
 
 
-def journal(cluster: Cluster) -> list[Event]:
-    found = cluster.read(cluster.topics.journal)
-    return [decode(message) for messages in found.values() for message in messages]
+def cycles(journal: list[Json]) -> list[Json]:
+    return [event for event in journal if event["type"] == "cycle_started" and event["number"] > 1]
 
 
-def cycles(cluster: Cluster) -> list[ev.CycleStarted]:
-    return [event for event in journal(cluster) if isinstance(event, ev.CycleStarted)]
+def wait_until(moment_ms: int) -> None:
+    """Asks the clock, which cannot tell by itself."""
+    while (left_ms := moment_ms - now_ms()) > 0:
+        time.sleep(left_ms / 1000)
 
 
-def await_cycles(cluster: Cluster, count: int, worker: WorkerProcess) -> None:
-    cluster.await_true(lambda: len(cycles(cluster)) == count, [worker], PATIENCE_S, "the cycles did not roll")
+def require_written_before(boundary: int, cluster: Cluster, count: int) -> None:
+    """By the broker's clock, or the test would prove nothing."""
+    inputs = cluster.read(cluster.topics.interactions, cluster.topics.commands)
+    written_at = [message.timestamp()[1] for messages in inputs.values() for message in messages]
+    assert len(written_at) == count
+    assert max(written_at) < boundary
 
 
-def test_cycles_of_idle_accounts_roll_by_the_timer_at_their_boundaries(cluster: Cluster) -> None:
+def test_the_timer_rolls_the_cycle_of_an_idle_account_at_its_boundary(cluster: Cluster) -> None:
+    traffic = Traffic(cluster, seed=1)
     worker = cluster.worker().restored(cluster.partitions)
-    traffic = Traffic(cluster, seed=21)
-    boundary = open_accounts(cluster, traffic, "acme", "initech", "wayne")
-    traffic.say(interaction("acme", "u-1"))
+    boundary = open_with_a_boundary_soon(traffic)
     cluster.flush()
-    await_cycles(cluster, 3, worker)
-
-    assert {cycle.account_id: (cycle.at, cycle.number) for cycle in cycles(cluster)} == {
-        account_id: (boundary, 2) for account_id in ("acme", "initech", "wayne")
-    }
-    assert all(isinstance(cycle.cause, TimerCause) for cycle in cycles(cluster))
-    assert worker.stop() == 0
-    require_outputs(cluster)
-
-
-def test_a_backlog_is_taken_before_the_timer_rolls_the_cycle_that_ended_meanwhile(cluster: Cluster) -> None:
-    traffic = Traffic(cluster, seed=22)
-    boundary = open_accounts(cluster, traffic, "acme")
-    for number in range(5):
-        traffic.say(interaction("acme", f"u-{number}"))
+    for number in range(3):
+        traffic.say(interaction(ACCOUNT, f"u-{number}"))
     cluster.flush()
-    wait_past(boundary)
-    worker = cluster.worker()
-    await_cycles(cluster, 1, worker)
+    require_written_before(boundary, cluster, count=5)
+    cluster.await_true(lambda: bool(cycles(journal_of(cluster))), [worker], 40, "no cycle was rolled")
 
-    require_old_cycle_first(cluster, sessions=5)
-    assert worker.stop() == 0
-    require_outputs(cluster)
-
-
-def test_what_came_while_the_worker_stood_still_is_taken_before_the_timer(cluster: Cluster) -> None:
-    worker = cluster.worker(BOTMETER_KAFKA__SESSION_TIMEOUT_MS="30000").restored(cluster.partitions)
-    traffic = Traffic(cluster, seed=23)
-    boundary = open_accounts(cluster, traffic, "acme")
+    [cycle] = cycles(journal_of(cluster))
+    assert cycle["cause"] == {"timer": "cycle", "before_offset": 3}
+    assert cycle["at"] == cycle["starts_at"] == rfc3339(boundary)
+    assert (cycle["number"], cycle["packs"], cycle["total"], cycle["expired"]) == (2, 1, 20, 17)
+    traffic.say(interaction(ACCOUNT, "u-new"))
+    cluster.flush()
     cluster.await_all_taken([worker])
-    worker.send(SIGSTOP)
-    for number in range(5):
-        traffic.say(interaction("acme", f"u-{number}"))
-    cluster.flush()
-    wait_past(boundary)
-    worker.send(SIGCONT)
-    cluster.await_all_taken([worker])
-    await_cycles(cluster, 1, worker)
-
-    require_old_cycle_first(cluster, sessions=5)
+    assert journal_of(cluster)[-1]["cycle_number"] == 2
+    require_outputs(cluster)
     assert worker.stop() == 0
 
 
-def require_old_cycle_first(cluster: Cluster, sessions: int) -> None:
-    kinds = [type(event) for event in journal(cluster) if isinstance(event, ev.SessionStarted | ev.CycleStarted)]
+def test_the_timer_never_overtakes_interactions_that_are_still_unread(cluster: Cluster) -> None:
+    """The worker starts past the boundary and reads the backlog in many small batches, the timer due in each."""
+    traffic = Traffic(cluster, seed=2)
+    boundary = open_with_a_boundary_soon(traffic)
+    cluster.flush()
+    for number in range(300):
+        traffic.say(interaction(ACCOUNT, f"u-{number // 20}", event_id=f"e-{number}"))
+    cluster.flush()
+    require_written_before(boundary, cluster, count=302)
+    wait_until(boundary + TIMER_DUE_MS)
+    worker = cluster.worker(BOTMETER_BATCH_RECORDS="10")
+    cluster.await_true(lambda: bool(cycles(journal_of(cluster))), [worker], 40, "no cycle was rolled")
 
-    assert kinds == [ev.SessionStarted] * sessions + [ev.CycleStarted]
+    journal = journal_of(cluster)
+    sessions = [event for event in journal if event["type"] == "session_started"]
+    assert [event["cycle_number"] for event in sessions] == [1] * 15
+    assert journal[-1]["type"] == "cycle_started"
+    assert_rolled_after(300, boundary, journal[-1])
+    require_outputs(cluster)
+    assert worker.stop() == 0
+
+
+def assert_rolled_after(interactions: int, boundary: int, cycle: Any) -> None:
+    assert cycle["cause"] == {"timer": "cycle", "before_offset": interactions}
+    assert cycle["at"] == rfc3339(boundary)
+    assert (cycle["number"], cycle["total"], cycle["expired"]) == (2, 20, 5)

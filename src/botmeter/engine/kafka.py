@@ -155,6 +155,9 @@ def _offsets(admin: AdminClient, topic: str, partitions: Iterable[int], spec: _O
         return {}
 
     def ask() -> dict[int, int]:
+        # What the client knows of leaders outlives an election: it would ask as of the old epoch, and be refused, until
+        # its next look at the topic minutes later.
+        admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)
         # Read uncommitted gives the high watermark. The last stable offset, which read committed gives, would hide
         # records that another worker's open transaction is about to commit.
         answers = admin.list_offsets(

@@ -130,6 +130,9 @@ def producer_config(
         **_CONTRACTUAL_WRITING,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": transaction_timeout_ms,
+        # By default a client that lost every broker forgets them and starts anew, and a send_offsets_to_transaction
+        # under way then waits for the forgotten group coordinator for ever, whatever its timeout (librdkafka 5511).
+        "metadata.recovery.strategy": "none",
     }
     return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-worker", **kafka}, fixed)
 

@@ -5,11 +5,12 @@ The first line that matches counts:
 | error | raised as | because |
 |---|---|---|
 | a permission is missing, the login is refused | ClusterError | a person has to grant it |
+| a record is larger than its topic allows | ClusterError | the same records would be refused again |
 | fenced by a newer producer or group member | TaskMigrated | somebody else owns what we own |
 | any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
 | the transaction must be aborted | TransactionAborted | nothing of the batch counts |
 | marked retriable, or a passing fault of the cluster | Retriable | the same call again, bounded by the caller |
-| a topic is missing, too small or refused, records are gone | ClusterError | a person has to mend it |
+| a topic is missing or refused, records are gone | ClusterError | a person has to mend it |
 | anything else | OutcomeUnknown | librdkafka: what is not classified is to be taken as fatal |
 
 Some errors mean different things in different places, so callers look at them before they ask here: `_PARTITION_EOF`
@@ -90,6 +91,8 @@ _PASSING: Final = frozenset(
     }
 )
 _CHECK_TOPICS: Final = "run: botmeter topics create"
+#: They also break the transaction, which says what has to be done at once, not that trying again would help.
+_TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: _CHECK_TOPICS,
     KafkaError._UNKNOWN_TOPIC: _CHECK_TOPICS,
@@ -97,8 +100,6 @@ _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
     KafkaError._NOENT: f"the partition has no leader or is missing; {_CHECK_TOPICS}",
     KafkaError.UNKNOWN_TOPIC_ID: "the topic was deleted and made again; restart the worker",
     KafkaError.TOPIC_EXCEPTION: "the broker refuses the topic's name",
-    KafkaError.MSG_SIZE_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",
-    KafkaError.RECORD_LIST_TOO_LARGE: f"max.message.bytes of the topic is too small; {_CHECK_TOPICS}",
     KafkaError.OFFSET_OUT_OF_RANGE: "records were deleted before they were read; see the retention of the topic",
     KafkaError._AUTO_OFFSET_RESET: "records were deleted before they were read; see the retention of the topic",
     KafkaError.INVALID_TRANSACTION_TIMEOUT: "BOTMETER_TRANSACTION_TIMEOUT_MS is above the broker's "
@@ -130,6 +131,8 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
     line = f"{f'{about}: ' if about else ''}{error.str()} ({error.name()})"
     if permission := _PERMISSIONS.get(code):
         return ClusterError(f"{line}; {permission}")
+    if code in _TOO_LARGE:
+        return ClusterError(f"{line}; max.message.bytes of the topic is too small; {_CHECK_TOPICS}")
     if code in _FENCED and not error.txn_requires_abort():
         return TaskMigrated(line)
     if error.fatal():

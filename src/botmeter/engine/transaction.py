@@ -17,6 +17,7 @@ All of it runs on one thread: transactional calls must not overlap.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from botmeter.engine.snapshots import DueSnapshots
 from botmeter.engine.store import StoreMark, StoreUpdate
 from botmeter.engine.task import Restored
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+
+log = logging.getLogger(__name__)
 
 #: Between two attempts of a call the cluster could not answer for the moment.
 _RETRY_PAUSE_S: Final = 0.05
@@ -86,9 +89,14 @@ class Transaction:
 
     def close(self) -> None:
         """Lets the producer go. Its transaction, if one is open, is aborted."""
-        if self._producer is not None:
-            self._producer.close()
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            producer.close()
+        except KafkaException as exception:
+            # Fenced or dead, it can abort nothing any more: the next producer of its id does, or the broker in time.
+            log.info("the producer is gone: %s", kafka.classify(kafka.cause(exception)))
 
     def commit(self, batch: Batch) -> bool:
         """Steps 1 to 7; False when there was nothing to commit.

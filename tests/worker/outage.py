@@ -1,0 +1,60 @@
+"""What can befall a broker and its topics while a worker is at work, and what it looks like when all is well again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+
+from botmeter.contracts.topics import Topic
+from botmeter.engine import kafka
+
+from .cluster import Cluster, Place
+from .process import PATIENCE_S
+
+
+def alter(cluster: Cluster, topic: Topic, option: str, value: str) -> None:
+    """Changes an option of a topic, as an operator would."""
+    entry = ConfigEntry(option, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=[entry])
+    with _admin(cluster) as admin:
+        [answer] = admin.incremental_alter_configs([resource]).values()
+        answer.result(PATIENCE_S)
+
+
+@contextmanager
+def open_transaction(cluster: Cluster, topic: Topic) -> Iterator[Producer]:
+    """A transaction of somebody else in every partition of the topic, which holds readers back; aborted at the end."""
+    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-other", 60_000)
+    with kafka.make_producer(config) as producer:
+        producer.init_transactions(PATIENCE_S)
+        producer.begin_transaction()
+        for number in range(cluster.partitions):
+            producer.produce(topic.name, b"never to be read", partition=number)
+        assert producer.flush(PATIENCE_S) == 0
+        yield producer
+        producer.abort_transaction(PATIENCE_S)
+
+
+def held_back(cluster: Cluster) -> dict[Place, tuple[int, int]]:
+    """Last stable offset and high watermark of each output partition where the two differ: a transaction is open."""
+    outputs = [topic for topic in cluster.topics.all() if topic.direction != "in"]
+    places = [(topic.name, number) for topic in outputs for number in range(cluster.partitions)]
+    with _admin(cluster) as admin:
+        stable = _ends(admin, places, IsolationLevel.READ_COMMITTED)
+        high = _ends(admin, places, IsolationLevel.READ_UNCOMMITTED)
+    return {place: (stable[place], high[place]) for place in places if stable[place] != high[place]}
+
+
+def _ends(admin: AdminClient, places: list[Place], level: IsolationLevel) -> dict[Place, int]:
+    asked = {TopicPartition(*place): _OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
+    answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE_S)
+    return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+
+def _admin(cluster: Cluster) -> AdminClient:
+    return kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers))
