@@ -80,7 +80,10 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
 
 def make_host(settings: Settings, processor: Processor) -> Host:
     """The worker around the engine; to be made where the event loop runs."""
-    return Host(processor, Metrics(processor), settings.data_dir, settings.web_port or _free_port())
+    # Produce, commit and abort have a transaction's time each; the rest is for a slow machine.
+    commit_limit_s = 4 * settings.transaction_timeout_ms / 1000 + 60
+    port = settings.web_port or _free_port()
+    return Host(processor, Metrics(processor), settings.data_dir, port, commit_limit_s)
 
 
 def _free_port() -> int:

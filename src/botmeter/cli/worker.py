@@ -30,6 +30,8 @@ def command(settings: Settings) -> None:
     workers as there are partitions; each needs a data directory of its own.
     """
     _log_to_stderr(settings.log_level)
+    # Until the event loop takes signals over, a stop while waiting for the broker ends the process at once.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with data_directory(settings.data_dir):
         processor = make_processor(settings, log.info)
         received = asyncio.run(_run(settings, processor))

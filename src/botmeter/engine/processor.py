@@ -145,7 +145,16 @@ class Processor:
     def decide(self, now_ms: int) -> Batch:
         """Decides all that can be taken, and the timer; pure but for the prefetch. `now_ms` is UTC ms."""
         parts = [self._decide(task, now_ms) for task in self.tasks.values() if task.status is Status.RUNNING]
-        return Batch(parts, self._consumer.consumer_group_metadata() if parts else None)
+        return Batch(parts, self._membership() if parts else None)
+
+    def _membership(self) -> object | None:
+        """The group's metadata that fences the commit, None while the group does not know this worker.
+
+        That is so from the moment the group gives up on a silent worker until the next poll tells it. Metadata without
+        a member would be taken by the broker as a commit from outside the group, and fence nothing.
+        """
+        metadata: object = self._consumer.consumer_group_metadata()
+        return metadata if self._consumer.memberid() else None
 
     def submit(self, batch: Batch) -> Future[bool]:
         """Commits the batch on the commit thread; the one before must have been waited for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from threading import Event as Flag
 from typing import Final, TypeVar
@@ -23,6 +24,8 @@ _PAUSE_S: Final = 0.2
 #: How long to wait for a first record, and then for more of its kind.
 _POLL_S: Final = 0.1
 _GATHER_S: Final = 0.01
+#: Without progress for so long, a reader says what it waits for; a live worker commits far more often.
+_PATIENCE_S: Final = 10.0
 
 
 class RestoreStopped(BotmeterError):  # noqa: N818 - named by what happened
@@ -39,7 +42,7 @@ def committed_records(
     if start >= end:
         return
     _assign(reader, topic, partition, start, stop)
-    is_done = False
+    is_done, progress_s = False, time.monotonic()
     while not is_done:
         if stop.is_set():
             raise RestoreStopped(f"restore of partition {partition} was stopped")
@@ -57,6 +60,13 @@ def committed_records(
                 _require_passing(error, topic)
         if chunk:
             yield chunk
+            progress_s = time.monotonic()
+        elif not is_done and time.monotonic() - progress_s > _PATIENCE_S:
+            progress_s = time.monotonic()
+            log.warning(
+                "%s, partition %d: nothing to read below offset %d for %.0f s; an open transaction of another producer "
+                "holds it back (kafka-transactions.sh find-hanging)", topic, partition, end, _PATIENCE_S,
+            )  # fmt: skip
     reader.unassign()
 
 

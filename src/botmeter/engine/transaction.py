@@ -59,7 +59,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is committed together. `group_metadata` is the consumer's, taken when the batch was decided: it fences."""
+    """What is committed together.
+
+    `group_metadata` is the consumer's, taken when the batch was decided: it fences. None: the group lost this worker.
+    """
 
     parts: Sequence[Part]
     group_metadata: Any
@@ -113,6 +116,8 @@ class Transaction:
                 work.append((part, due, _encoded(part.decided.changes.accounts, due)))
         if not work:
             return False
+        if batch.group_metadata is None:
+            raise TaskMigrated("the group does not know this worker any more; nothing of the batch is committed")
         self._transact(work, batch.group_metadata)  # 2 to 6
         for part, due, encoded in work:  # 7
             part.states.journal_offset = self._journal_ends.get(part.decided.partition, part.states.journal_offset)

@@ -64,10 +64,14 @@ class _Turn:
 class Host:
     """Runs a processor inside a Faust app until it is told to stop or something fails."""
 
-    def __init__(self, processor: Processor, metrics: Metrics, data_dir: Path, web_port: int) -> None:
+    def __init__(
+        self, processor: Processor, metrics: Metrics, data_dir: Path, web_port: int, commit_limit_s: float
+    ) -> None:
+        """`commit_limit_s`: a commit that takes longer, though each of its calls has a limit, hangs in the client."""
         self._processor = processor
         self._metrics = metrics
         self._web_port = web_port
+        self._commit_limit_s = commit_limit_s
         # consume, rebalance callbacks, recovery: always this one thread
         self._consumer_thread = ThreadPoolExecutor(1, thread_name_prefix="consume")
         self._commit: asyncio.Future[bool] | None = None
@@ -138,7 +142,9 @@ class Host:
         batch = self._processor.decide(began_at)
         if self._commit is not None:
             try:
-                self._metrics.committed(await self._commit)
+                self._metrics.committed(await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s))
+            except TimeoutError:
+                raise BotmeterError(f"a commit has not come back for {self._commit_limit_s:.0f} s") from None
             except RECOVERABLE as error:
                 self._commit = None
                 await self._recover(error)
