@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
+from threading import Lock
 from typing import Final
 
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -34,7 +35,7 @@ from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine import kafka
 from botmeter.engine.pipeline import Meter
-from botmeter.engine.reader import REQUEST_S, committed_records, first_timestamp, until_answered
+from botmeter.engine.reader import REQUEST_S, RestoreStopped, committed_records, first_timestamp, until_answered
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.state import PartitionState
 from botmeter.engine.store import Store, StoreMark, StoreUpdate
@@ -103,6 +104,8 @@ class Restorer:
         # A reader takes a second to find its brokers, so each serves many partitions.
         self._idle_readers: SimpleQueue[Consumer] = SimpleQueue()
         self._admin = admin
+        # A partition that comes back at once may find the restore it abandoned still at its store.
+        self._one_each = [Lock() for _ in range(settings.partitions)]
 
     def restore(self, partition: int, stop: Flag) -> Restored:
         """The states of `partition` and the positions to read its inputs from.
@@ -110,15 +113,16 @@ class Restorer:
         Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap, ClusterError
         when nothing was ever committed for a partition that has a journal.
         """
-        try:
-            reader = self._idle_readers.get_nowait()
-        except Empty:
-            reader = self._make_reader()
-        try:
-            positions = self._positions(reader, partition, stop)
-            return self._restore(reader, partition, positions, stop)
-        finally:
-            self._idle_readers.put(reader)
+        with self._one_each[partition]:
+            try:
+                reader = self._idle_readers.get_nowait()
+            except Empty:
+                reader = self._make_reader()
+            try:
+                positions = self._positions(reader, partition, stop)
+                return self._restore(reader, partition, positions, stop)
+            finally:
+                self._idle_readers.put(reader)
 
     def close(self) -> None:
         """Lets the readers go; no restore may be under way."""
@@ -151,6 +155,7 @@ class Restorer:
                 start = min(mark.journal_offset, mark.snapshot_floor)
             read = self._fold_journal(reader, partition, start, journal, progress, stop)
             _require_offsets(partition, positions, progress)
+            _require_wanted(partition, stop)
         except BaseException:
             store.close()
             raise
@@ -313,6 +318,12 @@ def _require_offsets(partition: int, positions: _Positions, progress: _Progress)
             "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
             "offsets.retention.minutes"
         )
+
+
+def _require_wanted(partition: int, stop: Flag) -> None:
+    """Raises RestoreStopped when nobody waits for the restore any more, so that its store is closed at once."""
+    if stop.is_set():
+        raise RestoreStopped(f"restore of partition {partition} was stopped")
 
 
 def _event(message: Message) -> Event:

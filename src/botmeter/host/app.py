@@ -125,8 +125,16 @@ class Host:
             turn = _Turn(began_at, asyncio.get_running_loop().create_future())
             await self._turns.send(value=turn)
             await turn.is_done
-        if self._commit is not None:
+        await self._end_last_commit()
+
+    async def _end_last_commit(self) -> None:
+        """One that fails now, such as in a rebalance, is nothing to recover from: the next owner takes the batch up."""
+        if self._commit is None:
+            return
+        try:
             await self._commit
+        except RECOVERABLE as error:
+            log.warning("the last batch was not committed and is left to whoever takes its partitions: %s", error)
 
     async def _meter(self, turns: faust.StreamT[_Turn]) -> None:
         """The stateful agent: decides each turn's micro-batch and hands it to the commit."""
