@@ -92,10 +92,10 @@ def wait_for_broker(config: Config, timeout_s: float, report: Callable[[str], No
     faults: list[KafkaError] = []
     # librdkafka would log every refused connection, several a second; what matters of them is in our line.
     with make_admin({**config, "logger": _SILENT, "error_cb": faults.append}) as admin:
-        attempt_s = _FIRST_ATTEMPT_S
+        attempt_s, reason = _FIRST_ATTEMPT_S, ""
         while not _answers(admin, attempt_s):
             admin.poll(0)  # serves error_cb
-            reason = _reason(faults)
+            reason = _reason(faults) or reason  # the client does not repeat itself at every attempt
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise ClusterError(
