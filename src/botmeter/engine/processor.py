@@ -278,14 +278,10 @@ class Processor:
         except BaseException as error:  # noqa: BLE001 - as in _on_assign
             self._failure = error
 
-    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """They are another worker's already: nothing of them may be committed, and the broker will see to that."""
-        try:
-            log.warning("the group took %d partitions away", len(partitions))
-            self._await_commit()
-            self._give_up([partition.partition for partition in partitions])
-        except BaseException as error:  # noqa: BLE001 - as in _on_assign
-            self._failure = error
+        log.warning("the group took %d partitions away", len(partitions))
+        self._on_revoke(consumer, partitions)
 
     def _give_up(self, numbers: list[int]) -> None:
         assigned: list[TopicPartition] = []

@@ -32,6 +32,12 @@ class RestoreStopped(BotmeterError):  # noqa: N818 - named by what happened
     """The partition was revoked, or the worker stops. Recovery: forget the restore; its store is closed."""
 
 
+def require_wanted(partition: int, stop: Flag) -> None:
+    """Raises RestoreStopped when nobody waits for the restore any more."""
+    if stop.is_set():
+        raise RestoreStopped(f"restore of partition {partition} was stopped")
+
+
 def committed_records(
     reader: Consumer, topic: str, partition: int, start: int, end: int, stop: Flag
 ) -> Iterator[list[Message]]:
@@ -44,8 +50,7 @@ def committed_records(
     _assign(reader, topic, partition, start, stop)
     is_done, progress_s = False, time.monotonic()
     while not is_done:
-        if stop.is_set():
-            raise RestoreStopped(f"restore of partition {partition} was stopped")
+        require_wanted(partition, stop)
         chunk: list[Message] = []
         first = reader.poll(_POLL_S)
         rest = [] if first is None else reader.consume(_CHUNK_RECORDS, timeout=_GATHER_S)

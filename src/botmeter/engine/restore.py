@@ -35,7 +35,7 @@ from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine import kafka
 from botmeter.engine.pipeline import Meter
-from botmeter.engine.reader import REQUEST_S, RestoreStopped, committed_records, first_timestamp, until_answered
+from botmeter.engine.reader import REQUEST_S, committed_records, first_timestamp, require_wanted, until_answered
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.state import PartitionState
 from botmeter.engine.store import Store, StoreMark, StoreUpdate
@@ -155,7 +155,7 @@ class Restorer:
                 start = min(mark.journal_offset, mark.snapshot_floor)
             read = self._fold_journal(reader, partition, start, journal, progress, stop)
             _require_offsets(partition, positions, progress)
-            _require_wanted(partition, stop)
+            require_wanted(partition, stop)  # else the store is closed at once
         except BaseException:
             store.close()
             raise
@@ -318,12 +318,6 @@ def _require_offsets(partition: int, positions: _Positions, progress: _Progress)
             "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
             "offsets.retention.minutes"
         )
-
-
-def _require_wanted(partition: int, stop: Flag) -> None:
-    """Raises RestoreStopped when nobody waits for the restore any more, so that its store is closed at once."""
-    if stop.is_set():
-        raise RestoreStopped(f"restore of partition {partition} was stopped")
 
 
 def _event(message: Message) -> Event:
