@@ -34,6 +34,8 @@ from botmeter.errors import (
 )
 
 NOWHERE = "localhost:1"
+#: Too long a label for any name server to be asked.
+NO_NAME = f"{'x' * 64}.invalid:9092"
 
 
 @pytest.mark.parametrize(
@@ -205,19 +207,17 @@ def test_an_option_librdkafka_does_not_know_is_a_wrong_setting(config: Config) -
         make(config)
 
 
-@pytest.mark.parametrize(
-    ("servers", "reason"), [(NOWHERE, "Connection refused"), ("no-such-host.invalid:9092", "Failed to resolve")]
-)
+@pytest.mark.parametrize(("servers", "reason"), [(NOWHERE, "Connection refused"), (NO_NAME, "Failed to resolve")])
 def test_an_unreachable_broker_is_told_while_trying_and_at_the_end(servers: str, reason: str) -> None:
     lines: list[str] = []
 
     with pytest.raises(ClusterError) as caught:
-        wait_for_broker(admin_config({}, servers), 1.5, lines.append)
+        wait_for_broker(admin_config({}, servers), 3, lines.append)
 
     assert caught.value.exit_code == 3
-    assert [line.partition(" yet (")[0] for line in lines] == [f"cannot reach Kafka at {servers}"]
-    assert str(caught.value).startswith(f"cannot reach Kafka at {servers}, tried for 1.5 s (")
-    assert all(reason in line for line in [*lines, str(caught.value)])
+    assert {line.partition(" yet")[0] for line in lines} == {f"cannot reach Kafka at {servers}"}
+    assert str(caught.value).startswith(f"cannot reach Kafka at {servers}, tried for 3 s (")
+    assert reason in str(caught.value)
     assert "BOTMETER_BOOTSTRAP_SERVERS" in str(caught.value)
 
 

@@ -97,14 +97,14 @@ def wait_for_broker(config: Config, timeout_s: float, report: Callable[[str], No
             admin.poll(0)  # serves error_cb
             reason = _reason(faults) or reason  # the client does not repeat itself at every attempt
             left_s = deadline - time.monotonic()
-            if left_s <= 0:
+            if left_s < _PAUSE_S:  # no time for an attempt; the client may end one a little early
                 raise ClusterError(
                     f"cannot reach Kafka at {servers}, tried for {timeout_s:g} s{reason}; "
                     "see BOTMETER_BOOTSTRAP_SERVERS and BOTMETER_BROKER_TIMEOUT_S"
                 )
             report(f"cannot reach Kafka at {servers} yet{reason}, trying for another {left_s:.0f} s")
             faults.clear()
-            attempt_s = max(min(_REPORT_INTERVAL_S, left_s), _PAUSE_S)
+            attempt_s = min(_REPORT_INTERVAL_S, left_s)
 
 
 def _answers(admin: AdminClient, timeout_s: float) -> bool:
