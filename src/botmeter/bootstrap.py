@@ -12,6 +12,7 @@ from pathlib import Path
 from botmeter.engine import kafka
 from botmeter.engine.processor import EngineSettings, Processor
 from botmeter.engine.restore import Restorer, RestoreSettings
+from botmeter.engine.timer import Ends, Timer
 from botmeter.engine.topic_setup import require_topics
 from botmeter.engine.transaction import Transaction
 from botmeter.errors import ConfigurationError
@@ -74,8 +75,14 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         admin,
     )
     transaction = Transaction(lambda: kafka.make_producer(producer), topics, settings.transaction_timeout_ms / 1000)
+    timer = Timer(
+        lambda partition: Ends(
+            interactions=kafka.end_offsets(admin, topics.interactions.name, [partition])[partition],
+            commands=kafka.end_offsets(admin, topics.commands.name, [partition])[partition],
+        )
+    )
     engine = EngineSettings(topics, rules, settings.batch_records, settings.linger_ms / 1000)
-    return Processor(engine, lambda: kafka.make_consumer(consumer), restorer, transaction)
+    return Processor(engine, lambda: kafka.make_consumer(consumer), restorer, timer, transaction)
 
 
 def make_host(settings: Settings, processor: Processor) -> Host:

@@ -55,7 +55,7 @@ def test_what_was_read_whole_is_taken_by_the_brokers_time(said: list[int], asked
     for input_, found in ((task.interactions, interactions), (task.commands, commands)):
         for record in found:
             input_.add(record)
-        input_.is_at_end = True
+        input_.end = len(found)
 
     assert taken(task) == merged(interactions, commands)
     assert (task.interactions.position, task.commands.position) == (len(said), len(asked))
@@ -76,7 +76,7 @@ def test_a_backlog_is_taken_in_the_same_order_however_it_arrives(said: list[int]
             input_.add(record)
         del coming[: len(input_.waiting) + input_.position - (coming[0].offset() if coming else 0)]
         if not coming:
-            input_.is_at_end = True
+            input_.end = input_.position + len(input_.waiting)
             left.pop(place_)
         order += taken(task)
 
@@ -86,12 +86,12 @@ def test_a_backlog_is_taken_in_the_same_order_however_it_arrives(said: list[int]
 def test_nothing_is_taken_while_the_other_input_may_hold_something_earlier() -> None:
     task = Task(0)
     task.interactions.add(records(INTERACTIONS, [10])[0])
-    task.interactions.is_at_end = True
+    task.interactions.end = 1
 
     assert taken(task) == []
     assert not task.is_idle
 
-    task.commands.is_at_end = True
+    task.commands.end = 0
 
     assert taken(task) == [(INTERACTIONS, 0)]
     assert task.is_idle
@@ -100,7 +100,7 @@ def test_nothing_is_taken_while_the_other_input_may_hold_something_earlier() -> 
 def test_a_command_waits_for_interactions_that_may_come_before_it() -> None:
     task = Task(0)
     task.commands.add(records(COMMANDS, [10])[0])
-    task.commands.is_at_end = True
+    task.commands.end = 1
 
     assert taken(task) == []
 
@@ -109,24 +109,38 @@ def test_a_command_waits_for_interactions_that_may_come_before_it() -> None:
     assert taken(task) == [(INTERACTIONS, 0)]
     assert task.commands.position == 0
 
-    task.interactions.is_at_end = True
+    task.interactions.end = 1
 
     assert taken(task) == [(COMMANDS, 0)]
 
 
 def test_a_record_ends_the_belief_to_be_at_the_end() -> None:
     input_ = Input(0)
-    input_.is_at_end = True
+    input_.end = 0
     input_.add(records(INTERACTIONS, [1])[0])
 
     assert not input_.is_at_end
+
+
+def test_an_input_is_read_to_where_the_client_found_its_end_and_no_further() -> None:
+    task = Task(0)
+    task.interactions.add(records(INTERACTIONS, [1])[0])
+    task.interactions.end = 1
+    task.commands.end = 0
+
+    assert not task.interactions.is_read_to(1)  # read, but not taken
+
+    taken(task)
+
+    assert task.interactions.is_read_to(1)
+    assert not task.interactions.is_read_to(2)  # there is more, of which the client has not heard
 
 
 def test_the_position_is_after_the_last_record_taken_also_where_offsets_leap() -> None:
     task = Task(0)
     for offset in (3, 7):  # control records of transactions take offsets too
         task.interactions.add(TapeRecord(INTERACTIONS, 0, offset, b"acme", b"", 1, []))
-    task.commands.is_at_end = True
+    task.commands.end = 0
 
     assert taken(task) == [(INTERACTIONS, 3), (INTERACTIONS, 7)]
     assert task.interactions.position == 8

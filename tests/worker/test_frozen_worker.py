@@ -10,7 +10,7 @@ import pytest
 
 from botmeter.contracts.instants import rfc3339
 from botmeter.domain import events as ev
-from botmeter.engine.processor import TIMER_MARGIN_MS
+from botmeter.engine.timer import MARGIN_MS as TIMER_MARGIN_MS
 
 from .cluster import Cluster
 from .model import decode

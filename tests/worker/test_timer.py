@@ -10,17 +10,21 @@ import pytest
 
 from botmeter.contracts.instants import rfc3339
 from botmeter.contracts.topics import partition_of
+from botmeter.engine import kafka
 
 from .cluster import Cluster
 from .model import require_outputs
-from .traffic import Json, Traffic, command, interaction, now_ms, opening
+from .process import PATIENCE_S, WorkerProcess
+from .traffic import ACCOUNTS, Json, Traffic, command, interaction, now_ms, opening
 
 pytestmark = pytest.mark.kafka
 
 ACCOUNT = "acme"
 HOME = partition_of(ACCOUNT.encode(), partitions=2)
+#: An account on the other partition.
+ELSEWHERE = next(name for name in ACCOUNTS if partition_of(name.encode(), partitions=2) != HOME)
 #: From opening to the boundary: enough to write the records of the first cycle, which takes milliseconds.
-FIRST_CYCLE_MS = 2_500
+FIRST_CYCLE_MS = 4_000
 #: How long past a boundary the worker's clock must be for the timer to be due.
 TIMER_DUE_MS = 2_000
 
@@ -33,13 +37,20 @@ def open_with_a_boundary_soon(traffic: Traffic) -> int:
     return boundary
 
 
-def journal_of(cluster: Cluster) -> list[Json]:
-    messages = cluster.read(cluster.topics.journal)[cluster.topics.journal.name, HOME]
+def journal_of(cluster: Cluster, partition: int = HOME) -> list[Json]:
+    messages = cluster.read(cluster.topics.journal)[cluster.topics.journal.name, partition]
     return [json.loads(message.value() or b"") for message in messages]
 
 
 def cycles(journal: list[Json]) -> list[Json]:
     return [event for event in journal if event["type"] == "cycle_started" and event["number"] > 1]
+
+
+def await_a_cycle(cluster: Cluster, worker: WorkerProcess, partition: int) -> None:
+    def is_rolled() -> bool:
+        return bool(cycles(journal_of(cluster, partition)))
+
+    cluster.await_true(is_rolled, [worker], PATIENCE_S, "no cycle was rolled")
 
 
 def wait_until(moment_ms: int) -> None:
@@ -65,7 +76,7 @@ def test_the_timer_rolls_the_cycle_of_an_idle_account_at_its_boundary(cluster: C
         traffic.say(interaction(ACCOUNT, f"u-{number}"))
     cluster.flush()
     require_written_before(boundary, cluster, count=5)
-    cluster.await_true(lambda: bool(cycles(journal_of(cluster))), [worker], 40, "no cycle was rolled")
+    await_a_cycle(cluster, worker, HOME)
 
     [cycle] = cycles(journal_of(cluster))
     assert cycle["cause"] == {"timer": "cycle", "before_offset": 3}
@@ -90,13 +101,40 @@ def test_the_timer_never_overtakes_interactions_that_are_still_unread(cluster: C
     require_written_before(boundary, cluster, count=302)
     wait_until(boundary + TIMER_DUE_MS)
     worker = cluster.worker(BOTMETER_BATCH_RECORDS="10")
-    cluster.await_true(lambda: bool(cycles(journal_of(cluster))), [worker], 40, "no cycle was rolled")
+    await_a_cycle(cluster, worker, HOME)
 
     journal = journal_of(cluster)
     sessions = [event for event in journal if event["type"] == "session_started"]
     assert [event["cycle_number"] for event in sessions] == [1] * 15
     assert journal[-1]["type"] == "cycle_started"
     assert_rolled_after(300, boundary, journal[-1])
+    require_outputs(cluster)
+    assert worker.stop() == 0
+
+
+def test_the_timer_waits_for_records_that_an_open_transaction_holds_back(cluster: Cluster) -> None:
+    """They are in the log from before the boundary, while the worker's client believes to be at the end of it."""
+    traffic = Traffic(cluster, seed=3)
+    worker = cluster.worker().restored(cluster.partitions)
+    interactions = cluster.topics.interactions.name
+    with kafka.make_producer(
+        kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-chats", 60_000)
+    ) as chats:
+        chats.init_transactions(PATIENCE_S)
+        boundary = open_with_a_boundary_soon(traffic)
+        traffic.ask(opening(ELSEWHERE, anchor=rfc3339(boundary)))
+        cluster.flush()
+        chats.begin_transaction()
+        chats.produce(interactions, json.dumps(interaction(ACCOUNT, "u-1")), ACCOUNT, HOME)
+        assert chats.flush(PATIENCE_S) == 0
+        await_a_cycle(cluster, worker, 1 - HOME)
+        assert not cycles(journal_of(cluster))
+        chats.commit_transaction(PATIENCE_S)
+    await_a_cycle(cluster, worker, HOME)
+
+    assert [event["type"] for event in journal_of(cluster)][-2:] == ["session_started", "cycle_started"]
+    [message] = cluster.read(cluster.topics.interactions)[interactions, HOME]
+    assert message.timestamp()[1] < boundary, "written too late to prove anything"
     require_outputs(cluster)
     assert worker.stop() == 0
 

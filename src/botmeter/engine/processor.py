@@ -19,18 +19,17 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from botmeter.contracts.topics import Topics
-from botmeter.domain.prices import SECOND_MS, Rules
+from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine import kafka
 from botmeter.engine.restore import Restorer
 from botmeter.engine.task import Input, Restored, Status, Task
+from botmeter.engine.timer import Timer
 from botmeter.engine.transaction import Batch, Part, Transaction
 from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
 
 log = logging.getLogger(__name__)
 
-#: The broker's clock may be this much behind the worker's: the timer waits so long past a boundary (A12 allows 5 s).
-TIMER_MARGIN_MS: Final = 2 * SECOND_MS
 #: How long an idle poll waits for a record: bounds how late the timer and a stop are noticed.
 _IDLE_POLL_S: Final = 0.2
 #: Commits that may fail one after the other before the worker gives up and exits.
@@ -82,10 +81,12 @@ class Processor:
         settings: EngineSettings,
         make_consumer: Callable[[], Consumer],
         restorer: Restorer,
+        timer: Timer,
         transaction: Transaction,
     ) -> None:
         self._settings = settings
         self._restorer = restorer
+        self._timer = timer
         self._transaction = transaction
         self._consumer = make_consumer()
         self._restores = ThreadPoolExecutor(_RESTORES_MAX, thread_name_prefix="restore")
@@ -119,6 +120,7 @@ class Processor:
         for task in self.tasks.values():
             task.close()
         self.tasks.clear()
+        self._timer.close()
         self._restores.shutdown()
         self._restorer.close()
         self._commits.submit(self._transaction.close)
@@ -138,14 +140,19 @@ class Processor:
             messages += self._consumer.consume(self._settings.batch_records - 1, timeout=self._settings.linger_s)
         self._sort_in(messages)
         self._throttle()
+        for task in self._running():
+            self._timer.advance(task, _now_ms())
         if self._failure is not None:
             raise self._failure
         return len(messages)
 
-    def decide(self, now_ms: int) -> Batch:
-        """Decides all that can be taken, and the timer; pure but for the prefetch. `now_ms` is UTC ms."""
-        parts = [self._decide(task, now_ms) for task in self.tasks.values() if task.status is Status.RUNNING]
+    def decide(self) -> Batch:
+        """Decides all that can be taken, and the timer; pure but for the prefetch."""
+        parts = [self._decide(task) for task in self._running()]
         return Batch(parts, self._membership() if parts else None)
+
+    def _running(self) -> list[Task]:
+        return [task for task in self.tasks.values() if task.status is Status.RUNNING]
 
     def _membership(self) -> object | None:
         """The group's metadata that fences the commit, None while the group does not know this worker.
@@ -172,10 +179,9 @@ class Processor:
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             self._replace_producer()
-        for task in self.tasks.values():
-            if task.status is Status.RUNNING:
-                self._unassign(task)
-                self._begin_restore(task)
+        for task in self._running():
+            self._unassign(task)
+            self._begin_restore(task)
 
     def _replace_producer(self) -> None:
         """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost."""
@@ -217,7 +223,7 @@ class Processor:
     def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
         if error.code() == kafka.END_OF_PARTITION:
             if input_ is not None:
-                input_.is_at_end = True
+                input_.end = message.offset()
             return
         mapped = kafka.classify(error, message.topic() or "")
         if isinstance(mapped, ClusterError) or error.fatal():
@@ -238,7 +244,7 @@ class Processor:
 
     # --- Deciding ---
 
-    def _decide(self, task: Task, now_ms: int) -> Part:
+    def _decide(self, task: Task) -> Part:
         meter = task.states.meter
         before = (task.interactions.position, task.commands.position)
         meter.begin()
@@ -246,8 +252,8 @@ class Processor:
             meter.take_interactions(run)
             if command is not None:
                 meter.take_command(command)
-        # Records still unread have timestamps at or after the last taken; only an idle partition may be run ahead of.
-        meter.tick(max(meter.state.stream_time, now_ms - TIMER_MARGIN_MS if task.is_idle else 0))
+        # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
+        meter.tick(max(meter.state.stream_time, task.timer_at))
         return Part(
             states=task.states,
             decided=meter.end(),
@@ -337,6 +343,6 @@ class Processor:
 RECOVERABLE: Final = (TransactionAborted, TaskMigrated, Retriable)
 
 
-def now_ms() -> int:
+def _now_ms() -> int:
     """The worker's clock, UTC ms."""
     return time.time_ns() // 1_000_000

@@ -103,10 +103,14 @@ class PartitionState:
             chat = (event.account_id, event.conversation_id)
             self.chats.young[chat] = self.changes.chats[chat] = max(self.chats.young[chat], event.at)
 
+    def is_due(self, at: int) -> bool:
+        """Whether a cycle may end at or before `at` (UTC ms); `due` tells which."""
+        return bool(self._boundaries) and self._boundaries[0][0] <= at
+
     def due(self, at: int) -> list[bytes]:
         """The accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is told once."""
         due: list[bytes] = []
-        while self._boundaries and self._boundaries[0][0] <= at:
+        while self.is_due(at):
             ends_at, key = heappop(self._boundaries)
             account = self.accounts[key]
             if account.cycle.ends_at == ends_at and account.status != "closed":

@@ -61,13 +61,22 @@ class Input:
     #: The offset after the last record taken: what is committed.
     position: int
     waiting: deque[Record] = field(default_factory=deque)
-    #: Whether everything the broker had was read, as far as is known.
-    is_at_end: bool = False
+    #: The offset at which the client last found no more to read; None while records come.
+    end: int | None = None
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether everything the broker had was read, as far as the client knows."""
+        return self.end is not None
+
+    def is_read_to(self, end: int) -> bool:
+        """Whether all below the offset `end` was read and taken."""
+        return not self.waiting and self.end is not None and self.end >= end
 
     def add(self, record: Record) -> None:
         """One more record, in offset order."""
         self.waiting.append(record)
-        self.is_at_end = False
+        self.end = None
 
     def head_at(self) -> int:
         """The broker's time of the first record waiting, UTC ms."""
@@ -90,6 +99,8 @@ class Task:
         self.status = Status.CREATED
         self.interactions = Input(0)
         self.commands = Input(0)
+        #: Up to when the timer may roll cycles, UTC ms: every record older than that was taken.
+        self.timer_at = 0
         self._states: Restored | None = None
 
     def transition_to(self, status: Status) -> None:
@@ -103,6 +114,7 @@ class Task:
         self.transition_to(Status.RUNNING)
         self._states = restored
         self.interactions, self.commands = Input(restored.interactions_from), Input(restored.commands_from)
+        self.timer_at = 0
 
     def restore(self) -> None:
         """Its states are to be restored; forgets everything after the last commit."""
@@ -128,7 +140,7 @@ class Task:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that the broker had was read and taken: then the timer may run ahead of the log."""
+        """Whether all that the broker had was read and taken, as far as the client knows."""
         return all(i.is_at_end and not i.waiting for i in (self.interactions, self.commands))
 
     def runs(self) -> Iterator[tuple[Run, Record | None]]:

@@ -27,7 +27,7 @@ import faust
 from faust.app.base import BootStrategy
 from faust.web import Request, Response, View
 
-from botmeter.engine.processor import RECOVERABLE, Processor, now_ms
+from botmeter.engine.processor import RECOVERABLE, Processor
 from botmeter.errors import BotmeterError
 from botmeter.host.metrics import Metrics
 
@@ -51,13 +51,8 @@ class _App(faust.App):
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One micro-batch on its way to the agent.
+    """One micro-batch on its way to the agent."""
 
-    The timer goes by `began_at` (UTC ms), before the poll: if the process stands still after it, what was written
-    meanwhile is read before the clock is (`A12`).
-    """
-
-    began_at: int
     is_done: asyncio.Future[None]
 
 
@@ -120,9 +115,8 @@ class Host:
     async def _feed(self, stop: asyncio.Event) -> None:
         """Turn by turn: poll, have it metered, poll again."""
         while not stop.is_set():
-            began_at = now_ms()
             await self._in_consumer_thread(self._processor.poll)
-            turn = _Turn(began_at, asyncio.get_running_loop().create_future())
+            turn = _Turn(asyncio.get_running_loop().create_future())
             await self._turns.send(value=turn)
             await turn.is_done
         await self._end_last_commit()
@@ -140,14 +134,14 @@ class Host:
         """The stateful agent: decides each turn's micro-batch and hands it to the commit."""
         async for turn in turns:
             try:
-                await self._take_turn(turn.began_at)
+                await self._take_turn()
             except BaseException as error:  # noqa: BLE001 - Faust would log it and go on; the feed raises it
                 turn.is_done.set_exception(error)
             else:
                 turn.is_done.set_result(None)
 
-    async def _take_turn(self, began_at: int) -> None:
-        batch = self._processor.decide(began_at)
+    async def _take_turn(self) -> None:
+        batch = self._processor.decide()
         if self._commit is not None:
             try:
                 self._metrics.committed(await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s))
