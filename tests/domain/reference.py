@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
+#: How far an end-user's clock may be ahead of the broker's.
+AHEAD = HOUR // 12
 MONTHS = {"monthly": 1, "quarterly": 3, "half_yearly": 6, "annual": 12}
 
 
@@ -107,7 +109,7 @@ class Reference:
     def say(self, now: int, occurred: int, end_user: str, conversation: str, widget: str, *, preview: bool) -> str:
         """What becomes of an end-user's interaction with a bot."""
         self.roll(now)
-        if occurred > now + HOUR // 12:
+        if occurred > now + AHEAD:
             return "in_future"
         if occurred < now - 48 * HOUR:
             return "too_late"
@@ -151,7 +153,7 @@ class Reference:
 
     def refuse(self, now: int, occurred: int, conversation: str, *, is_chat: bool) -> str:
         last = self.handed_off.get(conversation)
-        if not is_chat or (last is not None and occurred - last < DAY):
+        if not is_chat or (last is not None and (now - last < DAY or occurred - last <= AHEAD)):
             return "refused"
         self.handed_off[conversation] = now
         self.announced.append(("handed_off", conversation))

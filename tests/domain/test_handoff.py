@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botmeter.domain import events as ev
 from botmeter.domain.announcements import HandedOffChat, ResumedBot
-from botmeter.domain.prices import DAY_MS, HOUR_MS
+from botmeter.domain.prices import DAY_MS, HOUR_MS, MINUTE_MS
 
 from .ledger import (
     ACCEPTED,
@@ -116,6 +116,24 @@ def test_s6_the_same_interaction_a_day_later_is_not_handed_off_again() -> None:
     story = given(open_account("free"), interaction()).when(interaction(at=NOON + DAY_MS, occurred_at=NOON))
 
     story.then_outcome("refused").then()
+
+
+def test_t4_the_24_hours_are_the_brokers_whatever_the_end_users_clock_says() -> None:
+    ahead, late = NOON + DAY_MS - 3 * MINUTE_MS, NOON + DAY_MS + HOUR_MS
+    story = given(open_account("free"), interaction())
+
+    story.when(interaction(at=ahead, occurred_at=NOON + DAY_MS), interaction(at=late, occurred_at=NOON + 23 * HOUR_MS))
+
+    story.then_outcome("refused", "handed_off").then(did(ev.ChatHandedOff, at=late))
+
+
+def test_s6_an_interaction_from_before_the_handoff_hands_nothing_off_again_however_late_it_is() -> None:
+    story = given(open_account("free"), interaction(occurred_at=NOON + 5 * MINUTE_MS))
+
+    again = interaction(at=NOON + 47 * HOUR_MS, occurred_at=NOON + 5 * MINUTE_MS)
+    later = interaction(at=NOON + 47 * HOUR_MS, occurred_at=NOON + 5 * MINUTE_MS + 1)
+
+    story.when(again, later).then_outcome("refused", "handed_off")
 
 
 def test_t4_the_self_service_widget_stops_without_handoff() -> None:

@@ -20,7 +20,10 @@ from .ledger import (
     interaction,
     open_account,
     purchase,
+    reduce,
     sessions,
+    set_auto_recharge,
+    tick,
     utc,
 )
 
@@ -349,6 +352,24 @@ def test_s9_all_chats_hands_off_neither_self_service_nor_previews(widget: Widget
     story = given(open_account(), interaction("u-1", preview=preview), sessions(4), rules=ALL_CHATS)
 
     story.when(interaction("u-1", widget=widget, preview=preview)).then_outcome("covered").then()
+
+
+@pytest.mark.parametrize(("widget", "preview"), [("self_service", False), ("conversations", True)])
+def test_s9_all_chats_leaves_the_sessions_of_the_previous_cycle_to_all_but_chats(widget: Widget, preview: bool) -> None:  # noqa: FBT001
+    """A13 holds for them as ever; a chat goes to the agents, whatever the last cycle has left."""
+    emptied = given(open_account("free"), purchase(1), reduce(1), tick(APRIL), rules=ALL_CHATS)
+    chat = interaction("chat", at=APRIL + HOUR_MS, occurred_at=APRIL - HOUR_MS)
+    other = interaction("other", at=APRIL + HOUR_MS, occurred_at=APRIL - HOUR_MS, widget=widget, preview=preview)
+
+    emptied.when(chat, other).then_outcome("handed_off", "started")
+    emptied.then(did(ev.ChatHandedOff), did(ev.SessionStarted, cycle_number=1))
+
+
+def test_s9_all_chats_starts_a_chat_in_the_current_cycle_once_it_is_recharged() -> None:
+    emptied = given(open_account("free"), purchase(1), reduce(1), tick(APRIL), rules=ALL_CHATS)
+    chat = interaction("chat", at=APRIL + HOUR_MS, occurred_at=APRIL - HOUR_MS)
+
+    emptied.when(set_auto_recharge(0, 1), chat).then_outcome("started").then_stands(used=1, status="active")
 
 
 def test_s9_all_chats_changes_nothing_while_the_account_is_active() -> None:

@@ -70,34 +70,36 @@ def _interaction_outcome(
         return "unknown_account"
     if account.status == "closed":
         return "account_closed"
-    if rules.exhaustion == "all_chats" and decision.account.status == "exhausted":
+    if rules.exhaustion == "all_chats" and decision.account.status == "exhausted" and _is_chat(interaction):
         return _outcome_for_all_chats(decision, interaction, memory, at, rules)
     if is_covered(memory.starts, interaction.occurred_at):
         return "covered"
+    past = _past_cycle_open_to(decision, interaction)
+    if past is not None:
+        _start_session(decision, interaction, past.number, past.used + 1, past.pool, at)
+        return "started"
     return _start_or_refuse(decision, interaction, memory, at, rules)
+
+
+def _is_chat(interaction: Interaction) -> bool:
+    """Whether it can be handed to agents at all (`S4`, `T4`)."""
+    return interaction.widget == "conversations" and not interaction.preview
 
 
 def _outcome_for_all_chats(
     decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules
 ) -> Outcome:
     """While exhausted, every chat is handed off, whatever session it has or could have (`S9`, setting `all_chats`)."""
-    covered = is_covered(memory.starts, interaction.occurred_at)
-    if not covered and decision.account.terms.recharge_packs:
-        return _start_or_refuse(decision, interaction, memory, at, rules)  # which ends the exhaustion
-    refused = _refuse(decision, interaction, memory, at)
-    return "covered" if covered and refused == "refused" else refused
+    if not is_covered(memory.starts, interaction.occurred_at):
+        return _start_or_refuse(decision, interaction, memory, at, rules)  # starts only after a recharge
+    return "covered" if _refuse(decision, interaction, memory, at, rules) == "refused" else "handed_off"
 
 
 def _start_or_refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
-    cycle = decision.account.cycle
-    past = _past_cycle_open_to(decision, interaction)
-    if past is not None:
-        _start_session(decision, interaction, past.number, past.used + 1, past.pool, at)
-        return "started"
     has_recharged = _recharge_when_empty(decision, at, rules)
-    allowance = decision.account.allowance
+    cycle, allowance = decision.account.cycle, decision.account.allowance
     if allowance.remaining == 0:
-        return _refuse(decision, interaction, memory, at)
+        return _refuse(decision, interaction, memory, at, rules)
     _start_session(decision, interaction, cycle.number, allowance.used + 1, allowance.pool, at)
     _reach_thresholds(decision, at)
     if not has_recharged:
@@ -136,14 +138,9 @@ def _start_session(
     )
 
 
-def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int) -> Outcome:
-    """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`).
-
-    The 24 hours count to when the interaction happened, so that one that comes late or twice hands nothing off again.
-    """
-    if interaction.widget != "conversations" or interaction.preview:
-        return "refused"
-    if memory.handed_off_at is not None and interaction.occurred_at - memory.handed_off_at < DAY_MS:
+def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
+    """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`)."""
+    if not _is_chat(interaction) or _is_with_the_agents(interaction, memory.handed_off_at, at, rules):
         return "refused"
     account_id, version, *_ = head = decision.head(at)
     decision.emit(
@@ -157,6 +154,17 @@ def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: in
         )
     )
     return "handed_off"
+
+
+def _is_with_the_agents(interaction: Interaction, handed_off_at: int | None, at: int, rules: Rules) -> bool:
+    """Whether the conversation was handed off less than 24 h ago, by the broker's time as every limit (`S7`, `T4`).
+
+    Or the interaction is from before that handoff, as far as the clocks can tell: one that comes late or twice hands
+    nothing off again, however much later (`S6`).
+    """
+    if handed_off_at is None:
+        return False
+    return at - handed_off_at < DAY_MS or interaction.occurred_at - handed_off_at <= rules.ahead_limit_ms
 
 
 def _reach_thresholds(decision: Decision, at: int) -> None:
