@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -47,17 +48,21 @@ class Journal:
         ]
 
 
-def commit(journal: Journal, schedule: SnapshotSchedule, keys: list[bytes], now_s: float) -> None:
-    """One transaction: events of these accounts, and the snapshots that are due."""
+def commit(
+    journal: Journal, schedule: SnapshotSchedule, keys: list[bytes], now_s: float, too_large: Collection[bytes] = ()
+) -> None:
+    """One transaction: events of these accounts, and the snapshots that are due and not too large."""
     before = journal.end
     changed = {key: journal.append(key) for key in keys}
     schedule.note(changed, before)
-    due = schedule.due(now_s, before)
-    for key, found in due.accounts.items():
-        journal.snapshots[key] = (found.version, due.journal_offset)
+    due = {key: found for key, found in schedule.due(now_s).items() if key not in too_large}
+    schedule.postpone(too_large, now_s)
+    floor = schedule.floor(before, but=due)
+    for key, found in due.items():
+        journal.snapshots[key] = (found.version, floor)
         journal.written_s[key].append(now_s)
     journal.end += 1  # the transaction's marker takes an offset too
-    schedule.written(due.accounts, now_s)
+    schedule.written(due, now_s)
 
 
 @property_
@@ -66,7 +71,8 @@ def test_nothing_is_lacking_below_the_highest_offset_a_snapshot_carries(seed: in
     dice, journal, schedule, now_s = Random(seed), Journal(), SnapshotSchedule(INTERVAL_S, {}), 0.0
     for _ in range(commits):
         now_s += dice.choice([0.0, 1.0, 20.0, 59.0, 60.0, 300.0])
-        commit(journal, schedule, dice.choices(KEYS, k=dice.randint(0, 5)), now_s)
+        too_large = dice.sample(KEYS, k=dice.choice([0, 0, 1]))
+        commit(journal, schedule, dice.choices(KEYS, k=dice.randint(0, 5)), now_s, too_large)
 
         assert journal.lacking_before(max((at for _, at in journal.snapshots.values()), default=0)) == []
         assert journal.lacking_before(schedule.floor(journal.end)) == []
@@ -91,11 +97,20 @@ def test_what_a_restore_found_lacking_is_written_at_once() -> None:
     schedule = SnapshotSchedule(INTERVAL_S, {b"acme": (account(5), 17)})
 
     assert schedule.floor(40) == 17
-    assert schedule.due(now_s=0.0, journal_offset=40).accounts == {b"acme": account(5)}
+    assert schedule.due(now_s=0.0) == {b"acme": account(5)}
 
 
 def test_a_snapshot_whose_transaction_failed_stays_due() -> None:
     schedule = SnapshotSchedule(INTERVAL_S, {})
     schedule.note({b"acme": account(1)}, 0)
 
-    assert schedule.due(1.0, 0).accounts == schedule.due(2.0, 0).accounts == {b"acme": account(1)}
+    assert schedule.due(1.0) == schedule.due(2.0) == {b"acme": account(1)}
+
+
+def test_a_snapshot_that_is_too_large_is_looked_at_again_after_the_interval_and_holds_the_floor() -> None:
+    schedule = SnapshotSchedule(INTERVAL_S, {b"acme": (account(1), 7)})
+    schedule.postpone([b"acme"], 0.0)
+
+    assert schedule.due(INTERVAL_S / 2) == {}
+    assert schedule.due(INTERVAL_S) == {b"acme": account(1)}
+    assert schedule.floor(40) == 7

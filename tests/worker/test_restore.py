@@ -18,7 +18,7 @@ from botmeter.engine.store_rocksdb import RocksDbStore
 from .cluster import Cluster
 from .model import require_outputs
 from .process import PATIENCE_S, WorkerProcess
-from .traffic import Traffic, interaction, opening
+from .traffic import Traffic, command, interaction, opening
 
 pytestmark = pytest.mark.kafka
 
@@ -93,6 +93,29 @@ def test_a_cold_restore_reads_whole_the_journal_that_no_snapshot_covers(cluster:
 
     worker.hears(r"cold restore of 3 accounts, [1-9]\d* events", times=cluster.partitions)
     require_outputs(cluster)
+
+
+def test_an_account_too_large_for_a_snapshot_is_restored_from_the_journal(cluster: Cluster) -> None:
+    """C1: the results of every command of 30 days are kept, and an issuer may be a busy one."""
+    traffic, name = Traffic(cluster, seed=18), "😀" * 250
+    traffic.ask(opening("acme"))
+    for number in range(5_000):
+        traffic.ask(command("set_contacts", "acme", f"{name}{number}", contacts=[]))
+    cluster.flush()
+    worker = cluster.worker()
+    cluster.await_all_taken([worker])
+    worker.hears(r"account acme: \d+ bytes of state are too many for a snapshot")
+    worker.leaves()
+    lose_the_store(cluster)
+    worker = cluster.worker()
+    traffic.ask(command("set_contacts", "acme", f"{name}0", contacts=["somebody@acme.example"]))
+    cluster.flush()
+    cluster.await_all_taken([worker])
+    worker.leaves()
+
+    require_outputs(cluster)
+    *_, first_again = cluster.read(cluster.topics.command_results)[cluster.topics.command_results.name, 0]
+    assert json.loads(first_again.value() or b"")["version"] == 5
 
 
 @contextmanager

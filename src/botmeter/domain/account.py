@@ -262,7 +262,12 @@ def _terms_changed(
 
 def _remembered(account: Account, event: ev.CommandHandled) -> dict[str, CommandResult]:
     """The results of the last 30 days, this one last."""
-    handled = {key: result for key, result in account.handled.items() if is_remembered(result, event.at)}
+    handled = dict(account.handled)
+    for command_id, result in account.handled.items():
+        if is_remembered(result, event.at):
+            break  # the oldest are first, and there may be thousands
+        del handled[command_id]
+    handled.pop(event.command_id, None)
     handled[event.command_id] = result_of(event)
     return handled
 

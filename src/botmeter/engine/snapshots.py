@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from botmeter.domain.account import Account
@@ -12,14 +12,6 @@ from botmeter.domain.account import Account
 class _Pending:
     account: Account
     since: int
-
-
-@dataclass(frozen=True, slots=True)
-class DueSnapshots:
-    """Accounts to be written now. All that the other accounts' snapshots lack lies at or after `journal_offset`."""
-
-    accounts: Mapping[bytes, Account]
-    journal_offset: int
 
 
 class SnapshotSchedule:
@@ -44,14 +36,18 @@ class SnapshotSchedule:
             else:
                 pending.account = account
 
-    def due(self, now_s: float, journal_offset: int) -> DueSnapshots:
-        """What is to be written now (`now_s` by a monotonic clock); `journal_offset` is the end of the journal."""
-        accounts = {
+    def due(self, now_s: float) -> dict[bytes, Account]:
+        """The accounts to be written now (`now_s` by a monotonic clock)."""
+        return {
             key: pending.account
             for key, pending in self._pending.items()
             if now_s - self._written_s.get(key, -self._interval_s) >= self._interval_s
         }
-        return DueSnapshots(accounts, self._floor(accounts, journal_offset))
+
+    def postpone(self, keys: Iterable[bytes], now_s: float) -> None:
+        """These are due and cannot be written: they stay pending, and are not due again before the interval is over."""
+        for key in keys:
+            self._written_s[key] = now_s
 
     def written(self, keys: Iterable[bytes], now_s: float) -> None:
         """The transaction with these snapshots is committed."""
@@ -59,11 +55,11 @@ class SnapshotSchedule:
             self._written_s[key] = now_s
             self._pending.pop(key, None)
 
-    def floor(self, journal_offset: int) -> int:
-        """The lowest offset of the journal that some account's snapshot may lack; `journal_offset` if none does."""
-        return self._floor((), journal_offset)
+    def floor(self, journal_offset: int, but: Container[bytes] = ()) -> int:
+        """The lowest offset of the journal that the snapshot of some account, but of these, may lack.
 
-    def _floor(self, but: Iterable[bytes] | Mapping[bytes, Account], journal_offset: int) -> int:
+        It is the end of the journal, `journal_offset`, if none lacks anything.
+        """
         # Accounts became pending in the order of their offsets, so the first is the lowest.
         rest = (pending.since for key, pending in self._pending.items() if key not in but)
         return next(rest, journal_offset)

@@ -31,7 +31,6 @@ from botmeter.domain.account import Account
 from botmeter.engine import kafka
 from botmeter.engine.pipeline import Decided
 from botmeter.engine.records import Output
-from botmeter.engine.snapshots import DueSnapshots
 from botmeter.engine.store import StoreMark, StoreUpdate
 from botmeter.engine.task import Restored
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
@@ -40,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: Between two attempts of a call the cluster could not answer for the moment.
 _RETRY_PAUSE_S: Final = 0.05
+#: What a record of the snapshots topic may hold (8 MiB), less what surrounds an account there.
+SNAPSHOT_MAX_BYTES: Final = 8 * 1024 * 1024 - 64 * 1024
 #: Windows looked at after each commit, to drop those past use: a slow walk through the whole store.
 _SWEEP_WINDOWS: Final = 200
 
@@ -66,6 +67,17 @@ class Batch:
 
     parts: Sequence[Part]
     group_metadata: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A part, and which of its accounts are written as snapshots, `due`, with the journal offset `floor`."""
+
+    part: Part
+    #: The accounts changed or due; each is encoded once, for the store and for its snapshot.
+    encoded: Mapping[bytes, bytes]
+    due: Mapping[bytes, Account]
+    floor: int
 
 
 class Transaction:
@@ -108,24 +120,21 @@ class Transaction:
         none of the batch may be kept in memory.
         """
         now_s = time.monotonic()
-        work = []
-        for part in batch.parts:  # 1
-            part.states.snapshots.note(part.decided.changes.accounts, part.states.journal_offset)
-            due = part.states.snapshots.due(now_s, part.states.journal_offset)
-            if part.decided.outputs or part.has_moved or due.accounts:
-                work.append((part, due, _encoded(part.decided.changes.accounts, due)))
+        chosen = [_with_snapshots(part, now_s) for part in batch.parts]  # 1
+        work = [w for w in chosen if w.part.decided.outputs or w.part.has_moved or w.due]
         if not work:
             return False
         if batch.group_metadata is None:
             raise TaskMigrated("the group does not know this worker any more; nothing of the batch is committed")
         self._transact(work, batch.group_metadata)  # 2 to 6
-        for part, due, encoded in work:  # 7
-            part.states.journal_offset = self._journal_ends.get(part.decided.partition, part.states.journal_offset)
-            part.states.snapshots.written(due.accounts, now_s)
-            _write_store(part, encoded)
+        for w in work:  # 7
+            states = w.part.states
+            states.journal_offset = self._journal_ends.get(w.part.decided.partition, states.journal_offset)
+            states.snapshots.written(w.due, now_s)
+            _write_store(w.part, w.encoded)
         return True
 
-    def _transact(self, work: Sequence[tuple[Part, DueSnapshots, Mapping[bytes, bytes]]], group_metadata: Any) -> None:
+    def _transact(self, work: Sequence[_Work], group_metadata: Any) -> None:
         producer = self._producer
         if producer is None:
             raise OutcomeUnknown("there is no producer")
@@ -133,11 +142,11 @@ class Transaction:
         self._journal_ends.clear()
         try:
             producer.begin_transaction()  # 2
-            for part, due, encoded in work:  # 3
-                self._produce(producer, part.decided, deadline)
-                self._produce_snapshots(producer, part.decided.partition, due, encoded, deadline)
+            for w in work:  # 3
+                self._produce(producer, w.part.decided, deadline)
+                self._produce_snapshots(producer, w, deadline)
             _flush(producer, deadline)  # 4
-            offsets = [offset for part, _, _ in work for offset in self._offsets(part)]
+            offsets = [offset for w in work for offset in self._offsets(w.part)]
             _resumed(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
             _resumed(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
         except KafkaException as exception:
@@ -171,14 +180,13 @@ class Transaction:
         if error is None and partition is not None and offset is not None:
             self._journal_ends[partition] = offset + 1
 
-    def _produce_snapshots(
-        self, producer: Producer, partition: int, due: DueSnapshots, encoded: Mapping[bytes, bytes], deadline: float
-    ) -> None:
-        for key, account in due.accounts.items():
-            value = encoding.encode_snapshot(account, encoded[key], due.journal_offset)
+    def _produce_snapshots(self, producer: Producer, work: _Work, deadline: float) -> None:
+        for key, account in work.due.items():
+            value = encoding.encode_snapshot(account, work.encoded[key], work.floor)
             id_ = cloudevents.snapshot_id(account.account_id, account.version)
             headers = cloudevents.headers("snapshot", id_, account.account_id, int(time.time() * 1000), None)
-            _put(producer, partition, Output(self._topics.snapshots.name, key, value, headers), None, deadline)
+            output = Output(self._topics.snapshots.name, key, value, headers)
+            _put(producer, work.part.decided.partition, output, None, deadline)
 
     def _offsets(self, part: Part) -> list[TopicPartition]:
         partition = part.decided.partition
@@ -242,9 +250,18 @@ def _resumed(call: Callable[[], object], deadline: float) -> None:
             return
 
 
-def _encoded(changed: Mapping[bytes, Account], due: DueSnapshots) -> dict[bytes, bytes]:
-    """Each account once, for the store and for its snapshot."""
-    return {key: encoding.encode_account(account) for key, account in {**due.accounts, **changed}.items()}
+def _with_snapshots(part: Part, now_s: float) -> _Work:
+    states, changed = part.states, part.decided.changes.accounts
+    states.snapshots.note(changed, states.journal_offset)
+    due = states.snapshots.due(now_s)
+    encoded = {key: encoding.encode_account(account) for key, account in {**due, **changed}.items()}
+    for key in [key for key in due if len(encoded[key]) > SNAPSHOT_MAX_BYTES]:
+        states.snapshots.postpone([key], now_s)
+        log.warning(
+            "account %s: %d bytes of state are too many for a snapshot; a cold restore will read the journal instead",
+            due.pop(key).account_id, len(encoded[key]),
+        )  # fmt: skip
+    return _Work(part, encoded, due, states.snapshots.floor(states.journal_offset, but=due))
 
 
 def _write_store(part: Part, encoded: Mapping[bytes, bytes]) -> None:
