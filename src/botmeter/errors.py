@@ -17,10 +17,12 @@ class PoisonRecord(BotmeterError):  # noqa: N818 - named by what is to be done w
     Recovery: write it to the dead letters with `reason` and go on.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, account_id: str | None = None) -> None:
         super().__init__(message)
         #: One of the reasons of the contract, such as `malformed`.
         self.reason = reason
+        #: Whose record it is, where that could be read and may be another than its key says.
+        self.account_id = account_id
 
 
 class Retriable(BotmeterError):  # noqa: N818

@@ -16,12 +16,16 @@ AT = 1_795_428_000_000  # 2026-11-23 10:00 UTC
 
 
 def dead_letter(
-    original: OriginalHeaders | None, key: bytes | None = b"acme", *, is_truncated: bool = False
+    original: OriginalHeaders | None,
+    subject: bytes | None = b"acme",
+    *,
+    reason: str = "malformed",
+    is_truncated: bool = False,
 ) -> OriginalHeaders:
     return dead_letter_headers(
         original,
-        key=key,
-        reason="malformed",
+        subject=subject,
+        reason=reason,
         message="the value is not JSON",
         topic="chat.interactions",
         partition=3,
@@ -104,6 +108,20 @@ def test_a_key_that_nobody_can_read_is_no_subject(key: bytes | None) -> None:
     assert "ce_subject" not in dict(dead_letter(None, key))
 
 
+@pytest.mark.parametrize(
+    ("reason", "content_type"),
+    [
+        ("malformed", b"application/octet-stream"),
+        ("too_large", b"application/octet-stream"),
+        ("invalid", b"application/json"),
+        ("wrong_key", b"application/json"),
+        ("unknown_account", b"application/json"),
+    ],
+)
+def test_what_could_be_read_as_json_is_called_so(reason: str, content_type: bytes) -> None:
+    assert dict(dead_letter(None, reason=reason))["content-type"] == content_type
+
+
 def test_the_originals_content_type_speaks_for_the_value() -> None:
     headers = dead_letter([("Content-Type", b"application/avro")])
 
@@ -118,7 +136,7 @@ def test_a_cut_value_is_marked() -> None:
 def test_half_a_surrogate_pair_in_a_message_does_no_harm() -> None:
     headers = dead_letter_headers(
         None,
-        key=None,
+        subject=None,
         reason="wrong_key",
         message="the key is \ud800",
         topic="t",

@@ -63,3 +63,10 @@ def test_headers_are_kept_in_order_up_to_the_first_that_does_not_fit() -> None:
 def test_a_key_longer_than_any_account_id_is_no_subject() -> None:
     assert "ce_subject" in dict(letter(b"k" * 1024, None, []).headers)
     assert "ce_subject" not in dict(letter(b"k" * 1025, None, []).headers)
+
+
+def test_the_subject_is_the_account_id_also_under_a_wrong_key() -> None:
+    record = TapeRecord(TOPICS.interactions.name, 3, 17, b"globex", b"{}", 1_000, [])
+    output = dead_letter(TOPICS.dead_letters.name, record, PoisonRecord("wrong_key", "another", account_id="acme"))
+
+    assert dict(output.headers)["ce_subject"] == b"acme"

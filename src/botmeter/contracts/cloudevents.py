@@ -17,7 +17,7 @@ OriginalHeaders = list[tuple[str, bytes | None]]
 
 SOURCE: Final = "/botmeter"
 JSON: Final = "application/json"
-#: Of a dead letter: its value is whatever bytes came in.
+#: Of a dead letter whose value is no JSON, or is cut.
 BYTES: Final = "application/octet-stream"
 #: The first header a dead letter has on top of the original ones.
 REASON_HEADER: Final = "botmeter_reason"
@@ -26,6 +26,10 @@ TRUNCATED_HEADER: Final = "botmeter_truncated"
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", SOURCE.encode())
 _JSON: Final = ("content-type", JSON.encode())
+_BYTES: Final = ("content-type", BYTES.encode())
+_NOT_READ_AS_JSON: Final = frozenset({"malformed", "too_large"})
+#: Longer texts are no account_id, which has at most 256 characters.
+SUBJECT_MAX_BYTES: Final = 4 * 256
 
 
 def headers(type_: str, id_: str, subject: str, at: int, traceparent: bytes | None) -> Headers:
@@ -86,7 +90,7 @@ def snapshot_id(account_id: str, version: int) -> str:
 def dead_letter_headers(
     original: OriginalHeaders | None,
     *,
-    key: bytes | None,
+    subject: bytes | None,
     reason: str,
     message: str,
     topic: str,
@@ -98,9 +102,10 @@ def dead_letter_headers(
     """The headers of a dead letter: the original ones, untouched, then ours.
 
     `reason` and `message` are those of the PoisonRecord; topic, partition, offset and `at` (broker timestamp, UTC ms)
-    are of the record that could not be taken. `ce_subject` is the key, when it is readable. A name that the original
-    has too stands twice; by Kafka's custom the last one counts. Only the original's `content-type` is left to speak
-    for itself, since it describes the same bytes; without one they are plain bytes, as nothing is known about them.
+    are of the record that could not be taken. `subject` is its account_id, else its key, and left out where it can be
+    no account_id. A name that the original has too stands twice; by Kafka's custom the last one counts. Only the
+    original's `content-type` is left to speak for itself, since it describes the same bytes; without one they are JSON
+    if they could be read as such, else plain bytes.
     """
     kept = list(original or ())
     ours: Headers = [
@@ -115,10 +120,10 @@ def dead_letter_headers(
         _type("dead_letter"),
         ("ce_time", rfc3339(at).encode()),
     ]
-    if key and _is_readable(key):
-        ours.append(("ce_subject", key))
+    if subject and _is_readable(subject):
+        ours.append(("ce_subject", subject))
     if all(name.lower() != "content-type" for name, _ in kept):
-        ours.append(("content-type", BYTES.encode()))
+        ours.append(_BYTES if reason in _NOT_READ_AS_JSON else _JSON)
     if is_truncated:
         ours.append((TRUNCATED_HEADER, b"true"))
     return [*kept, *ours]
@@ -130,9 +135,9 @@ def original_headers(dead_letter: OriginalHeaders) -> OriginalHeaders:
     return dead_letter[: places[-1]] if places else list(dead_letter)
 
 
-def _is_readable(key: bytes) -> bool:
+def _is_readable(subject: bytes) -> bool:
     try:
-        return key.decode("utf-8").isprintable()
+        return len(subject) <= SUBJECT_MAX_BYTES and subject.decode("utf-8").isprintable()
     except UnicodeDecodeError:
         return False
 

@@ -175,9 +175,15 @@ class OutputHeaders(_CloudEvent):
 class DeadLetterHeaders(_CloudEvent):
     """The original's headers come first and untouched; of a name that occurs twice the last one counts."""
 
-    ce_subject: Annotated[str | None, Field(description="The original's key, when it is readable text.")] = None
+    ce_subject: Annotated[
+        str | None, Field(description="The original's account_id, else its key, where it can be one.")
+    ] = None
     content_type: Annotated[
-        str, Field(alias="content-type", description="The original's own, else application/octet-stream.")
+        str,
+        Field(
+            alias="content-type",
+            description="The original's own; else JSON, or application/octet-stream if it is none.",
+        ),
     ]
     botmeter_reason: Annotated[
         Literal[

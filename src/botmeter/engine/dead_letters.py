@@ -16,8 +16,6 @@ RECORD_MAX_BYTES: Final = 3_500_000
 #: Values and keys above these are cut.
 VALUE_MAX_BYTES: Final = 1_048_576
 KEY_MAX_BYTES: Final = 1_048_576
-#: Longer keys are no account_id, so no subject of a CloudEvent either.
-ACCOUNT_ID_MAX_BYTES: Final = 4 * 256
 #: Lengths of name and value, as Kafka writes them.
 _HEADER_OVERHEAD_BYTES: Final = 10
 
@@ -40,7 +38,7 @@ def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
         kept,
         reason=poison.reason,
         message=str(poison),
-        key=key if key and len(key) <= ACCOUNT_ID_MAX_BYTES else None,
+        subject=key if poison.account_id is None else poison.account_id.encode(),
         topic=record.topic(),
         partition=record.partition(),
         offset=record.offset(),

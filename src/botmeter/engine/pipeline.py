@@ -211,9 +211,8 @@ class Meter:
     def _require_place(self, key: bytes, account_id: str) -> None:
         """Raises PoisonRecord unless the record lies where its account's records belong."""
         if key != account_id.encode():
-            raise PoisonRecord(
-                "wrong_key", "the record's key is not its account_id" if key else "the record has no key"
-            )
+            message = "the record's key is not its account_id" if key else "the record has no key"
+            raise PoisonRecord("wrong_key", message, account_id)
         if self._partitions is not None:
             home = partition_of(key, self._partitions)
             if home != self.partition:
