@@ -105,6 +105,39 @@ def test_a_partition_that_a_line_names_has_to_be_the_key_s_own() -> None:
     assert sorted(reasons) == ["unknown_account"] + ["wrong_partition"] * 11
 
 
+#: Of the key `beta` among twelve partitions, and another.
+HOME, ELSEWHERE = 8, 3
+
+
+def of_beta(line: dict[str, Any], **named: int) -> dict[str, Any]:
+    return {**line, "key": "beta", "value": {**line["value"], "account_id": "beta"}, **named}
+
+
+@pytest.mark.parametrize(
+    ("opened", "said", "then"),
+    [
+        ({}, {"partition": HOME}, "session_started"),
+        ({"partition": HOME}, {}, "session_started"),
+        ({}, {"partition": ELSEWHERE}, "wrong_partition"),
+        ({"partition": ELSEWHERE}, {}, "unknown_account"),
+    ],
+)
+def test_an_account_has_one_place_whichever_of_its_lines_name_the_partition(
+    opened: dict[str, int], said: dict[str, int], then: str
+) -> None:
+    printed = outputs(of_beta(OPEN, **opened), of_beta(hello("ann", "2026-11-23T11:00:00.000Z"), **said))
+
+    found = [line["headers"].get("botmeter_reason") or line["value"]["type"] for line in printed]
+    assert then in found[-2:]
+
+
+def test_j4_a_record_on_a_wrong_partition_counts_among_those_taken_before() -> None:
+    stray = hello("ann", "2026-11-23T11:00:00.000Z", partition=HOME)
+    printed = outputs(stray, of_beta(OPEN, partition=HOME), only="journal")
+
+    assert printed[0]["value"]["cause"]["before_offset"] == 1
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from botmeter.contracts.instants import millis
-from botmeter.contracts.topics import Topics
+from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import Rules
 from botmeter.engine.pipeline import Decided, Meter
 from botmeter.engine.records import Header, Output
@@ -86,13 +86,35 @@ class TapeRecord:
         return self._headers
 
 
+class _Place:
+    """What a partition of the tape has: its meter, and the store in which its windows and chats are kept."""
+
+    def __init__(self, meter: Meter, store: MemoryStore) -> None:
+        self.meter, self.store = meter, store
+
+    def committed(self) -> list[Output]:
+        """Ends the micro-batch of one line."""
+        decided: Decided = self.meter.end()
+        mark = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
+        self.store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, mark))
+        return decided.outputs
+
+
 class Tape:
-    """Runs lines one by one, each a micro-batch; a partition that a line names is checked against the key."""
+    """Runs lines one by one, each a micro-batch.
+
+    A line without a partition belongs where its account is, and a partition that a line names is checked against the
+    key. So an account has one place, whichever of its lines name one.
+    """
 
     def __init__(self, topics: Topics, rules: Rules, partitions: int) -> None:
         self._topics, self._rules, self._partitions = topics, rules, partitions
         self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._meters: dict[int, tuple[Meter, MemoryStore]] = {}
+        self._places: dict[int, _Place] = {}
+        #: The partition of each key.
+        self._homes: dict[bytes | None, int] = {}
+        #: Where records end that lie on a partition that is not their key's.
+        self._strays: dict[int, _Place] = {}
         self._decoder = msgspec.json.Decoder(_Line)
 
     def run(self, lines: Iterable[bytes]) -> Iterator[Output]:
@@ -107,7 +129,8 @@ class Tape:
             if line.tick is not None:
                 yield from self._tick(millis(line.tick))
             else:
-                yield from self._take(self._record(line, number))
+                record = self._record(line, number)
+                yield from self._take(record, self._place(line.partition, record.key()))
 
     def _line(self, text: bytes, number: int) -> _Line:
         try:
@@ -127,32 +150,39 @@ class Tape:
         place = (line.topic, partition)
         offset = self._counted[place] if line.offset is None else line.offset
         self._counted[place] = offset + 1
-        if partition not in self._meters:
-            self._meters[partition] = self._meter(partition, is_named=line.partition is not None)
         key = None if line.key is None else line.key.encode("utf-8", "surrogateescape")
         headers: list[Header] = [(name, value.encode()) for name, value in line.headers.items()]
         return TapeRecord(line.topic, partition, offset, key, _raw(line.value), millis(line.timestamp), headers)
 
-    def _meter(self, partition: int, *, is_named: bool) -> tuple[Meter, MemoryStore]:
-        store = MemoryStore()
-        state = PartitionState(store, self._rules, _CACHE_WINDOWS)
-        partitions = self._partitions if is_named else None
-        return Meter(partition, partitions, state, self._topics, self._rules, next_offset=0), store
+    def _place(self, named: int | None, key: bytes | None) -> _Place:
+        """Where a record is decided, by the partition its line names."""
+        if named is not None and key is not None and partition_of(key, self._partitions) != named:
+            return self._made(self._strays, named, self._partitions)
+        return self._made(self._places, self._homes.setdefault(key, named or 0), None)
 
-    def _take(self, record: TapeRecord) -> list[Output]:
-        meter, store = self._meters[record.partition()]
-        meter.begin()
+    def _made(self, places: dict[int, _Place], partition: int, checked_against: int | None) -> _Place:
+        if partition not in places:
+            store = MemoryStore()
+            state = PartitionState(store, self._rules, _CACHE_WINDOWS)
+            meter = Meter(partition, checked_against, state, self._topics, self._rules, next_offset=0)
+            places[partition] = _Place(meter, store)
+        return places[partition]
+
+    def _take(self, record: TapeRecord, place: _Place) -> list[Output]:
+        place.meter.begin()
         if record.topic() == self._topics.interactions.name:
-            meter.take_interactions([record])
+            place.meter.take_interactions([record])
+            # A stray counts, too, for what the partition's other records find taken before them (J4).
+            self._made(self._places, record.partition(), None).meter.next_offset = record.offset() + 1
         else:
-            meter.take_command(record)
-        return _committed(meter.end(), store)
+            place.meter.take_command(record)
+        return place.committed()
 
     def _tick(self, at: int) -> Iterator[Output]:
-        for meter, store in self._meters.values():
-            meter.begin()
-            meter.tick(at)
-            yield from _committed(meter.end(), store)
+        for place in self._places.values():
+            place.meter.begin()
+            place.meter.tick(at)
+            yield from place.committed()
 
 
 def _line_with_any_bytes(text: bytes, number: int) -> _Line:
@@ -165,12 +195,6 @@ def _line_with_any_bytes(text: bytes, number: int) -> _Line:
         raise ConfigurationError(f"line {number} of the tape cannot be read: {error}") from None
     line.value = msgspec.Raw(json.dumps(value).encode())
     return line
-
-
-def _committed(decided: Decided, store: MemoryStore) -> list[Output]:
-    mark = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
-    store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, mark))
-    return decided.outputs
 
 
 def _raw(value: msgspec.Raw) -> bytes | None:
