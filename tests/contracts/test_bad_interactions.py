@@ -57,6 +57,10 @@ MALFORMED = {
         with_field("bot_id", None).replace(b"{", b'{"bot_id": null, '),
         "'bot_id' occurs more than once",
     ),
+    "key twice after a hundred thousand others": (
+        b"{" + b",".join(b'"%d":0' % number for number in range(100_000)) + b',"99999":1}',
+        "'99999' occurs more than once",
+    ),
     "key twice amid backslashes": (
         with_first(rb'"a": "\\", "b": "\\", "preview": false'),
         "'preview' occurs more than once",

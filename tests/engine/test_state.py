@@ -78,10 +78,19 @@ def test_accounts_are_due_from_the_boundary_on_earliest_first_and_once() -> None
     for account_id, ends_at in (("late", 30), ("early", 10), ("next", 20)):
         state.put_account(with_cycle(account_id, ends_at))
 
-    assert state.due(9) == []
-    assert state.due(20) == [b"early", b"next"]
-    assert state.due(20) == []
-    assert state.due(1_000) == [b"late"]
+    assert state.due(9, 10) == []
+    assert state.due(20, 10) == [b"early", b"next"]
+    assert state.due(20, 10) == []
+    assert state.due(1_000, 10) == [b"late"]
+
+
+def test_no_more_accounts_are_due_at_once_than_asked_for() -> None:
+    state = PartitionState(MemoryStore(), Rules(), cache_windows=10)
+    for number in range(5):
+        state.put_account(with_cycle(f"a-{number}", number))
+
+    assert [len(state.due(4, 2)) for _ in range(4) if state.is_due(4)] == [2, 2, 1]
+    assert not state.is_due(4)
 
 
 def test_a_boundary_that_moved_and_a_closed_account_are_not_due() -> None:
@@ -90,5 +99,5 @@ def test_a_boundary_that_moved_and_a_closed_account_are_not_due() -> None:
     state.put_account(with_cycle("moved", 50))
     state.put_account(with_cycle("closed", 10, "closed"))
 
-    assert state.due(20) == []
-    assert state.due(50) == [b"moved"]
+    assert state.due(20, 10) == []
+    assert state.due(50, 10) == [b"moved"]

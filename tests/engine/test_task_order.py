@@ -28,10 +28,10 @@ def place(record: Record) -> tuple[str, int]:
     return record.topic(), record.offset()
 
 
-def taken(task: Task) -> list[tuple[str, int]]:
+def taken(task: Task, records_max: int = 1_000_000) -> list[tuple[str, int]]:
     """Takes what can be taken now."""
     order = []
-    for run, command in task.runs():
+    for run, command in task.runs(records_max):
         order += [place(record) for record in run]
         if command is not None:
             order.append(place(command))
@@ -79,6 +79,24 @@ def test_a_backlog_is_taken_in_the_same_order_however_it_arrives(said: list[int]
             input_.end = input_.position + len(input_.waiting)
             left.pop(place_)
         order += taken(task)
+
+    assert order == merged(interactions, commands)
+
+
+@property_
+@given(times.map(sorted), times.map(sorted), st.integers(1, 5))
+def test_a_backlog_is_taken_in_the_same_order_in_however_small_turns(
+    said: list[int], asked: list[int], records_max: int
+) -> None:
+    task, order = Task(0), []
+    interactions, commands = records(INTERACTIONS, said), records(COMMANDS, asked)
+    for input_, found in ((task.interactions, interactions), (task.commands, commands)):
+        for record in found:
+            input_.add(record)
+        input_.end = len(found)
+    while turn := taken(task, records_max):
+        assert len(turn) <= records_max + 1
+        order += turn
 
     assert order == merged(interactions, commands)
 
@@ -144,6 +162,26 @@ def test_the_position_is_after_the_last_record_taken_also_where_offsets_leap() -
 
     assert taken(task) == [(INTERACTIONS, 3), (INTERACTIONS, 7)]
     assert task.interactions.position == 8
+
+
+def test_the_position_at_the_end_is_the_end_past_control_records() -> None:
+    input_ = Input(3)
+    input_.end = 5
+
+    assert input_.position == 5
+
+    input_.add(TapeRecord(INTERACTIONS, 0, 5, b"acme", b"", 1, []))
+
+    assert input_.position == 5
+
+
+def test_a_task_that_is_restored_forgets_what_it_had_read() -> None:
+    task = Task(0)
+    task.restore()
+    task.interactions.add(records(INTERACTIONS, [1])[0])
+    task.restore()
+
+    assert not task.interactions.waiting
 
 
 @pytest.mark.parametrize(

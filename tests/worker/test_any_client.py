@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -57,6 +60,24 @@ def with_confluent_kafka(cluster: Cluster) -> list[Any]:
     return alerts
 
 
+#: Publishes a record with a header whose name is no UTF-8, as clients in other languages may. Only the part of aiokafka
+#: that is written in Python lets such a name through.
+WITH_AN_ODD_HEADER = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class Name(str):
+    def encode(self, *_):
+        return b"tr\\xffce"
+
+async def publish(servers, topic, key, value):
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        await producer.send_and_wait(topic, value.encode(), key.encode(), headers=[(Name("trace"), b"1")])
+
+asyncio.run(publish(*sys.argv[1:]))
+"""
+
+
 def with_aiokafka(cluster: Cluster) -> list[Any]:
     """Publishes and reads as Faust's clients do, with their defaults."""
 
@@ -88,3 +109,24 @@ def test_a_client_publishes_interactions_and_reads_the_alerts(cluster: Cluster, 
     assert alerts[0]["contacts"] == [f"admin@{alerts[0]['account_id']}.example"]
     assert cluster.ends(cluster.topics.dead_letters) == {0: 0, 1: 0}
     worker.leaves()
+
+
+def test_a_header_whose_name_is_no_utf8_harms_neither_an_interaction_nor_a_dead_letter(cluster: Cluster) -> None:
+    account_id, topics = ACCOUNTS[0], cluster.topics
+    cluster.put(topics.commands, account_id, json.dumps(opening(account_id)).encode())
+    cluster.flush()
+    for value in (json.dumps(interaction(account_id, "u-1")), "not JSON"):
+        told = [cluster.bootstrap_servers, topics.interactions.name, account_id, value]
+        environment = {**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"}
+        subprocess.run(
+            [sys.executable, "-c", WITH_AN_ODD_HEADER, *told], env=environment, check=True, timeout=PATIENCE_S
+        )
+    worker = cluster.worker()
+    cluster.await_all_taken([worker])
+    worker.leaves()
+
+    [letter] = [message for found in cluster.read(topics.dead_letters).values() for message in found]
+    assert letter.value() == b"not JSON"
+    assert dict(letter.headers() or [])["botmeter_truncated"] == b"true"
+    journal = [message for found in cluster.read(topics.journal).values() for message in found]
+    assert json.loads(journal[-1].value() or b"")["type"] == "session_started"

@@ -270,9 +270,12 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    keys = [key for key, _ in pairs]
-    twice = next(key for key in keys if keys.count(key) > 1)
-    raise PoisonRecord("malformed", f"the key {twice!a:.100} occurs more than once")
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise PoisonRecord("malformed", f"the key {key!a:.100} occurs more than once")
+        seen.add(key)
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

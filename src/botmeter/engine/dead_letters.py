@@ -8,7 +8,7 @@ from typing import Final
 
 from botmeter.contracts.cloudevents import cut_for_dead_letter, dead_letter_headers
 from botmeter.domain.metering import Outcome
-from botmeter.engine.records import Header, Output, Record
+from botmeter.engine.records import Header, Output, Record, headers_of
 from botmeter.errors import PoisonRecord
 
 #: A dead letter must fit its topic (4 MiB) as it is: compressed, a record can arrive that is far larger than its own.
@@ -32,8 +32,8 @@ def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
     """The record as it came, with the reason in its headers; what does not fit is cut and marked."""
     value, is_value_cut = cut_for_dead_letter(record.value(), VALUE_MAX_BYTES)
     key, is_key_cut = cut_for_dead_letter(record.key(), KEY_MAX_BYTES)
-    original = record.headers() or []
-    kept = _fitting(original, RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
+    original = headers_of(record)
+    kept = _fitting(original or [], RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
     headers = dead_letter_headers(
         kept,
         reason=poison.reason,
@@ -43,7 +43,7 @@ def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
         partition=record.partition(),
         offset=record.offset(),
         at=record.timestamp()[1],
-        is_truncated=is_value_cut or is_key_cut or len(kept) < len(original),
+        is_truncated=is_value_cut or is_key_cut or original is None or len(kept) < len(original),
     )
     return Output(topic, key, value, headers)
 

@@ -146,9 +146,13 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
     return OutcomeUnknown(line)
 
 
-def cause(exception: KafkaException) -> KafkaError:
-    """The error inside an exception of the client."""
-    error = exception.args[0]
+def cause(exception: KafkaException | SystemError) -> KafkaError:
+    """The error inside an exception of the client.
+
+    The client raises SystemError where it met the error while it called back with delivery reports.
+    """
+    raised = exception.__cause__ if isinstance(exception, SystemError) else exception
+    error = raised.args[0] if isinstance(raised, KafkaException) else None
     if not isinstance(error, KafkaError):
-        raise TypeError(f"not an error of the client: {error!r}") from exception
+        raise TypeError(f"not an error of the client: {exception!r}") from exception
     return error

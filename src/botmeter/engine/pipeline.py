@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from botmeter.contracts import cloudevents, encoding
 from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interaction, domain_interaction
@@ -23,10 +24,13 @@ from botmeter.domain.metering import Memory, decide_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import Starts, is_covered, is_metered
 from botmeter.engine.dead_letters import REFUSED, dead_letter
-from botmeter.engine.records import Output, Record, traceparent_of
+from botmeter.engine.records import LOG_APPEND_TIME, Output, Record, traceparent_of
 from botmeter.engine.state import Changes, PartitionState
 from botmeter.engine.store import NEVER, WindowKey
-from botmeter.errors import PoisonRecord
+from botmeter.errors import ClusterError, PoisonRecord
+
+#: On the first of a month, all cycles of a time zone end at once; each takes tens of microseconds and a few records.
+TICK_ACCOUNTS_MAX: Final = 5_000
 
 
 @dataclass(slots=True)
@@ -89,9 +93,14 @@ class Meter:
     # --- Interactions ---
 
     def take_interactions(self, records: Sequence[Record]) -> None:
-        """A run of interactions in offset order, with no command or tick between them."""
+        """A run of interactions in offset order, with no command or tick between them.
+
+        Raises ClusterError for records with their producer's time instead of the broker's.
+        """
         if not records:
             return
+        for record in (records[0], records[-1]):  # the topic's setting changes between two batches of a producer
+            _require_brokers_time(record)
         still_open = self._read(records)
         self._prefetch(still_open)
         for item in still_open:
@@ -183,7 +192,8 @@ class Meter:
     # --- Commands and the timer ---
 
     def take_command(self, record: Record) -> None:
-        """One command, at its place between the interactions."""
+        """One command, at its place between the interactions. Raises ClusterError as `take_interactions`."""
+        _require_brokers_time(record)
         key, at = record.key() or b"", record.timestamp()[1]
         try:
             account_id, command = decode_command(record.value())
@@ -201,8 +211,11 @@ class Meter:
         self.state.stream_time = max(self.state.stream_time, at)
 
     def tick(self, at: int) -> None:
-        """The timer at `at` (UTC ms): rolls the cycles that are due (`A12`)."""
-        for key in self.state.due(at):
+        """The timer at `at` (UTC ms): rolls cycles that are due, as many as one batch should hold (`A12`).
+
+        While `state.is_due(at)` there are more to roll.
+        """
+        for key in self.state.due(at, TICK_ACCOUNTS_MAX):
             cause = TimerCause(self.next_offset)
             self._record(key, decide_tick(self.state.accounts[key], at, cause, self._rules), None)
 
@@ -261,3 +274,13 @@ class Meter:
     def _bury(self, record: Record, poison: PoisonRecord) -> None:
         self._decided.outputs.append(dead_letter(self._topics.dead_letters.name, record, poison))
         self._decided.counts[poison.reason] += 1
+
+
+def _require_brokers_time(record: Record) -> None:
+    """Raises ClusterError unless the broker stamped the record, which all limits and cycles rest on (`S7`, `C3`)."""
+    if record.timestamp()[0] != LOG_APPEND_TIME:
+        raise ClusterError(
+            f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
+            "producer's time; set message.timestamp.type=LogAppendTime for the topic, and delete what was written "
+            "before (kafka-delete-records.sh) or commit offsets after it"
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -26,7 +26,14 @@ from botmeter.engine.restore import Restorer
 from botmeter.engine.task import Input, Restored, Status, Task
 from botmeter.engine.timer import Timer
 from botmeter.engine.transaction import Batch, Part, Transaction
-from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+from botmeter.errors import (
+    BotmeterError,
+    ConfigurationError,
+    OutcomeUnknown,
+    Retriable,
+    TaskMigrated,
+    TransactionAborted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,9 @@ log = logging.getLogger(__name__)
 _IDLE_POLL_S: Final = 0.2
 #: Commits that may fail one after the other before the worker gives up and exits.
 _FAILURES_MAX: Final = 10
+#: So often may others take over from a worker in so short a time; in a rebalance it happens once.
+_MIGRATIONS_MAX: Final = 5
+_MIGRATIONS_WITHIN_S: Final = 60.0
 #: How long a rebalance waits for the commit under way; within the broker's patience (max.poll.interval.ms).
 _REVOKE_BUDGET_S: Final = 30.0
 #: Restores at the same time: they wait for the broker most of it.
@@ -97,6 +107,9 @@ class Processor:
         self._paused: set[int] = set()
         self._failure: BaseException | None = None
         self._failures = 0
+        self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
+        #: Whether the last turn left something undecided that could have been decided.
+        self._is_behind = False
         self.tasks: dict[int, Task] = {}
         #: What was decided since the start, by outcome and dead-letter reason.
         self.counts: Counter[str] = Counter()
@@ -134,7 +147,7 @@ class Processor:
         Blocks shortly when nothing comes. Raises what a rebalance or a restore ran into.
         """
         self._take_over_restored()
-        first = self._consumer.poll(_IDLE_POLL_S)
+        first = self._consumer.poll(0 if self._is_behind else _IDLE_POLL_S)
         messages = [] if first is None else [first]
         if first is not None and self._settings.batch_records > 1:
             messages += self._consumer.consume(self._settings.batch_records - 1, timeout=self._settings.linger_s)
@@ -148,6 +161,7 @@ class Processor:
 
     def decide(self) -> Batch:
         """Decides all that can be taken, and the timer; pure but for the prefetch."""
+        self._is_behind = False
         parts = [self._decide(task) for task in self._running()]
         return Batch(parts, self._membership() if parts else None)
 
@@ -176,12 +190,24 @@ class Processor:
         self._failures += 1
         if self._failures > _FAILURES_MAX:
             raise error
+        if isinstance(error, TaskMigrated):
+            self._require_a_name_of_its_own(error)
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             self._replace_producer()
         for task in self._running():
             self._unassign(task)
             self._begin_restore(task)
+
+    def _require_a_name_of_its_own(self, error: TaskMigrated) -> None:
+        """Two workers of one name end each other's producer in turn, and each would come back for ever."""
+        now_s = time.monotonic()
+        if len(self._migrations) == _MIGRATIONS_MAX and now_s - self._migrations[0] < _MIGRATIONS_WITHIN_S:
+            raise ConfigurationError(
+                f"fenced {_MIGRATIONS_MAX} times within {_MIGRATIONS_WITHIN_S:.0f} s, at last by: {error}; give each "
+                "worker a BOTMETER_INSTANCE of its own"
+            ) from error
+        self._migrations.append(now_s)
 
     def _replace_producer(self) -> None:
         """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost."""
@@ -226,13 +252,14 @@ class Processor:
                 input_.end = message.offset()
             return
         mapped = kafka.classify(error, message.topic() or "")
-        if isinstance(mapped, ClusterError) or error.fatal():
+        if not isinstance(mapped, Retriable | TaskMigrated):
             raise mapped
         log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself
 
     def _throttle(self) -> None:
         """Stops reading partitions of which more waits than a few batches, until it is taken."""
-        for number, task in self.tasks.items():
+        for task in self._running():
+            number = task.partition
             is_full = max(len(task.interactions.waiting), len(task.commands.waiting)) > _WAITING_MAX
             if is_full and number not in self._paused:
                 full = [i for i in (task.interactions, task.commands) if len(i.waiting) > _WAITING_MAX]
@@ -245,21 +272,23 @@ class Processor:
     # --- Deciding ---
 
     def _decide(self, task: Task) -> Part:
-        meter = task.states.meter
-        before = (task.interactions.position, task.commands.position)
+        meter, taken = task.states.meter, 0
         meter.begin()
-        for run, command in task.runs():
+        for run, command in task.runs(self._settings.batch_records):
             meter.take_interactions(run)
             if command is not None:
                 meter.take_command(command)
+            taken += len(run) + (command is not None)
         # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
-        meter.tick(max(meter.state.stream_time, task.timer_at))
+        tick_at = max(meter.state.stream_time, task.timer_at)
+        meter.tick(tick_at)
+        if taken >= self._settings.batch_records or meter.state.is_due(tick_at):
+            self._is_behind = True
         return Part(
             states=task.states,
             decided=meter.end(),
             interactions_position=task.interactions.position,
             commands_position=task.commands.position,
-            has_moved=before != (task.interactions.position, task.commands.position),
             forget_before=meter.state.stream_time - memory_ms(self._settings.rules),
         )
 

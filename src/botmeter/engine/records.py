@@ -7,6 +7,8 @@ from typing import Final, NamedTuple, Protocol
 
 Header = tuple[str, bytes | None]
 
+#: Kafka's name for a timestamp the broker set.
+LOG_APPEND_TIME: Final = 2
 #: It has 55; later versions may have more. One without a limit would make outputs too large for their topics.
 _TRACEPARENT_MAX_BYTES: Final = 256
 
@@ -46,9 +48,17 @@ class Output(NamedTuple):
     timestamp: int | None = None
 
 
+def headers_of(record: Record) -> list[Header] | None:
+    """The record's headers; None where the client cannot read them, because a name is no UTF-8."""
+    try:
+        return record.headers() or []
+    except SystemError:  # the way in which the client says so
+        return None
+
+
 def traceparent_of(record: Record) -> bytes | None:
     """The W3C trace context the record came with, to be passed on; None when what is there cannot be one."""
-    for name, value in record.headers() or ():
+    for name, value in headers_of(record) or ():
         if name == "traceparent":
             return value if value is not None and len(value) <= _TRACEPARENT_MAX_BYTES else None
     return None

@@ -107,10 +107,13 @@ class PartitionState:
         """Whether a cycle may end at or before `at` (UTC ms); `due` tells which."""
         return bool(self._boundaries) and self._boundaries[0][0] <= at
 
-    def due(self, at: int) -> list[bytes]:
-        """The accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is told once."""
+    def due(self, at: int, accounts_max: int) -> list[bytes]:
+        """The accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is told once.
+
+        They are at most `accounts_max`: `is_due` tells whether there may be more.
+        """
         due: list[bytes] = []
-        while self.is_due(at):
+        while self.is_due(at) and len(due) < accounts_max:
             ends_at, key = heappop(self._boundaries)
             account = self.accounts[key]
             if account.cycle.ends_at == ends_at and account.status != "closed":

@@ -14,7 +14,7 @@ from botmeter.contracts.instants import millis
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import Rules
 from botmeter.engine.pipeline import Decided, Meter
-from botmeter.engine.records import Header, Output
+from botmeter.engine.records import LOG_APPEND_TIME, Header, Output
 from botmeter.engine.state import PartitionState
 from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
 from botmeter.errors import ConfigurationError
@@ -22,8 +22,6 @@ from botmeter.errors import ConfigurationError
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 #: A tape is one process's memory anyway; nothing is forgotten before this many windows.
 _CACHE_WINDOWS = 1_000_000
-#: Kafka's name for a timestamp the broker set.
-_LOG_APPEND_TIME = 2
 
 
 class _Line(msgspec.Struct):
@@ -79,7 +77,7 @@ class TapeRecord:
 
     def timestamp(self) -> tuple[int, int]:
         """The broker's time, UTC ms."""
-        return _LOG_APPEND_TIME, self._at
+        return LOG_APPEND_TIME, self._at
 
     def headers(self) -> list[Header] | None:
         """The headers, if any."""
@@ -181,7 +179,8 @@ class Tape:
     def _tick(self, at: int) -> Iterator[Output]:
         for place in self._places.values():
             place.meter.begin()
-            place.meter.tick(at)
+            while place.meter.state.is_due(at):
+                place.meter.tick(at)
             yield from place.committed()
 
 

@@ -52,17 +52,29 @@ class Restored:
     #: The offsets from which the two inputs are to be read on.
     interactions_from: int
     commands_from: int
+    #: The offsets of the two inputs that were committed last since the restore, and when, by a monotonic clock.
+    committed: tuple[int, int] | None = None
+    committed_s: float = 0.0
 
 
 @dataclass(slots=True)
 class Input:
     """One of the two input partitions of a task: what was read from it and not yet taken."""
 
-    #: The offset after the last record taken: what is committed.
-    position: int
+    #: The offset after the last record taken.
+    taken_to: int
     waiting: deque[Record] = field(default_factory=deque)
     #: The offset at which the client last found no more to read; None while records come.
     end: int | None = None
+
+    @property
+    def position(self) -> int:
+        """The offset to go on from, which is what is committed.
+
+        At the end that is the end itself, past the control records of transactions: they are deleted in time like all
+        records, and an offset below the first that is left is no place to go on from.
+        """
+        return self.taken_to if self.end is None or self.waiting else max(self.taken_to, self.end)
 
     @property
     def is_at_end(self) -> bool:
@@ -75,8 +87,9 @@ class Input:
 
     def add(self, record: Record) -> None:
         """One more record, in offset order."""
+        if self.end is not None:
+            self.taken_to, self.end = self.position, None
         self.waiting.append(record)
-        self.end = None
 
     def head_at(self) -> int:
         """The broker's time of the first record waiting, UTC ms."""
@@ -114,7 +127,6 @@ class Task:
         self.transition_to(Status.RUNNING)
         self._states = restored
         self.interactions, self.commands = Input(restored.interactions_from), Input(restored.commands_from)
-        self.timer_at = 0
 
     def restore(self) -> None:
         """Its states are to be restored; forgets everything after the last commit."""
@@ -130,6 +142,7 @@ class Task:
         if self._states is not None:
             self._states.store.close()
         self._states = None
+        self.interactions, self.commands, self.timer_at = Input(0), Input(0), 0
 
     @property
     def states(self) -> Restored:
@@ -143,32 +156,39 @@ class Task:
         """Whether all that the broker had was read and taken, as far as the client knows."""
         return all(i.is_at_end and not i.waiting for i in (self.interactions, self.commands))
 
-    def runs(self) -> Iterator[tuple[Run, Record | None]]:
-        """What can be taken now: runs of interactions, each with the command that follows it, if any."""
-        while True:
-            run, command = self._next_run(), None
+    def runs(self, records_max: int) -> Iterator[tuple[Run, Record | None]]:
+        """What can be taken now: runs of interactions, each with the command that follows it, if any.
+
+        Takes at most `records_max` records and one more.
+        """
+        left = records_max
+        while left > 0:
+            run, command = self._next_run(left), None
             if self._is_command_next():
                 command = self.commands.waiting.popleft()
-                self.commands.position = command.offset() + 1
+                self.commands.taken_to = command.offset() + 1
             if not run and command is None:
                 return
+            left -= len(run) + (command is not None)
             yield run, command
 
-    def _next_run(self) -> Run:
+    def _next_run(self, records_max: int) -> Run:
         interactions, commands = self.interactions, self.commands
         waiting = interactions.waiting
         if commands.waiting:
             until = commands.head_at()
             run: Run = []
-            while waiting and interactions.head_at() < until:
+            while waiting and len(run) < records_max and interactions.head_at() < until:
                 run.append(waiting.popleft())
+        elif commands.is_at_end and len(waiting) > records_max:
+            run = [waiting.popleft() for _ in range(records_max)]
         elif commands.is_at_end:
             run = list(waiting)
             waiting.clear()
         else:
             return []
         if run:
-            interactions.position = run[-1].offset() + 1
+            interactions.taken_to = run[-1].offset() + 1
         return run
 
     def _is_command_next(self) -> bool:

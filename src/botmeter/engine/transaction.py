@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 _RETRY_PAUSE_S: Final = 0.05
 #: What a record of the snapshots topic may hold (8 MiB), less what surrounds an account there.
 SNAPSHOT_MAX_BYTES: Final = 8 * 1024 * 1024 - 64 * 1024
+#: A group forgets offsets that nobody committed for offsets.retention.minutes, a week by default, in topics that no
+#: member subscribes to, as it is with the commands; so those of idle partitions are committed again.
+OFFSETS_AGE_MAX_S: Final = 3_600.0
 #: Windows looked at after each commit, to drop those past use: a slow walk through the whole store.
 _SWEEP_WINDOWS: Final = 200
 
@@ -53,9 +56,13 @@ class Part:
     decided: Decided
     interactions_position: int
     commands_position: int
-    has_moved: bool
     #: Starts before this, UTC ms, are past use.
     forget_before: int
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        """Of interactions and commands."""
+        return self.interactions_position, self.commands_position
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ class Transaction:
         """
         now_s = time.monotonic()
         chosen = [_with_snapshots(part, now_s) for part in batch.parts]  # 1
-        work = [w for w in chosen if w.part.decided.outputs or w.part.has_moved or w.due]
+        work = [w for w in chosen if w.part.decided.outputs or w.due or _has_offsets_to_tell(w.part, now_s)]
         if not work:
             return False
         if batch.group_metadata is None:
@@ -130,6 +137,7 @@ class Transaction:
         for w in work:  # 7
             states = w.part.states
             states.journal_offset = self._journal_ends.get(w.part.decided.partition, states.journal_offset)
+            states.committed, states.committed_s = w.part.positions, now_s
             states.snapshots.written(w.due, now_s)
             _write_store(w.part, w.encoded)
         return True
@@ -149,7 +157,7 @@ class Transaction:
             offsets = [offset for w in work for offset in self._offsets(w.part)]
             _resumed(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
             _resumed(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
-        except KafkaException as exception:
+        except (KafkaException, SystemError) as exception:
             self._give_up(producer, kafka.classify(kafka.cause(exception)))
         except BotmeterError as error:
             self._give_up(producer, error)
@@ -248,6 +256,10 @@ def _resumed(call: Callable[[], object], deadline: float) -> None:
             time.sleep(_RETRY_PAUSE_S)
         else:
             return
+
+
+def _has_offsets_to_tell(part: Part, now_s: float) -> bool:
+    return part.states.committed != part.positions or now_s - part.states.committed_s >= OFFSETS_AGE_MAX_S
 
 
 def _with_snapshots(part: Part, now_s: float) -> _Work:

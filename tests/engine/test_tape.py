@@ -1,0 +1,34 @@
+"""A tape runs the worker's pure step, line by line."""
+
+from __future__ import annotations
+
+import json
+
+from botmeter.contracts.topics import Topics
+from botmeter.domain.prices import Rules
+from botmeter.engine.pipeline import TICK_ACCOUNTS_MAX
+from botmeter.engine.tape import Tape
+
+TOPICS = Topics.named()
+
+
+def opening(account_id: str) -> bytes:
+    command = {
+        "type": "open_account",
+        "command_id": "k-1",
+        "account_id": account_id,
+        "issued_by": "crm",
+        "plan": "growth",
+        "billing_cycle": "monthly",
+    }
+    line = {"topic": TOPICS.commands.name, "key": account_id, "timestamp": "2026-11-23T10:00:00.000Z", "value": command}
+    return json.dumps(line).encode()
+
+
+def test_a12_a_tick_rolls_every_cycle_that_is_due_also_more_than_a_worker_takes_at_once() -> None:
+    accounts = TICK_ACCOUNTS_MAX + 1
+    lines = [opening(f"a-{number}") for number in range(accounts)] + [b'{"tick": "2026-12-23T10:00:00.000Z"}']
+    outputs = list(Tape(TOPICS, Rules(), 12).run(lines))
+
+    rolled = [output.key for output in outputs if b'"type":"cycle_started"' in (output.value or b"")]
+    assert len(set(rolled)) == len(rolled) == accounts
