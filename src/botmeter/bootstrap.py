@@ -89,8 +89,10 @@ def make_host(settings: Settings, processor: Processor) -> Host:
     """The worker around the engine; to be made where the event loop runs."""
     # Produce, commit and abort have a transaction's time each; the rest is for a slow machine.
     commit_limit_s = 4 * settings.transaction_timeout_ms / 1000 + 60
+    # A turn may wait for a commit twice: shortly in a rebalance, and to the limit before it hands over the next one.
+    turn_limit_s = commit_limit_s + 60
     port = settings.web_port or _free_port()
-    return Host(processor, Metrics(processor), settings.data_dir, port, commit_limit_s)
+    return Host(processor, Metrics(processor), settings.data_dir, port, commit_limit_s, turn_limit_s)
 
 
 def _free_port() -> int:

@@ -28,6 +28,7 @@ ACCOUNTS: Final = [
     *(f"account-{'x' * (number % 7)}{number}" for number in range(44)),
     *("é", "東京", "Ω-1", "🙂", "a b", "acme/eu"),
 ]
+NO_LAG: Final = {f'botmeter_lag_seconds{{partition="{number}"}}': 0.0 for number in range(PARTITIONS)}
 
 #: Topic, key, value.
 Written = tuple[str, str, bytes]
@@ -81,7 +82,7 @@ def page(worker: WorkerProcess, path: str) -> str:
     line = worker.hears("health and metrics at")
     found = re.search(r"localhost:(\d+)/health and /metrics", line)
     assert found, line
-    connection = HTTPConnection("localhost", int(found[1]), timeout=PATIENCE_S)
+    connection = HTTPConnection("127.0.0.1", int(found[1]), timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -114,6 +115,7 @@ def test_the_worker_takes_what_either_client_writes_and_its_pages_count_it(clust
     require_outputs(cluster)
     require_pages(cluster, worker)
     worker.leaves()
+    require_no_lag_without_traffic(cluster)
 
 
 def require_pages(cluster: Cluster, worker: WorkerProcess) -> None:
@@ -124,6 +126,7 @@ def require_pages(cluster: Cluster, worker: WorkerProcess) -> None:
         'botmeter_dead_letters_total{reason="wrong_partition"}': 0,
         'botmeter_tasks{status="running"}': PARTITIONS,
         "botmeter_failed_commits_total": 0,
+        **NO_LAG,
     }
     cluster.await_true(
         lambda: wanted.items() <= metrics(worker).items(), [worker], PATIENCE_S, f"the metrics did not become {wanted}"
@@ -133,3 +136,13 @@ def require_pages(cluster: Cluster, worker: WorkerProcess) -> None:
         "status": "running",
         "tasks": {str(number): "running" for number in range(PARTITIONS)},
     }
+
+
+def require_no_lag_without_traffic(cluster: Cluster) -> None:
+    """Of a worker that has taken nothing since its start, because there is nothing."""
+    worker = cluster.worker()
+    cluster.await_true(
+        lambda: NO_LAG.items() <= metrics(worker).items(), [worker], PATIENCE_S, f"the metrics did not become {NO_LAG}"
+    )
+    assert [name for name in metrics(worker) if name.startswith("botmeter_taken_timestamp_seconds")] == []
+    worker.leaves()

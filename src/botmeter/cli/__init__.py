@@ -131,9 +131,14 @@ def main() -> None:
     except InvariantViolated:
         raise  # a bug: its traceback is what helps
     except BotmeterError as error:
-        click.echo(f"botmeter: {error}", err=True)
-        sys.exit(error.exit_code if isinstance(error, ConfigurationError) else 1)
+        sys.exit(tell(error))
     sys.exit(code)
+
+
+def tell(error: BotmeterError) -> int:
+    """Tell a person what stopped the program; the exit code that goes with it."""
+    click.echo(f"botmeter: {error}", err=True)
+    return error.exit_code if isinstance(error, ConfigurationError) else 1
 
 
 def _reader_is_gone() -> bool:

@@ -7,11 +7,16 @@ import logging
 import os
 import signal
 import sys
+import traceback
+from typing import NoReturn
 
 import click
 
 from botmeter.bootstrap import data_directory, make_host, make_processor
+from botmeter.cli import tell
 from botmeter.engine.processor import Processor
+from botmeter.errors import BotmeterError, InvariantViolated
+from botmeter.host.app import NotClosed
 from botmeter.settings import Settings, describe
 
 log = logging.getLogger("botmeter")
@@ -51,10 +56,26 @@ async def _run(settings: Settings, processor: Processor) -> signal.Signals | Non
         asyncio.get_running_loop().add_signal_handler(number, receive, number)
     try:
         await make_host(settings, processor).run(stop)
-    except TimeoutError:
-        log.error("could not stop in time; what was not committed is taken up at the next start")  # noqa: TRY400
-        os._exit(1)  # threads that wait for the broker would hold the process
+    except NotClosed as error:
+        _end(error)
     return received[0] if received else None
+
+
+def _end(error: NotClosed) -> NoReturn:
+    """Ends the process, which threads that wait for the broker would hold; tells first what had stopped the worker."""
+    log.error("%s; what was not committed is taken up at the next start", error)
+    code = 1 if error.reason is None else _told(error.reason)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _told(error: BaseException) -> int:
+    """Tells it as the program tells the errors of every command; the exit code."""
+    if isinstance(error, BotmeterError) and not isinstance(error, InvariantViolated):
+        return tell(error)
+    traceback.print_exception(error)  # a bug: its traceback is what helps
+    return 1
 
 
 def _log_to_stderr(level: str) -> None:

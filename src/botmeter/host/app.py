@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,13 +29,25 @@ from faust.app.base import BootStrategy
 from faust.web import Request, Response, View
 
 from botmeter.engine.processor import RECOVERABLE, Processor
-from botmeter.errors import BotmeterError
+from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.host.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 #: A stop takes at most ten seconds: so long for the turn and commit under way, and so long again for leaving the group.
 STOP_BUDGET_S: Final = 4.5
+
+
+class NotClosed(Exception):  # noqa: N818 - named by what is to be done with it
+    """Closing took longer than STOP_BUDGET_S, or failed: threads still run, and would hold the process.
+
+    Recovery: end the process at once; what was not committed is taken up at the next start.
+    """
+
+    def __init__(self, message: str, reason: BaseException | None) -> None:
+        super().__init__(message)
+        #: The first error, which had ended the work or else the closing; None when only time ran out.
+        self.reason = reason
 
 
 class _WithoutKafka(BootStrategy):
@@ -60,13 +73,24 @@ class Host:
     """Runs a processor inside a Faust app until it is told to stop or something fails."""
 
     def __init__(
-        self, processor: Processor, metrics: Metrics, data_dir: Path, web_port: int, commit_limit_s: float
+        self,
+        processor: Processor,
+        metrics: Metrics,
+        data_dir: Path,
+        web_port: int,
+        commit_limit_s: float,
+        turn_limit_s: float,
     ) -> None:
-        """`commit_limit_s`: a commit that takes longer, though each of its calls has a limit, hangs in the client."""
+        """`commit_limit_s`: a commit that takes longer, though each of its calls has a limit, hangs in the client.
+
+        `turn_limit_s`: a worker of which no turn has completed for longer makes no progress, and is not healthy.
+        """
         self._processor = processor
         self._metrics = metrics
         self._web_port = web_port
         self._commit_limit_s = commit_limit_s
+        self._turn_limit_s = turn_limit_s
+        self._turned_at = time.monotonic()
         # consume, rebalance callbacks, recovery: always this one thread
         self._consumer_thread = ThreadPoolExecutor(1, thread_name_prefix="consume")
         self._commit: asyncio.Future[bool] | None = None
@@ -85,26 +109,43 @@ class Host:
         self._serve()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Meters until `stop` is set. Raises what stopped it otherwise.
+        """Meters until `stop` is set. Raises what stopped it otherwise; ConfigurationError when the web port is taken.
 
         After `stop`, what was decided is committed, the group is left and the stores are closed, each within
-        STOP_BUDGET_S; TimeoutError past it, when the broker does not answer.
+        STOP_BUDGET_S. Raises NotClosed past it, as when the broker does not answer, and when closing fails.
         """
         stopping = asyncio.ensure_future(stop.wait())
         working = asyncio.ensure_future(self._work(stop))
         await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        try:
-            await asyncio.wait_for(working, STOP_BUDGET_S if stop.is_set() else None)
-        finally:
-            await asyncio.wait_for(self._stop(), STOP_BUDGET_S)
+        ended, _ = await asyncio.wait({working}, timeout=STOP_BUDGET_S)  # at once, unless it was asked to stop
+        if not ended:
+            working.cancel()
+        closing = asyncio.ensure_future(self._stop())
+        await asyncio.wait({working, closing}, timeout=STOP_BUDGET_S)
+        failed = _error(closing)
+        if not ended or not closing.done() or failed:
+            message = f"could not close: {failed!r}" if failed else "could not stop in time"
+            raise NotClosed(message, _error(working) or failed)
+        working.result()
 
     async def _work(self, stop: asyncio.Event) -> None:
+        # Before it joins the group, which would only be disturbed by a worker that cannot stay.
+        await self._start_app()
         await self._in_consumer_thread(self._processor.open)
-        await self._app.start()
+        await self._feed(stop)
+
+    async def _start_app(self) -> None:
+        try:
+            await self._app.start()
+        except OSError as error:
+            if error.filename is not None:  # Faust insists on directories of its own
+                raise ConfigurationError(f"cannot use {error.filename} (BOTMETER_DATA_DIR): {error.strerror}") from None
+            raise ConfigurationError(
+                f"cannot serve health and metrics at port {self._web_port} (BOTMETER_WEB_PORT): {error.strerror}"
+            ) from None
         self._app.flow_control.resume()  # without Kafka of its own, nobody else would open Faust's channels
         log.info("health and metrics at http://localhost:%d/health and /metrics", self._web_port)
-        await self._feed(stop)
 
     async def _stop(self) -> None:
         await self._in_consumer_thread(self._processor.close)
@@ -119,6 +160,7 @@ class Host:
             turn = _Turn(asyncio.get_running_loop().create_future())
             await self._turns.send(value=turn)
             await turn.is_done
+            self._turned_at = time.monotonic()
         await self._end_last_commit()
 
     async def _end_last_commit(self) -> None:
@@ -165,6 +207,10 @@ class Host:
 
         async def health(web: View, _: Request) -> Response:
             tasks = {str(number): task.status.value for number, task in sorted(self._processor.tasks.items())}
+            turned_s = time.monotonic() - self._turned_at
+            if turned_s > self._turn_limit_s:
+                reason = f"no turn has completed for {turned_s:.0f} s"
+                return web.json({"status": "stalled", "reason": reason, "tasks": tasks}, status=503)
             return web.json({"status": "running", "tasks": tasks})
 
         async def metrics(web: View, _: Request) -> Response:
@@ -172,3 +218,8 @@ class Host:
 
         self._app.page("/health")(health)
         self._app.page("/metrics")(metrics)
+
+
+def _error(task: asyncio.Future[None]) -> BaseException | None:
+    """What it failed with; None when it did not, was cancelled or is not done."""
+    return task.exception() if task.done() and not task.cancelled() else None

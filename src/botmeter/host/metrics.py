@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, get_args
@@ -12,7 +13,8 @@ from prometheus_client.registry import Collector
 
 from botmeter.domain.metering import Outcome
 from botmeter.engine.processor import Processor
-from botmeter.engine.task import Status
+from botmeter.engine.task import Status, Task
+from botmeter.errors import InvariantViolated
 
 _DEAD: Final = ("in_future", "too_late", "unknown_account", "account_closed")
 _REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *_DEAD)
@@ -53,17 +55,45 @@ class Metrics(Collector):
         yield CounterMetricFamily("botmeter_commands", "Commands answered.", value=counts["command"])
         yield CounterMetricFamily("botmeter_transactions", "Transactions committed.", value=self._transactions)
         yield CounterMetricFamily("botmeter_failed_commits", "Commits that failed.", value=self.failed_commits)
-        taken = GaugeMetricFamily(
-            "botmeter_taken_timestamp_seconds",
-            "Broker's time of the last record taken, by partition; its distance from now is the lag.",
-            labels=["partition"],
-        )
-        for number, task in list(self._processor.tasks.items()):
-            if task.status is Status.RUNNING:
-                taken.add_metric([str(number)], task.states.meter.state.stream_time / 1000)
-        yield taken
+        yield from self._progress()
         tasks = GaugeMetricFamily("botmeter_tasks", "Partitions of this worker, by status.", labels=["status"])
         statuses = Counter(task.status for task in list(self._processor.tasks.values()))
         for status in Status:
             tasks.add_metric([status.value], statuses[status])
         yield tasks
+
+    def _progress(self) -> Iterator[Metric]:
+        """How far each running partition is, and how far behind."""
+        taken = GaugeMetricFamily(
+            "botmeter_taken_timestamp_seconds",
+            "Broker's time of the last record taken, by partition; missing until one was taken since the restore. "
+            "It stands still without traffic: for the lag see botmeter_lag_seconds.",
+            labels=["partition"],
+        )
+        lag = GaugeMetricFamily(
+            "botmeter_lag_seconds",
+            "Age of the next record to be taken, by partition; 0 when all was taken that the broker has told of. "
+            "Missing during a restore, and after it until anything was read.",
+            labels=["partition"],
+        )
+        for number, task in list(self._processor.tasks.items()):
+            try:
+                taken_ms = task.states.meter.state.stream_time
+            except InvariantViolated:  # it is not running, or ceases to at this moment: another thread sees to that
+                continue
+            if taken_ms:
+                taken.add_metric([str(number)], taken_ms / 1000)
+            if (behind_s := _behind_s(task, taken_ms)) is not None:
+                lag.add_metric([str(number)], behind_s)
+        yield taken
+        yield lag
+
+
+def _behind_s(task: Task, taken_ms: int) -> float | None:
+    """The lag in seconds; None while it is not known. `taken_ms`: time of the last record taken, UTC ms, 0 if none."""
+    heads = [input_.head_at() for input_ in (task.interactions, task.commands) if input_.waiting]
+    if not heads and task.is_idle:
+        return 0.0
+    # Without a record waiting, the next one is as old as the last one taken, or younger.
+    next_ms = min(heads, default=taken_ms)
+    return max(0.0, time.time() - next_ms / 1000) if next_ms else None
