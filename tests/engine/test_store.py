@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Event as Flag
+from typing import Any
 
 import pytest
 
@@ -15,7 +19,14 @@ from botmeter.engine.store import NEVER, MemoryStore, Store, StoreMark, StoreUpd
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.errors import TaskCorrupted
 
-MARK = StoreMark(journal_offset=7, snapshot_floor=3, topic_id="a-topic", written_at=1_000)
+MARK = StoreMark(
+    journal_offset=7,
+    snapshot_floor=3,
+    topic_id="a-topic",
+    written_at=1_000,
+    snapshots_topic_id="another-topic",
+    postponed={"ähnlich": 2},
+)
 U1, U1_PREVIEW, U2 = ("acme", "u-1", False), ("acme", "u-1", True), ("acme", "u-2", False)
 C1, C2 = ("acme", "c-1"), ("acme", "c-2")
 
@@ -27,9 +38,8 @@ def account(version: int, account_id: str = "acme") -> Account:
     return Account(account_id, version, "active", terms, cycle, allowance, None, {})
 
 
-def update(**changed: dict[object, object]) -> StoreUpdate:
-    given = {"accounts": {}, "windows": {}, "chats": {}, **changed}
-    return StoreUpdate(mark=MARK, **given)  # type: ignore[arg-type]
+def update(**changed: Mapping[Any, Any]) -> StoreUpdate:
+    return StoreUpdate(mark=MARK, **{"accounts": {}, "windows": {}, "chats": {}, **changed})
 
 
 @pytest.fixture(params=["memory", "rocksdb"])
@@ -89,7 +99,7 @@ def test_ids_that_begin_alike_are_kept_apart(store: Store) -> None:
 def test_a_store_on_disk_holds_everything_after_it_was_closed(reopened: Callable[[], RocksDbStore]) -> None:
     ours = {"acme": account(4), "ähnlich": account(9, "ähnlich")}
     accounts = {account_id: encode_account(found) for account_id, found in ours.items()}
-    reopened().write(update(accounts=accounts, windows={U1: (1,)}, chats={C1: 2}))  # type: ignore[arg-type]
+    reopened().write(update(accounts=accounts, windows={U1: (1,)}, chats={C1: 2}))
     store = reopened()
 
     assert store.mark() == MARK
@@ -109,12 +119,13 @@ def test_a_sweep_drops_what_is_past_use_and_walks_on_where_it_stopped(reopened: 
     assert [*store.windows([old, young, both])] == [(), (), ()]
 
 
-def test_a_store_of_another_layout_has_no_mark(reopened: Callable[[], RocksDbStore]) -> None:
+def test_a_store_of_another_layout_cannot_be_opened(reopened: Callable[[], RocksDbStore]) -> None:
     store = reopened()
     store.write(update())
-    store._db.put(b"layout", b"0")
+    store._db.put(b"layout", b"1")
 
-    assert reopened().mark() is None
+    with pytest.raises(TaskCorrupted, match="another version of botmeter has written it"):
+        reopened()
 
 
 def test_a_store_that_is_open_already_cannot_be_opened(reopened: Callable[[], RocksDbStore], tmp_path: Path) -> None:
@@ -142,3 +153,96 @@ def test_a_store_that_was_never_made_can_be_wiped(tmp_path: Path) -> None:
     wipe(tmp_path / "partition-0")
 
     assert not (tmp_path / "partition-0").exists()
+
+
+def break_a_block(store: RocksDbStore, path: Path, key: bytes) -> None:
+    """Closes a store and spoils the block of this key on disk, the first of its file, as a failing disk would."""
+    for family in (store._db, *store._families.values()):
+        family.flush()
+    [file] = [path / live["name"].lstrip("/") for live in store._db.live_files() if live["start_key"] == key]
+    store.close()
+    content = bytearray(file.read_bytes())
+    content[10] ^= 0x5A
+    file.write_bytes(content)
+
+
+#: The first key of each column family, and whatever needs it.
+USES: list[tuple[bytes, Callable[[RocksDbStore], object]]] = [
+    (b"layout", lambda store: store.mark()),
+    (b"acme", lambda store: [*store.accounts()]),
+    (b"acme\0lu-1", lambda store: store.windows([U1])),
+    (b"acme\0lu-1", lambda store: store.sweep(before=0, limit=10)),
+    (b"acme\0c-1", lambda store: store.chats([C1])),
+    (b"acme\0c-1", lambda store: store.sweep(before=0, limit=10)),
+]
+
+
+@pytest.mark.parametrize(("key", "use"), USES)
+def test_a_broken_block_fails_what_needs_it_and_the_store_cannot_be_opened_again_until_it_is_wiped(
+    key: bytes, use: Callable[[RocksDbStore], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "partition-0"
+    store = RocksDbStore(path)
+    store.write(update(accounts={"acme": encode_account(account(1))}, windows={U1: (1,)}, chats={C1: 2}))
+    break_a_block(store, path, key)
+    with pytest.raises(TaskCorrupted, match="failed: Corruption"), closing(RocksDbStore(path)) as store:
+        use(store)
+
+    with pytest.raises(TaskCorrupted, match="it failed before"):
+        RocksDbStore(path)
+    wipe(path)
+    RocksDbStore(path).close()
+
+
+def test_an_account_that_cannot_be_read_fails_the_store(reopened: Callable[[], RocksDbStore]) -> None:
+    store = reopened()
+    store.write(update(accounts={"acme": encode_account(account(1)), "globex": b"rubbish"}))
+
+    with pytest.raises(TaskCorrupted, match="not an account"):
+        [*store.accounts()]
+
+
+def test_a_store_that_was_closed_is_not_written_to(reopened: Callable[[], RocksDbStore]) -> None:
+    """A partition is given up while its commit is under way."""
+    store = reopened()
+    store.write(update(windows={U1: (1,)}))
+    store.close()
+    store.write(update(windows={U1: (2,)}))
+
+    assert store.sweep(before=100, limit=10) == 0
+    assert [*reopened().windows([U1])] == [(1,)]
+
+
+def test_a_store_can_be_closed_in_the_midst_of_writes(tmp_path: Path) -> None:
+    """Whichever moment it is, each is done or skipped."""
+    for round_ in range(20):
+        store, has_begun, is_over = RocksDbStore(tmp_path / f"partition-{round_}"), Flag(), Flag()
+
+        def write(store: RocksDbStore = store, has_begun: Flag = has_begun, is_over: Flag = is_over) -> None:
+            while not is_over.is_set():
+                store.write(update(windows={U1: (1,)}))
+                store.sweep(before=0, limit=10)
+                has_begun.set()
+
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(write)
+            assert has_begun.wait(60)
+            store.close()
+            is_over.set()
+            writing.result()
+
+
+def test_the_stores_of_a_worker_share_one_cache_of_blocks(tmp_path: Path) -> None:
+    """However many partitions a worker owns, its memory is bounded."""
+    with closing(RocksDbStore(tmp_path / "partition-0")) as store:
+        store.write(update(windows={U1: (1,)}))
+    with (
+        closing(RocksDbStore(tmp_path / "partition-0")) as read,
+        closing(RocksDbStore(tmp_path / "partition-1")) as idle,
+    ):
+        assert [*read.windows([U1])] == [(1,)]
+
+        for family in ("accounts", "windows", "chats"):
+            usage = {store._families[family].property_int_value("rocksdb.block-cache-usage") for store in (read, idle)}
+            assert usage == {read._db.property_int_value("rocksdb.block-cache-usage")}
+            assert usage != {0}

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from threading import Event as Flag
 
 import pytest
 from confluent_kafka import Producer
 
+from botmeter.contracts.topics import Topic
 from botmeter.engine import kafka
+from botmeter.engine.reader import RestoreStopped, committed_records
+from botmeter.engine.restore import Restorer, RestoreSettings
 from botmeter.engine.store import StoreMark, StoreUpdate
 from botmeter.engine.store_rocksdb import RocksDbStore
+from botmeter.engine.topic_setup import create_topics
+from botmeter.errors import BotmeterError, ClusterError
 
 from .cluster import Cluster
 from .model import require_outputs
+from .outage import LASTING_MS
 from .process import PATIENCE_S, WorkerProcess
 from .traffic import Traffic, command, interaction, opening
 
@@ -58,10 +66,21 @@ def mark_the_stores(change: Callable[[StoreMark], StoreMark]) -> Callable[[Clust
     return mark
 
 
+def spoil_an_account(cluster: Cluster) -> None:
+    """As a failing disk would: the store of each partition opens, but not all of its accounts can be read."""
+    for partition in range(cluster.partitions):
+        store = RocksDbStore(cluster.data_dir() / f"partition-{partition}")
+        known = store.mark()
+        assert known is not None
+        store.write(StoreUpdate({"spoiled": b"rubbish"}, {}, {}, known))
+        store.close()
+
+
 #: What happens between two lives of the worker, and what it says of its store then.
 BETWEEN_LIVES: list[tuple[Callable[[Cluster], None], str]] = [
     (leave_the_store, r"warm restore of 3 accounts"),
     (lose_the_store, r"cold restore of 3 accounts"),
+    (spoil_an_account, r"the store at .* failed: not an account: .*; wiped"),
     (mark_the_stores(lambda mark: replace(mark, topic_id="another")), r"the journal topic was made anew; wiped"),
     (
         mark_the_stores(lambda mark: replace(mark, journal_offset=10**9)),
@@ -106,6 +125,12 @@ def test_an_account_too_large_for_a_snapshot_is_restored_from_the_journal(cluste
     cluster.await_all_taken([worker])
     worker.hears(r"account acme: \d+ bytes of state are too many for a snapshot")
     worker.leaves()
+    worker = cluster.worker()
+    worker.hears("partition 0: warm restore of 1 accounts, 0 events")
+    traffic.ask(opening("initech"))  # a neighbour, whose snapshot tells from where a cold restore reads the journal
+    cluster.flush()
+    cluster.await_all_taken([worker])
+    worker.leaves()
     lose_the_store(cluster)
     worker = cluster.worker()
     traffic.ask(command("set_contacts", "acme", f"{name}0", contacts=["somebody@acme.example"]))
@@ -121,7 +146,7 @@ def test_an_account_too_large_for_a_snapshot_is_restored_from_the_journal(cluste
 @contextmanager
 def third_party(cluster: Cluster) -> Iterator[Producer]:
     """Another transactional producer that writes where only botmeter should."""
-    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-third-party", 60_000)
+    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-third-party", LASTING_MS)
     with kafka.make_producer(config) as producer:
         producer.init_transactions(PATIENCE_S)
         yield producer
@@ -214,3 +239,106 @@ def test_a_journal_without_committed_offsets_stops_the_worker(cluster: Cluster) 
     assert worker.ended() == 3
     worker.hears("^botmeter: partition 0 has a journal, but its inputs have no committed offsets: .* BOTMETER_GROUP")
     assert "Traceback" not in worker.said
+
+
+@pytest.fixture
+def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
+    """Makes what restores partitions in a worker of a group, from what the worker of the test has left."""
+    with ExitStack() as closing:
+        admin = closing.enter_context(kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers)))
+
+        def make(group: str) -> Restorer:
+            reading = kafka.reader_config({}, cluster.bootstrap_servers, group)
+            settings = RestoreSettings(
+                topics=cluster.topics,
+                rules=cluster.settings.rules(),
+                partitions=cluster.partitions,
+                data_dir=cluster.data_dir(),
+                cache_windows=100,
+                snapshot_interval_s=1.0,
+                store_max_age_ms=10**9,
+            )
+            made = Restorer(settings, lambda: kafka.make_consumer(reading), admin)
+            closing.callback(made.close)
+            return made
+
+        yield make
+
+
+def make_anew(cluster: Cluster, *topics: Topic) -> None:
+    """Deletes topics with all that is in them, and makes them again."""
+    with kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers)) as admin:
+        for deleted in admin.delete_topics([topic.name for topic in topics], operation_timeout=PATIENCE_S).values():
+            deleted.result()
+        # A broker may still say for a moment that it knows the topics.
+        made: dict[str, str] = {}
+        deadline = time.monotonic() + PATIENCE_S
+        while len(made) < len(topics):
+            assert time.monotonic() < deadline, "the topics cannot be made again"
+            with suppress(BotmeterError):
+                create_topics(admin, cluster.topics.all(), cluster.partitions, 1)
+                made = kafka.topic_ids(admin, [topic.name for topic in topics])
+
+
+def test_a_journal_that_lost_records_which_snapshots_or_a_store_tell_of_stops_the_worker(
+    cluster: Cluster, make_restorer: Callable[[str], Restorer]
+) -> None:
+    """Going on would give allowance again that is used up (J1)."""
+    traffic, topics = Traffic(cluster, seed=19), cluster.topics
+    traffic.open_accounts()
+    serve(cluster, traffic, BOTMETER_SNAPSHOT_INTERVAL_S="100000")
+    store = cluster.data_dir().rename(cluster.directory / "kept")
+    make_anew(cluster, topics.journal)
+    worker = cluster.worker()
+
+    assert worker.ended() == 3
+    worker.hears(r"^botmeter: the journal of partition \d ends at offset 0, but its snapshots tell of events up to \d+")
+    assert "Traceback" not in worker.said
+
+    lose_the_store(cluster)
+    store.rename(cluster.data_dir())
+    make_anew(cluster, topics.snapshots)
+    restorer = make_restorer(cluster.group)
+    for _ in range(2):  # the store must be there for the next start, too
+        with pytest.raises(ClusterError, match=r"partition 0 has a local store with accounts .* empty journal"):
+            restorer.restore(0, Flag())
+
+    restored = make_restorer(f"{cluster.group}-anew").restore(0, Flag())
+    restored.store.close()
+    assert restored.meter.state.accounts == {}
+
+
+def test_accounts_whose_snapshots_are_gone_are_all_read_from_the_journal_and_written_again(
+    cluster: Cluster, make_restorer: Callable[[str], Restorer]
+) -> None:
+    """Snapshots are a cache. One was written again by a worker that did not know, and speaks for its neighbours."""
+    traffic, topics = Traffic(cluster, seed=20), cluster.topics
+    traffic.open_accounts()
+    serve(cluster, traffic)
+    *_, last = cluster.read(topics.snapshots)[topics.snapshots.name, 0]
+    make_anew(cluster, topics.snapshots)
+    cluster.put(topics.snapshots, last.key(), last.value(), partition=0)
+    cluster.flush()
+    restored = make_restorer(cluster.group).restore(0, Flag())
+    restored.store.close()
+
+    accounts = restored.meter.state.accounts
+    assert len(accounts) == 3
+    assert restored.snapshots.floor(restored.journal_offset) == 0
+    assert restored.snapshots.due(0.0) == accounts
+
+
+def test_a_reader_that_was_stopped_does_not_go_on_reading(cluster: Cluster) -> None:
+    """It goes back to the pool, and would fetch what nobody asks for."""
+    topic, stop = cluster.topics.interactions, Flag()
+    cluster.put(topic, b"acme", b"?", partition=0)
+    cluster.flush()
+    with kafka.make_consumer(kafka.reader_config({}, cluster.bootstrap_servers, cluster.group)) as reader:
+        chunks = committed_records(reader, topic.name, 0, 0, 10, stop)
+        assert [message.value() for message in next(chunks)] == [b"?"]
+        assert reader.assignment() != []
+        stop.set()
+        with pytest.raises(RestoreStopped):
+            next(chunks)
+
+        assert reader.assignment() == []

@@ -23,8 +23,8 @@ ACCOUNT = "acme"
 HOME = partition_of(ACCOUNT.encode(), partitions=2)
 #: An account on the other partition.
 ELSEWHERE = next(name for name in ACCOUNTS if partition_of(name.encode(), partitions=2) != HOME)
-#: From opening to the boundary: enough to write the records of the first cycle, which takes milliseconds, also where the
-#: machine is busy.
+#: From opening to the boundary: enough to write the records of the first cycle, which takes milliseconds, also where
+#: the machine is busy.
 FIRST_CYCLE_MS = 6_000
 #: How long past a boundary the worker's clock must be for the timer to be due.
 TIMER_DUE_MS = 2_000

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from threading import Event as Flag
 from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from botmeter.engine import kafka
-from botmeter.errors import BotmeterError, ClusterError, Retriable
+from botmeter.errors import BotmeterError, Retriable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -40,14 +40,22 @@ def require_wanted(partition: int, stop: Flag) -> None:
 
 def committed_records(
     reader: Consumer, topic: str, partition: int, start: int, end: int, stop: Flag
-) -> Iterator[list[Message]]:
+) -> Generator[list[Message]]:
     """All committed records from `start` up to the high watermark `end`, in chunks.
 
-    Raises RestoreStopped when `stop` is set.
+    The reader has nothing assigned any more when the iteration ends; one that may end early is to be closed, or it ends
+    whenever it is forgotten. Raises RestoreStopped when `stop` is set.
     """
     if start >= end:
         return
     _assign(reader, topic, partition, start, stop)
+    try:
+        yield from _chunks(reader, topic, partition, end, stop)
+    finally:
+        reader.unassign()  # it would go on fetching in the pool of readers
+
+
+def _chunks(reader: Consumer, topic: str, partition: int, end: int, stop: Flag) -> Iterator[list[Message]]:
     is_done, progress_s = False, time.monotonic()
     while not is_done:
         require_wanted(partition, stop)
@@ -72,7 +80,6 @@ def committed_records(
                 "%s, partition %d: nothing to read below offset %d for %.0f s; an open transaction of another producer "
                 "holds it back (kafka-transactions.sh find-hanging)", topic, partition, end, _PATIENCE_S,
             )  # fmt: skip
-    reader.unassign()
 
 
 def _assign(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> None:
@@ -117,6 +124,6 @@ def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, s
 def _require_passing(error: KafkaError, topic: str) -> None:
     """Raises what the error asks for, unless the client mends it by itself."""
     mapped = kafka.classify(error, topic)
-    if isinstance(mapped, ClusterError):
+    if not isinstance(mapped, Retriable):
         raise mapped
     log.warning("restore: %s", mapped)

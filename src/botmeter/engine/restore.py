@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
@@ -68,7 +70,7 @@ class RestoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """The journal partition as it was when the restore began."""
+    """A partition of the journal or of the snapshots as it was when the restore began."""
 
     topic_id: str
     begin: int
@@ -84,15 +86,27 @@ class _Positions:
     was_committed: bool
 
 
-class _Progress:
-    """The states under restore."""
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One restore: of what, what it reads with, and what it found at its beginning."""
 
-    def __init__(self, store: Store, state: PartitionState, floor: int, topic_id: str) -> None:
-        self.store, self.state, self.floor, self.topic_id = store, state, floor, topic_id
+    partition: int
+    reader: Consumer
+    stop: Flag
+    positions: _Positions
+    snapshots: _Log
+    journal: _Log
+
+
+class _Progress:
+    """The states under restore; below `floor`, no account's snapshot lacks anything, but of those `postponed`."""
+
+    def __init__(self, store: Store, state: PartitionState, floor: int, postponed: Mapping[str, int]) -> None:
+        self.store, self.state, self.floor, self.postponed = store, state, floor, postponed
         #: The version of each account's latest snapshot, where it was read.
         self.snapshot_versions: dict[bytes, int] = {}
         #: The first event that an account's snapshot may lack.
-        self.pending: dict[bytes, int] = {}
+        self.pending = {account_id.encode(): since for account_id, since in postponed.items()}
 
 
 class Restorer:
@@ -111,7 +125,8 @@ class Restorer:
         """The states of `partition` and the positions to read its inputs from.
 
         Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap, ClusterError
-        when nothing was ever committed for a partition that has a journal.
+        when the journal or the committed offsets are gone while the other is there, TaskCorrupted when the store fails
+        again after it was wiped.
         """
         with self._one_each[partition]:
             try:
@@ -119,8 +134,7 @@ class Restorer:
             except Empty:
                 reader = self._make_reader()
             try:
-                positions = self._positions(reader, partition, stop)
-                return self._restore(reader, partition, positions, stop)
+                return self._restore(self._job(reader, partition, stop))
             finally:
                 self._idle_readers.put(reader)
 
@@ -139,42 +153,57 @@ class Restorer:
         begins = [kafka.begin_offsets(self._admin, name, [partition])[partition] for name in names]
         return _Positions(begins[0], begins[1], was_committed=False)
 
-    def _restore(self, reader: Consumer, partition: int, positions: _Positions, stop: Flag) -> Restored:
-        journal = self._journal(partition)
-        began_s = time.monotonic()
-        path = self._settings.data_dir / f"partition-{partition}"
-        store, mark = self._open(path, journal)
+    def _job(self, reader: Consumer, partition: int, stop: Flag) -> _Job:
+        positions = self._positions(reader, partition, stop)
+        # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
+        snapshots = self._log(self._settings.topics.snapshots.name, partition)
+        journal = self._log(self._settings.topics.journal.name, partition)
+        return _Job(partition, reader, stop, positions, snapshots, journal)
+
+    def _log(self, name: str, partition: int) -> _Log:
+        return _Log(
+            topic_id=kafka.topic_ids(self._admin, [name])[name],
+            begin=kafka.begin_offsets(self._admin, name, [partition])[partition],
+            end=kafka.end_offsets(self._admin, name, [partition])[partition],
+        )
+
+    def _restore(self, job: _Job) -> Restored:
+        path = self._settings.data_dir / f"partition-{job.partition}"
         try:
-            if mark is None:
-                kind = "cold"
-                progress, start = self._from_snapshots(reader, partition, journal, store, positions, stop)
-            else:
-                kind = "warm"
-                state = self._state(store)
-                progress = _Progress(store, state, mark.snapshot_floor, journal.topic_id)
-                start = min(mark.journal_offset, mark.snapshot_floor)
-            read = self._fold_journal(reader, partition, start, journal, progress, stop)
-            _require_offsets(partition, positions, progress)
-            require_wanted(partition, stop)  # else the store is closed at once
-        except BaseException:
-            store.close()
-            raise
+            return self._from(path, job)
+        except TaskCorrupted as corrupted:
+            log.warning("%s; wiped, to be restored from the journal", corrupted)
+            if isinstance(corrupted, _SnapshotsMadeAnew):
+                job = replace(job, snapshots=replace(job.snapshots, end=job.snapshots.begin))
+        wipe(path)  # not before the traceback, which may hold something of the open store, is gone
+        return self._from(path, job)
+
+    def _from(self, path: Path, job: _Job) -> Restored:
+        began_s = time.monotonic()
+        with _opened(path) as store:
+            mark = store.mark()
+            kind = "cold" if mark is None else "warm"
+            progress, start = self._from_snapshots(job, store) if mark is None else self._from_store(job, store, mark)
+            read = self._fold_journal(job, progress, start)
+            _require_offsets(job, progress)
+            require_wanted(job.partition, job.stop)  # else the store is closed at once
         log.info(
             "partition %d: %s restore of %d accounts, %d events of the journal, in %.1f s",
-            partition, kind, len(progress.state.accounts), read, time.monotonic() - began_s,
+            job.partition, kind, len(progress.state.accounts), read, time.monotonic() - began_s,
         )  # fmt: skip
-        return self._restored(partition, journal, progress, positions)
+        return self._restored(job, progress)
 
-    def _restored(self, partition: int, journal: _Log, progress: _Progress, positions: _Positions) -> Restored:
-        settings, state = self._settings, progress.state
+    def _restored(self, job: _Job, progress: _Progress) -> Restored:
+        settings, state, positions = self._settings, progress.state, job.positions
+        next_, partitions = positions.interactions, settings.partitions
         state.begin_batch()
         pending = {key: (state.accounts[key], since) for key, since in progress.pending.items()}
         return Restored(
-            meter=Meter(partition, settings.partitions, state, settings.topics, settings.rules, positions.interactions),
+            meter=Meter(job.partition, partitions, state, settings.topics, settings.rules, next_),
             store=progress.store,
-            snapshots=SnapshotSchedule(settings.snapshot_interval_s, pending),
-            journal_offset=journal.end,
-            journal_topic_id=journal.topic_id,
+            snapshots=SnapshotSchedule(settings.snapshot_interval_s, pending, job.snapshots.topic_id),
+            journal_offset=job.journal.end,
+            journal_topic_id=job.journal.topic_id,
             interactions_from=positions.interactions,
             commands_from=positions.commands,
         )
@@ -182,95 +211,79 @@ class Restorer:
     def _state(self, store: Store) -> PartitionState:
         return PartitionState(store, self._settings.rules, self._settings.cache_windows)
 
-    def _journal(self, partition: int) -> _Log:
-        name = self._settings.topics.journal.name
-        return _Log(
-            topic_id=kafka.topic_ids(self._admin, [name])[name],
-            begin=kafka.begin_offsets(self._admin, name, [partition])[partition],
-            end=kafka.end_offsets(self._admin, name, [partition])[partition],
-        )
-
     # --- Step 2: the local store ---
 
-    def _open(self, path: Path, journal: _Log) -> tuple[RocksDbStore, StoreMark | None]:
-        """The store and its mark; an empty store without a mark when what was there cannot be trusted."""
-        try:
-            store = RocksDbStore(path)
-        except TaskCorrupted as corrupted:
-            log.warning("%s: wiped, to be restored from the journal", corrupted)
-            wipe(path)
-            return RocksDbStore(path), None
-        mark = store.mark()
-        distrust = None if mark is None else self._distrust(mark, journal)
-        if mark is not None and distrust is None:
-            return store, mark
-        store.close()
-        if distrust is not None:
-            log.warning("%s: %s; wiped, to be restored from the journal", path, distrust)
-        wipe(path)
-        return RocksDbStore(path), None
+    def _from_store(self, job: _Job, store: Store, mark: StoreMark) -> tuple[_Progress, int]:
+        """The accounts of the store, and the journal offset from which it or a snapshot lacks something.
 
-    def _distrust(self, mark: StoreMark, journal: _Log) -> str | None:
-        """Why a store must not be built upon."""
+        Raises TaskCorrupted where the store must not be built upon, ClusterError where its journal is gone.
+        """
+        _require_journal_of(job, store)
+        self._require_trust(job, mark)
+        progress = _Progress(store, self._state(store), mark.snapshot_floor, mark.postponed)
+        return progress, min(mark.journal_offset, mark.snapshot_floor)
+
+    def _require_trust(self, job: _Job, mark: StoreMark) -> None:
+        place, journal = f"the store of partition {job.partition}", job.journal
         if mark.topic_id != journal.topic_id:
-            return "the journal topic was made anew"
+            raise TaskCorrupted(f"{place}: the journal topic was made anew")
+        if mark.snapshots_topic_id != job.snapshots.topic_id:
+            raise _SnapshotsMadeAnew(f"{place}: the snapshots topic was made anew")
         if not journal.begin <= mark.journal_offset <= journal.end:
-            return f"its journal offset {mark.journal_offset} is outside {journal.begin} to {journal.end}"
+            outside = f"is outside {journal.begin} to {journal.end}"
+            raise TaskCorrupted(f"{place}: its journal offset {mark.journal_offset} {outside}")
         if time.time() * 1000 - mark.written_at > self._settings.store_max_age_ms:
-            return "it is too old"
-        return None
+            raise TaskCorrupted(f"{place}: it is too old")
 
     # --- Step 3: snapshots ---
 
-    def _from_snapshots(
-        self, reader: Consumer, partition: int, journal: _Log, store: Store, positions: _Positions, stop: Flag
-    ) -> tuple[_Progress, int]:
-        """The accounts of the snapshots, and the journal offset from which something is missing."""
-        name = self._settings.topics.snapshots.name
-        begin = kafka.begin_offsets(self._admin, name, [partition])[partition]
-        end = kafka.end_offsets(self._admin, name, [partition])[partition]
-        state, floor = self._state(store), journal.begin
-        for chunk in committed_records(reader, name, partition, begin, end, stop):
-            for message in chunk:
+    def _from_snapshots(self, job: _Job, store: Store) -> tuple[_Progress, int]:
+        """The accounts of the snapshots, and the journal offset from which something is missing.
+
+        Raises ClusterError where they tell of more than the journal holds.
+        """
+        state, floor = self._state(store), job.journal.begin
+        name, ends = self._settings.topics.snapshots.name, (job.snapshots.begin, job.snapshots.end)
+        with closing(committed_records(job.reader, name, job.partition, *ends, job.stop)) as chunks:
+            for message in chain.from_iterable(chunks):
                 account, journal_offset = _snapshot(message)
                 state.put_account(account)
                 floor = max(floor, journal_offset)
-        progress = _Progress(store, state, floor, journal.topic_id)
+        _require_journal_below(job, state, floor)
+        progress = _Progress(store, state, floor, postponed={})
         progress.snapshot_versions = {key: account.version for key, account in state.accounts.items()}
-        start = floor
-        if state.accounts:
-            start = min(floor, self._windows_from(reader, partition, positions.interactions, stop))
-        self._write(progress, dict(state.accounts), start)
+        start = min(floor, self._windows_from(job)) if state.accounts else floor
+        self._write(job, progress, dict(state.accounts), start)
         return progress, start
 
-    def _windows_from(self, reader: Consumer, partition: int, next_interaction: int, stop: Flag) -> int:
+    def _windows_from(self, job: _Job) -> int:
         """The offset of the first event whose window or handoff may still matter.
 
         What matters depends on the next interaction to be taken, not on the clock: a worker that was down for a week
         begins with interactions of last week.
         """
         topics, now = self._settings.topics, int(time.time() * 1000)
-        next_at = first_timestamp(reader, topics.interactions.name, partition, next_interaction, stop)
+        inputs, next_ = topics.interactions.name, job.positions.interactions
+        next_at = first_timestamp(job.reader, inputs, job.partition, next_, job.stop)
         since = min(now, now if next_at is None else next_at) - memory_ms(self._settings.rules) - _CLOCK_MARGIN_MS
-        return kafka.offsets_at(self._admin, topics.journal.name, [partition], since)[partition]
+        return kafka.offsets_at(self._admin, topics.journal.name, [job.partition], since)[job.partition]
 
     # --- Steps 4 and 5: the journal ---
 
-    def _fold_journal(
-        self, reader: Consumer, partition: int, start: int, journal: _Log, progress: _Progress, stop: Flag
-    ) -> int:
+    def _fold_journal(self, job: _Job, progress: _Progress, start: int) -> int:
         """Folds the journal from `start` into the states; how many events that were."""
-        read, said_s = 0, time.monotonic()
-        name = self._settings.topics.journal.name
-        for chunk in committed_records(reader, name, partition, max(start, journal.begin), journal.end, stop):
-            self._fold_chunk(progress, chunk)
-            read += len(chunk)
-            if time.monotonic() - said_s > _PROGRESS_S:
-                said_s = time.monotonic()
-                log.info("partition %d: restoring, journal offset %d of %d", partition, chunk[-1].offset(), journal.end)
+        read, said_s, end = 0, time.monotonic(), job.journal.end
+        name, begin = self._settings.topics.journal.name, max(start, job.journal.begin)
+        with closing(committed_records(job.reader, name, job.partition, begin, end, job.stop)) as chunks:
+            for chunk in chunks:
+                self._fold_chunk(job, progress, chunk)
+                read += len(chunk)
+                if time.monotonic() - said_s > _PROGRESS_S:
+                    said_s, offset = time.monotonic(), chunk[-1].offset()
+                    log.info("partition %d: restoring, journal offset %d of %d", job.partition, offset, end)
         return read
 
-    def _fold_chunk(self, progress: _Progress, chunk: list[Message]) -> None:
+    def _fold_chunk(self, job: _Job, progress: _Progress, chunk: list[Message]) -> None:
         state = progress.state
         state.begin_batch()
         events = [(message, _event(message)) for message in chunk]
@@ -280,7 +293,7 @@ class Restorer:
         state.chats.prefetch({(e.account_id, e.conversation_id) for _, e in events if isinstance(e, ev.ChatHandedOff)})
         for message, event in events:
             self._fold(progress, event, message.offset() or 0)
-        self._write(progress, state.changes.accounts, (chunk[-1].offset() or 0) + 1)
+        self._write(job, progress, state.changes.accounts, (chunk[-1].offset() or 0) + 1)
 
     def _fold(self, progress: _Progress, event: Event, offset: int) -> None:
         key = event.account_id.encode()
@@ -295,28 +308,80 @@ class Restorer:
         except ValueError as gap:
             raise InvariantViolated(f"the journal has a gap at offset {offset}: {gap}") from gap
 
-    def _write(self, progress: _Progress, accounts: dict[bytes, Account], journal_offset: int) -> None:
+    def _write(self, job: _Job, progress: _Progress, accounts: dict[bytes, Account], journal_offset: int) -> None:
         changes = progress.state.changes
         progress.store.write(
             StoreUpdate(
                 accounts={account.account_id: encode_account(account) for account in accounts.values()},
                 windows=changes.windows,
                 chats=changes.chats,
-                mark=StoreMark(journal_offset, progress.floor, progress.topic_id, int(time.time() * 1000)),
+                mark=StoreMark(
+                    journal_offset=journal_offset,
+                    snapshot_floor=progress.floor,
+                    topic_id=job.journal.topic_id,
+                    written_at=int(time.time() * 1000),
+                    snapshots_topic_id=job.snapshots.topic_id,
+                    postponed=progress.postponed,
+                ),
             )
         )
 
 
-def _require_offsets(partition: int, positions: _Positions, progress: _Progress) -> None:
+class _SnapshotsMadeAnew(TaskCorrupted):
+    """The snapshots topic is another than the store knew.
+
+    Recovery: as for any, but without the snapshots of the new topic. A worker that did not know may have written them,
+    with offsets that speak for accounts whose snapshots are gone.
+    """
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    """The store, which is closed again only if the restore fails."""
+    store = RocksDbStore(path)
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
+
+
+def _require_offsets(job: _Job, progress: _Progress) -> None:
     """Raises ClusterError where a journal tells of accounts, but nothing of how far the inputs were taken.
 
     Judged by what was read: a journal may hold nothing but the first transaction of a worker that died in it.
     """
-    if progress.state.accounts and not positions.was_committed:
+    if progress.state.accounts and not job.positions.was_committed:
         raise ClusterError(
-            f"partition {partition} has a journal, but its inputs have no committed offsets: reading them from the "
+            f"partition {job.partition} has a journal, but its inputs have no committed offsets: reading them from the "
             "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
             "offsets.retention.minutes"
+        )
+
+
+def _require_journal_of(job: _Job, store: Store) -> None:
+    """Raises ClusterError where the journal that a store's accounts come from is gone, and with it what was charged.
+
+    The store is kept, for the next start to find. Without committed offsets all is new but the data directory, and the
+    store is wiped.
+    """
+    if job.journal.end == 0 and job.positions.was_committed and any(True for _ in store.accounts()):
+        raise ClusterError(
+            f"partition {job.partition} has a local store with accounts and committed offsets, but an empty journal: "
+            "going on would forget all that was bought and charged; bring the journal topic back with its records, or "
+            "begin anew with another BOTMETER_TOPIC_PREFIX and BOTMETER_GROUP"
+        )
+
+
+def _require_journal_below(job: _Job, state: PartitionState, floor: int) -> None:
+    """Raises ClusterError where snapshots tell of more than the journal holds; each version took an offset of it."""
+    told = max(floor, sum(account.version for account in state.accounts.values()))
+    if told > job.journal.end:
+        raise ClusterError(
+            f"the journal of partition {job.partition} ends at offset {job.journal.end}, but its snapshots tell of "
+            f"events up to {told} at least: the topic was made anew or has lost records, and going on would give used "
+            "sessions again; bring the journal topic back with its records, or begin anew with another "
+            "BOTMETER_TOPIC_PREFIX and BOTMETER_GROUP"
         )
 
 

@@ -6,7 +6,7 @@ One protocol, two implementations: RocksDB for the worker (`store_rocksdb.py`), 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from botmeter.domain.account import Account
@@ -24,13 +24,18 @@ NEVER: Final = -(1 << 62)
 class StoreMark:
     """What the store reflects: all of the journal before `journal_offset`, as of `written_at` (UTC ms).
 
-    No account's snapshot lacks an event before `snapshot_floor` (`snapshots.py`).
+    No account's snapshot lacks an event before `snapshot_floor` (`snapshots.py`), but of those `postponed`.
     """
 
     journal_offset: int
     snapshot_floor: int
+    #: Kafka's ids of the journal and of the snapshots topic: one made anew under the same name has another.
     topic_id: str
     written_at: int
+    snapshots_topic_id: str = ""
+    #: The accounts too large for a snapshot, by their id, and the offset of the first event that theirs lacks. They are
+    #: apart from the floor, so that a warm restore need not read the journal from when they outgrew it.
+    postponed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class StoreUpdate:
 
 
 class Store(Protocol):
-    """The states of one partition. Used by one thread at a time; every call may block on the disk."""
+    """The states of one partition; every call may block on the disk. Used by one thread at a time, but for `close`."""
 
     def mark(self) -> StoreMark | None:
         """What the store reflects, None when it is empty."""
@@ -59,7 +64,11 @@ class Store(Protocol):
         """When each chat was handed off last, UTC ms, in order; NEVER where it was not."""
 
     def write(self, update: StoreUpdate) -> None:
-        """Writes all of the update or nothing. Called after its transaction is committed, never before."""
+        """Writes all of the update or nothing. Called after its transaction is committed, never before.
+
+        Skipped, as is a sweep, once another thread has closed the store: the partition was given up while the commit
+        was under way, and whoever restores it finds in the journal what the store lacks.
+        """
 
     def sweep(self, before: int, limit: int) -> int:
         """Looks at up to `limit` windows and as many chats, drops those before `before` (UTC ms); how many."""

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
+from threading import Lock
 from typing import Any, Final
 
 import msgspec
-from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DbClosedError,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+)
 
 from botmeter.contracts.encoding import decode_account
 from botmeter.domain.account import Account
@@ -21,80 +32,139 @@ _TIME: Final = Struct(">q")
 _MARK: Final = b"mark"
 #: Column families; the default one holds the mark.
 _ACCOUNTS, _WINDOWS, _CHATS = "accounts", "windows", "chats"
-#: Raised with every change of the layout on disk; another layout is wiped and restored.
-_LAYOUT: Final = b"1"
+#: Raised with every change of the layout on disk or of what a mark means; another layout is wiped and restored.
+_LAYOUT: Final = b"2"
+#: The file that keeps a store that failed from being opened again.
+_CONDEMNED: Final = "condemned"
 
 
-def _options() -> Options:
+#: What all stores of a worker may take of memory, however many partitions it owns: 128 MiB for blocks read from the
+#: disk, and 128 MiB for what is not in files yet. Indexes and filters come on top, some 2 MB per million windows.
+_BLOCKS: Final = Cache(128 << 20)
+_UNWRITTEN: Final = WriteBufferManager(128 << 20, False)  # noqa: FBT003 - as below; writes are not held up for it
+#: When a family is written to a file, if that memory has not run out before; another buffer is filled meanwhile.
+#: Windows are many and each is new: larger files are merged less often. In the other families the same keys are
+#: written again and again, and a larger buffer only keeps more of their old values.
+_WINDOWS_BUFFER_BYTES: Final = 32 << 20
+_OTHER_BUFFER_BYTES: Final = 4 << 20
+
+
+def _options(buffer_bytes: int) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)  # noqa: FBT003 - the binding takes positions only
     options.create_missing_column_families(True)  # noqa: FBT003
-    options.set_write_buffer_size(32 << 20)
+    options.set_write_buffer_size(buffer_bytes)
+    options.set_write_buffer_manager(_UNWRITTEN)
     # New end-users are looked up and not found; a bloom filter answers that without the disk.
     table = BlockBasedOptions()
     table.set_bloom_filter(10, False)  # noqa: FBT003
-    table.set_block_cache(Cache(64 << 20))
+    table.set_block_cache(_BLOCKS)
     options.set_block_based_table_factory(table)
     return options
 
 
 class RocksDbStore:
-    """One RocksDB of one partition. Opening it takes its lock: another process holding it is `TaskCorrupted`."""
+    """One RocksDB of one partition. Opening it takes its lock.
+
+    Whatever RocksDB cannot do raises TaskCorrupted: open files that are broken or that another process has open, read a
+    block whose checksum is wrong, write to a full disk. A store that failed once it was open is condemned: it cannot be
+    opened again before it is wiped, or a worker would meet the same broken block after every start.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Raises TaskCorrupted also for a condemned store and for one of another layout."""
         path.mkdir(parents=True, exist_ok=True)
         self._path = path
-        families = {name: _options() for name in (_ACCOUNTS, _WINDOWS, _CHATS)}
+        if (path / _CONDEMNED).exists():
+            raise TaskCorrupted(f"cannot open the store at {path}: it failed before")
+        families = {name: _options(_OTHER_BUFFER_BYTES) for name in (_ACCOUNTS, _CHATS)}
+        families[_WINDOWS] = _options(_WINDOWS_BUFFER_BYTES)
         try:
-            self._db = Rdict(str(path), _options(), families, AccessType.read_write())
+            self._db = Rdict(str(path), _options(_OTHER_BUFFER_BYTES), families, AccessType.read_write())
         except Exception as error:  # rocksdict raises its own and plain exceptions alike
             raise TaskCorrupted(f"cannot open the store at {path}: {error}") from error
         self._families = {name: self._db.get_column_family(name) for name in families}
         self._handles = {name: self._db.get_column_family_handle(name) for name in families}
         self._swept_to: dict[str, Any] = {}
+        # A task is closed by the thread that polls, while the commit thread may be about to write.
+        self._lock = Lock()
+        self._is_closed = False
+        try:
+            self._require_layout()
+        except TaskCorrupted:
+            self.close()
+            raise
+
+    def _require_layout(self) -> None:
+        with self._condemning():
+            layout = self._db.get(b"layout")
+        if layout not in (None, _LAYOUT):
+            raise TaskCorrupted(f"cannot open the store at {self._path}: another version of botmeter has written it")
 
     def mark(self) -> StoreMark | None:
-        """What the store reflects, None when it is empty or of another layout."""
-        value = self._db.get(_MARK)
-        if value is None or self._db.get(b"layout") != _LAYOUT:
-            return None
-        return msgspec.json.decode(value, type=StoreMark)
+        """What the store reflects, None when it is empty."""
+        with self._condemning():
+            value = self._db.get(_MARK)
+            return None if value is None else msgspec.json.decode(value, type=StoreMark)
 
     def accounts(self) -> Iterator[Account]:
         """All accounts."""
-        return (decode_account(value) for value in self._families[_ACCOUNTS].values())
+        with self._condemning():
+            for _, value in self._entries(_ACCOUNTS):
+                yield decode_account(value)
 
     def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
         """The known session starts of each key, in order."""
-        found: list[bytes | None] = self._families[_WINDOWS].get([_window_key(key) for key in keys]) or []
-        return [() if value is None else _unpack_times(value) for value in found]
+        return [() if value is None else _unpack_times(value) for value in self._get(_WINDOWS, map(_window_key, keys))]
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
         """When each chat was handed off, in order."""
-        found: list[bytes | None] = self._families[_CHATS].get([_chat_key(key) for key in keys]) or []
-        return [NEVER if value is None else _TIME.unpack(value)[0] for value in found]
+        return [NEVER if value is None else _TIME.unpack(value)[0] for value in self._get(_CHATS, map(_chat_key, keys))]
+
+    def _get(self, family: str, keys: Iterator[bytes]) -> Sequence[bytes | None]:
+        with self._condemning():
+            found: Sequence[bytes | None] = self._families[family].get([*keys]) or []
+        return found
+
+    def _entries(self, family: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values from `start` on. The shorter ways to iterate end at a broken block as if it were the end."""
+        entries = self._families[family].iter()
+        try:
+            entries.seek(start)
+            while entries.valid():
+                yield entries.key(), entries.value()
+                entries.next()
+            entries.status()
+        finally:
+            del entries  # it holds the files and their lock, and a traceback would hold it
 
     def write(self, update: StoreUpdate) -> None:
         """Writes all of the update in one atomic batch."""
-        batch = WriteBatch(raw_mode=True)
-        accounts, windows, chats = self._handles[_ACCOUNTS], self._handles[_WINDOWS], self._handles[_CHATS]
-        for account_id, value in update.accounts.items():
-            batch.put(account_id.encode(), value, accounts)
-        for window, starts in update.windows.items():
-            batch.put(_window_key(window), b"".join(map(_TIME.pack, starts)), windows)
-        for chat, handed_off_at in update.chats.items():
-            batch.put(_chat_key(chat), _TIME.pack(handed_off_at), chats)
-        batch.put(_MARK, msgspec.json.encode(update.mark))
-        batch.put(b"layout", _LAYOUT)
-        self._db.write(batch)
+        with self._lock, self._condemning():
+            if self._is_closed:
+                return
+            batch = WriteBatch(raw_mode=True)
+            accounts, windows, chats = self._handles[_ACCOUNTS], self._handles[_WINDOWS], self._handles[_CHATS]
+            for account_id, value in update.accounts.items():
+                batch.put(account_id.encode(), value, accounts)
+            for window, starts in update.windows.items():
+                batch.put(_window_key(window), b"".join(map(_TIME.pack, starts)), windows)
+            for chat, handed_off_at in update.chats.items():
+                batch.put(_chat_key(chat), _TIME.pack(handed_off_at), chats)
+            batch.put(_MARK, msgspec.json.encode(update.mark))
+            batch.put(b"layout", _LAYOUT)
+            self._db.write(batch)
 
     def sweep(self, before: int, limit: int) -> int:
         """Looks at up to `limit` windows and chats, on from where the last call stopped; drops those past use."""
-        return sum(self._sweep_family(family, before, limit) for family in (_WINDOWS, _CHATS))
+        with self._lock, self._condemning():
+            if self._is_closed:
+                return 0
+            return sum(self._sweep_family(family, before, limit) for family in (_WINDOWS, _CHATS))
 
     def _sweep_family(self, family: str, before: int, limit: int) -> int:
         batch, swept = WriteBatch(raw_mode=True), 0
-        entries = self._families[family].items(from_key=self._swept_to.pop(family, None))
+        entries = self._entries(family, self._swept_to.pop(family, b""))
         for seen, (key, value) in enumerate(entries):
             if seen == limit:
                 self._swept_to[family] = key
@@ -107,10 +177,26 @@ class RocksDbStore:
         return swept
 
     def close(self) -> None:
-        """Releases the files and their lock."""
-        self._handles = {}
-        for family in (*self._families.values(), self._db):
-            family.close()
+        """Releases the files and their lock, once a write under way is through."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._handles = {}
+            for family in (*self._families.values(), self._db):
+                family.close()
+
+    @contextmanager
+    def _condemning(self) -> Iterator[None]:
+        """Turns what RocksDB raises into TaskCorrupted."""
+        try:
+            yield
+        except DbClosedError:  # a bug, and no fault of the files
+            raise
+        except Exception as error:  # as above; and ValueError of what cannot be decoded
+            with suppress(OSError):  # such as a full disk
+                (self._path / _CONDEMNED).touch()
+            raise TaskCorrupted(f"the store at {self._path} failed: {error}") from error
 
 
 def wipe(path: Path) -> None:

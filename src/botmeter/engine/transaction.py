@@ -279,11 +279,14 @@ def _with_snapshots(part: Part, now_s: float) -> _Work:
 def _write_store(part: Part, encoded: Mapping[bytes, bytes]) -> None:
     states, changes = part.states, part.decided.changes
     accounts = {account.account_id: encoded[key] for key, account in changes.accounts.items()}
+    postponed = states.snapshots.postponed()
     mark = StoreMark(
         journal_offset=states.journal_offset,
-        snapshot_floor=states.snapshots.floor(states.journal_offset),
+        snapshot_floor=states.snapshots.floor(states.journal_offset, but=postponed),
         topic_id=states.journal_topic_id,
         written_at=int(time.time() * 1000),
+        snapshots_topic_id=states.snapshots.topic_id,
+        postponed={key.decode(): since for key, since in postponed.items()},
     )
     states.store.write(StoreUpdate(accounts, changes.windows, changes.chats, mark))
     states.store.sweep(part.forget_before, _SWEEP_WINDOWS)
