@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from botmeter.embedded import EmbeddedKafka, EmbeddedKafkaUnavailable
 from botmeter.embedded.distribution import KAFKA_VERSION
@@ -27,9 +28,29 @@ zoneinfo.reset_tzpath(to=())
 # Programs under test must meet SIGINT as at a terminal, also where whoever started the tests ignores it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No example is judged by how long it took, and none is drawn too slowly: the machine is shared. The same examples on
+# every run where CI is set; new ones on every run elsewhere.
+settings.register_profile(
+    "botmeter",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+)
+settings.load_profile("botmeter")
+
 CONTAINER_CLUSTER_ID = "botmeter-tests-in-a-co"
+#: An end to hanging, not a measure: the first download of Apache Kafka counts towards the first test that asks for it.
+KAFKA_TEST_TIMEOUT_S = 900
 
 _prefix_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on a real Kafka are given the time that brokers, workers and downloads may take on a busy machine."""
+    for item in items:
+        if item.get_closest_marker("kafka"):
+            item.add_marker(pytest.mark.timeout(KAFKA_TEST_TIMEOUT_S))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Where the README's Kafka is.
 WRITTEN_SERVERS = "localhost:9092"
+#: An end to hanging, not a measure.
+PATIENCE_S = 240
 BOTMETER = Path(sys.executable).with_name("botmeter")
 
 
@@ -43,7 +45,7 @@ def run_python(script: str, environment: dict[str, str]) -> str:
     there = script.replace(WRITTEN_SERVERS, environment["BOTMETER_BOOTSTRAP_SERVERS"])
     assert there != script
     command = [sys.executable, "-c", there]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
 
 
 @contextmanager
@@ -55,9 +57,10 @@ def running_worker(environment: dict[str, str], log: Path) -> Iterator[None]:
     ):
         try:
             yield
-        finally:
             worker.send_signal(signal.SIGTERM)
-            exit_code = worker.wait(timeout=30)
+            exit_code = worker.wait(timeout=PATIENCE_S)
+        finally:
+            worker.kill()
     assert exit_code == 0, log.read_text(encoding="utf-8")
 
 
@@ -67,7 +70,7 @@ def test_what_is_published_as_written_leads_to_the_alert_as_written(
 ) -> None:
     publish, read = blocks("python")
     [expected] = re.findall(r"^prints\n\n```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    subprocess.run([BOTMETER, "topics", "create"], env=environment, timeout=90, check=True)
+    subprocess.run([BOTMETER, "topics", "create"], env=environment, timeout=PATIENCE_S, check=True)
 
     with running_worker(environment, tmp_path / "worker.log"):
         run_python(publish, environment)

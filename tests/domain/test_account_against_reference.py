@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -161,9 +159,7 @@ def _summary(one: object) -> tuple[str, object]:
 
 TestAccountAgainstReference = AccountAgainstReference.TestCase
 TestAccountAgainstReference.settings = settings(
-    deadline=None,
     max_examples=400,
     stateful_step_count=50,
-    derandomize=bool(os.environ.get("CI")),
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),  # explaining a failure takes a minute more
 )

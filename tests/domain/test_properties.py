@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,9 +23,7 @@ from . import ledger as tale
 from .ledger import MARCH, NOON, SMALL, Ledger
 from .moves import Ask, Move, Say, live, lives, prompt_says
 
-#: The same examples on every run where CI is set; new ones on every run elsewhere.
-settings.register_profile("domain", deadline=None, max_examples=300, derandomize=bool(os.environ.get("CI")))
-property_ = settings(settings.get_profile("domain"))
+property_ = settings(max_examples=300)
 
 #: So many sessions and so wide a limit that only the order of arrival is judged.
 PLENTY: Final = Rules(prices=PriceBook(complimentary_sessions=10_000), late_limit_ms=30 * DAY_MS)

@@ -15,6 +15,8 @@ from botmeter.embedded import EmbeddedKafkaUnavailable
 from botmeter.embedded.distribution import KAFKA_VERSION, default_cache, java_executable, kafka_jars
 
 HOME_OF_THE_JARS = f"apache-kafka-{KAFKA_VERSION}"
+#: An end to hanging, not a measure.
+PATIENCE_S = 120
 
 
 def silent(_line: str) -> None:
@@ -42,13 +44,13 @@ def test_without_a_network_the_message_says_so_and_nothing_half_done_is_left(
     left_by_a_killed_download.mkdir()
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
-        nobody = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
-    for name in ("HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(name, nobody)
+    with socket.socket() as held:  # nobody listens on the port, and nobody else can have it
+        held.bind(("127.0.0.1", 0))
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{held.getsockname()[1]}")
 
-    with pytest.raises(EmbeddedKafkaUnavailable, match=r"could not be downloaded.*needs the network"):
-        kafka_jars(tmp_path, silent)
+        with pytest.raises(EmbeddedKafkaUnavailable, match=r"could not be downloaded.*needs the network"):
+            kafka_jars(tmp_path, silent)
 
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
@@ -69,13 +71,13 @@ def test_a_second_process_waits_for_the_download_of_the_first(tmp_path: Path) ->
     ):
         fcntl.flock(lock_of_the_first, fcntl.LOCK_EX)
         jars = second.submit(kafka_jars, tmp_path, said.put)
-        assert said.get(timeout=30).startswith("waiting for another process")
+        assert said.get(timeout=PATIENCE_S).startswith("waiting for another process")
         (tmp_path / HOME_OF_THE_JARS).mkdir()
         (tmp_path / HOME_OF_THE_JARS / "kafka.jar").touch()
 
         fcntl.flock(lock_of_the_first, fcntl.LOCK_UN)
 
-        assert jars.result(timeout=30) == [tmp_path / HOME_OF_THE_JARS / "kafka.jar"]
+        assert jars.result(timeout=PATIENCE_S) == [tmp_path / HOME_OF_THE_JARS / "kafka.jar"]
 
 
 def test_the_cache_follows_the_custom_of_the_desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

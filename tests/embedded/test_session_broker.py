@@ -9,17 +9,20 @@ from confluent_kafka.cimpl import NewTopic
 
 pytestmark = pytest.mark.kafka
 
+#: An end to hanging, not a measure.
+PATIENCE_S = 120
+
 prefixes_of_other_tests: list[str] = []
 
 
 def create_topic(bootstrap_servers: str, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(timeout=30)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(timeout=PATIENCE_S)
 
 
 def first_record(consumer: Consumer, topic: str) -> Message:
     consumer.subscribe([topic])
-    record = consumer.poll(timeout=30)
+    record = consumer.poll(timeout=PATIENCE_S)
     consumer.close()
     assert record is not None
     assert record.error() is None
@@ -32,15 +35,15 @@ def test_a_reader_of_committed_records_sees_the_committed_transaction_only(
     topic = f"{topic_prefix}records"
     create_topic(bootstrap_servers, topic)
     producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": topic_prefix})
-    producer.init_transactions(30)
+    producer.init_transactions(PATIENCE_S)
 
     producer.begin_transaction()
     producer.produce(topic, b"aborted")
-    producer.flush(30)
-    producer.abort_transaction(30)
+    producer.flush(PATIENCE_S)
+    producer.abort_transaction(PATIENCE_S)
     producer.begin_transaction()
     producer.produce(topic, b"committed")
-    producer.commit_transaction(30)
+    producer.commit_transaction(PATIENCE_S)
 
     consumer = Consumer(
         {
@@ -59,7 +62,7 @@ def test_both_group_protocols_work(bootstrap_servers: str, topic_prefix: str, gr
     create_topic(bootstrap_servers, topic)
     producer = Producer({"bootstrap.servers": bootstrap_servers})
     producer.produce(topic, b"for the group")
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
     consumer = Consumer(
         {
@@ -80,7 +83,7 @@ def test_a_record_of_ten_megabytes_goes_through(bootstrap_servers: str, topic_pr
     producer = Producer({"bootstrap.servers": bootstrap_servers, "message.max.bytes": 11_000_000})
 
     producer.produce(topic, ten_megabytes, on_delivery=lambda error, _: failures.append(error))
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
     assert failures == [None]
 
@@ -92,7 +95,7 @@ def test_a_topic_that_nobody_created_is_an_error(bootstrap_servers: str, topic_p
     consumer.subscribe([f"{topic_prefix}nowhere"])
 
     with pytest.raises(KafkaException) as raised:
-        raise_error_of(consumer.poll(timeout=30))
+        raise_error_of(consumer.poll(timeout=PATIENCE_S))
     consumer.close()
 
     assert raised.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART

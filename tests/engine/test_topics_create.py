@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,9 +64,14 @@ def botmeter(bootstrap_servers: str, prefix: str, **variables: str) -> subproces
         env=inherited | settings | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
+
+
+def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What it said on its standard error, but that a busy broker was waited for."""
+    return [line for line in done.stderr.splitlines() if "cannot reach Kafka" not in line]
 
 
 def test_missing_topics_are_created_and_well_afterwards(admin: AdminClient, topics: Topics) -> None:
@@ -167,7 +173,7 @@ def test_the_command_creates_and_then_finds_everything_well(bootstrap_servers: s
     first = botmeter(bootstrap_servers, topic_prefix)
     second = botmeter(bootstrap_servers, topic_prefix)
 
-    assert [(done.returncode, done.stderr) for done in (first, second)] == [(0, ""), (0, "")]
+    assert [(done.returncode, complaints(done)) for done in (first, second)] == [(0, []), (0, [])]
     assert [line.split()[1] for line in first.stdout.splitlines()] == ["created"] * 9
     assert [line.split()[1] for line in second.stdout.splitlines()] == ["ok"] * 9
 
@@ -193,5 +199,6 @@ def test_the_command_without_a_broker_exits_3(topic_prefix: str) -> None:
     done = botmeter("localhost:1", topic_prefix, BOTMETER_BROKER_TIMEOUT_S="0")
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("botmeter: cannot reach Kafka at localhost:1, tried for 0 s (")
-    assert len(done.stderr.splitlines()) == 1
+    [line] = done.stderr.splitlines()
+    # In brackets the reason, if the client knew one by then.
+    assert re.match(r"botmeter: cannot reach Kafka at localhost:1, tried for 0 s( \(.+\))?; see BOTMETER_BOOT", line)

@@ -19,6 +19,8 @@ from botmeter.engine.topic_setup import create_topics
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
+#: An end to hanging, not a measure.
+PATIENCE_S = 300
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def values(topic: str, bootstrap_servers: str) -> list[bytes | None]:
     consumer.assign([TopicPartition(topic, number, 0) for number in ends])
     found: list[bytes | None] = []
     while len(found) < sum(ends.values()):
-        record = consumer.poll(30)
+        record = consumer.poll(PATIENCE_S)
         assert record is not None, "the broker gives no more records"
         if record.error() is None:
             found.append(record.value())
@@ -75,7 +77,7 @@ def test_the_records_counted_are_the_records_there(topics: Topics, bootstrap_ser
         env=environment(topics, bootstrap_servers, topic_prefix),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -100,7 +102,7 @@ def test_ctrl_c_ends_it_with_a_summary(topics: Topics, bootstrap_servers: str, t
         assert running.stderr is not None
         assert any("sent" in line for line in running.stderr)  # traffic flows
         running.send_signal(signal.SIGINT)
-        stdout, _ = running.communicate(timeout=60)
+        stdout, _ = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode == 130
     assert "records in" in stdout
@@ -113,7 +115,7 @@ def test_a_missing_topic_is_named_with_what_mends_it(bootstrap_servers: str, top
         env=environment(nowhere, bootstrap_servers, topic_prefix),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

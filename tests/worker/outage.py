@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic
 from botmeter.engine import kafka
@@ -16,20 +19,35 @@ from botmeter.engine import kafka
 from .cluster import Cluster, Place
 from .process import PATIENCE_S
 
+#: Of transactions that tests leave open for as long as they like: as long as brokers allow by default.
+LASTING_MS: Final = 900_000
+_alterations: Final = itertools.count(1)
+
 
 def alter(cluster: Cluster, topic: Topic, option: str, value: str) -> None:
-    """Changes an option of a topic, as an operator would."""
+    """Changes an option of a topic, as an operator would, and waits until it is in force."""
     entry = ConfigEntry(option, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=[entry])
     with _admin(cluster) as admin:
         [answer] = admin.incremental_alter_configs([resource]).values()
         answer.result(PATIENCE_S)
 
+        def is_known() -> bool:
+            [told] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic.name)]).values()
+            return bool(told.result(PATIENCE_S)[option].value == value)
+
+        cluster.await_true(is_known, [], PATIENCE_S, f"{option} did not become {value}")
+        # The broker carries out what it gets to know one after the other: with a later change known, this one is done.
+        later = f"{topic.name}.{option}.{next(_alterations)}"
+        [made] = admin.create_topics([NewTopic(later, num_partitions=1)]).values()
+        made.result(PATIENCE_S)
+        kafka.topic_ids(admin, [later])
+
 
 @contextmanager
 def open_transaction(cluster: Cluster, topic: Topic) -> Iterator[Producer]:
     """A transaction of somebody else in every partition of the topic, which holds readers back; aborted at the end."""
-    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-other", 60_000)
+    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-other", LASTING_MS)
     with kafka.make_producer(config) as producer:
         producer.init_transactions(PATIENCE_S)
         producer.begin_transaction()
@@ -52,8 +70,12 @@ def held_back(cluster: Cluster) -> dict[Place, tuple[int, int]]:
 
 def _ends(admin: AdminClient, places: list[Place], level: IsolationLevel) -> dict[Place, int]:
     asked = {TopicPartition(*place): _OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
-    answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE_S)
-    return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+    def ask() -> dict[Place, int]:
+        answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE_S)
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+    return kafka.retried(ask, "where the outputs end")
 
 
 def _admin(cluster: Cluster) -> AdminClient:

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 PROGRAM: Final = [sys.executable, "-c", "import botmeter.cli; botmeter.cli.main()"]
 #: What a worker may take to say something; far more than it does, because the machine is shared.
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 120.0
 
 
 class WorkerProcess:

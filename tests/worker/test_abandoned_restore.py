@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event as Flag
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from botmeter.engine import kafka
 from botmeter.engine.reader import RestoreStopped
 from botmeter.engine.restore import Restorer, RestoreSettings
-from botmeter.engine.store_rocksdb import RocksDbStore
-from botmeter.errors import TaskCorrupted
 
 from .cluster import Cluster
 from .outage import open_transaction
@@ -22,8 +20,26 @@ from .process import PATIENCE_S
 pytestmark = pytest.mark.kafka
 
 
+class ObservedReader(Consumer):
+    """Tells when it begins to read a partition. A restore that reads the journal has its store open."""
+
+    def __init__(self, config: kafka.Config, has_begun: Flag) -> None:
+        super().__init__(config)
+        self._has_begun = has_begun
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        super().assign(partitions)
+        self._has_begun.set()
+
+
 @pytest.fixture
-def restorer(cluster: Cluster) -> Iterator[Restorer]:
+def has_begun() -> Flag:
+    """Whether a reader has begun to read."""
+    return Flag()
+
+
+@pytest.fixture
+def restorer(cluster: Cluster, has_begun: Flag) -> Iterator[Restorer]:
     reading = kafka.reader_config({}, cluster.bootstrap_servers, cluster.group)
     admin = kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers))
     settings = RestoreSettings(
@@ -35,33 +51,23 @@ def restorer(cluster: Cluster) -> Iterator[Restorer]:
         snapshot_interval_s=1.0,
         store_max_age_ms=1_000_000,
     )
-    made = Restorer(settings, lambda: kafka.make_consumer(reading), admin)
+    made = Restorer(settings, lambda: ObservedReader(reading, has_begun), admin)
     yield made
     made.close()
 
 
-def await_store(cluster: Cluster, path: Path) -> None:
-    """Until the store cannot be opened because somebody else has it."""
-
-    def is_open() -> bool:
-        try:
-            RocksDbStore(path).close()
-        except TaskCorrupted:
-            return True
-        return False
-
-    cluster.await_true(is_open, [], PATIENCE_S, "the store was not opened")
-
-
-def test_a_restore_leaves_the_store_to_the_one_that_follows_it(cluster: Cluster, restorer: Restorer) -> None:
+def test_a_restore_leaves_the_store_to_the_one_that_follows_it(
+    cluster: Cluster, restorer: Restorer, has_begun: Flag
+) -> None:
     """The first is held back by somebody's open transaction, with its store open, when the partition is revoked."""
     unwanted, wanted = Flag(), Flag()
     with ThreadPoolExecutor(2) as threads:
         for restored in threads.map(restorer.restore, (0, 1), (Flag(), Flag())):  # readers that know their brokers
             restored.store.close()
+        assert not has_begun.is_set()  # the journal is empty so far
         with open_transaction(cluster, cluster.topics.journal):
             first = threads.submit(restorer.restore, 0, unwanted)
-            await_store(cluster, cluster.data_dir() / "partition-0")
+            assert has_begun.wait(PATIENCE_S)
             unwanted.set()
             second = threads.submit(restorer.restore, 0, wanted)
             assert isinstance(first.exception(), RestoreStopped)

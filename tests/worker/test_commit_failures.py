@@ -10,7 +10,7 @@ import pytest
 
 from botmeter.embedded import EmbeddedKafka
 
-from .cluster import Cluster
+from .cluster import SHORT_SESSIONS, Cluster
 from .model import require_outputs
 from .outage import alter, held_back, open_transaction
 from .process import PATIENCE_S, WorkerProcess
@@ -19,14 +19,16 @@ from .traffic import Traffic
 pytestmark = pytest.mark.kafka
 
 #: So small that a worker with a backlog commits again and again, a hundred times or more.
-SMALL_BATCHES = {"BOTMETER_BATCH_RECORDS": "20"}
+SMALL_BATCHES = {"BOTMETER_BATCH_RECORDS": "20", **SHORT_SESSIONS}
+#: So many records are left where a worker is in the midst of a backlog: more than it takes in a moment.
+MOST = 1_000
 #: A commit that hangs for longer fails; the broker aborts its transaction by then too.
 SHORT_TRANSACTIONS = {"BOTMETER_TRANSACTION_TIMEOUT_MS": "2000"}
 #: Longer than any restart. Apache Kafka 4.3.1 itself must not find a transaction past its time while it starts after a
 #: kill: for a moment it takes itself for unreachable, and then forgets to write the abort into some partitions.
 LONG_TRANSACTIONS = {"BOTMETER_TRANSACTION_TIMEOUT_MS": "60000"}
-#: The contract's ten seconds to stop, and what a busy machine may take to notice.
-STOP_S = 15.0
+#: The contract's ten seconds to stop, and as long again for a busy machine to notice.
+STOP_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def cluster(broker: EmbeddedKafka, topic_prefix: str, tmp_path: Path) -> Iterato
 
 def restarted(broker: EmbeddedKafka, worker: WorkerProcess) -> None:
     """It goes in good order, and is back before a transaction runs out of time."""
-    del worker
+    worker.send(signal.SIGCONT)
     broker.stop()
     broker.start()
 
@@ -58,13 +60,14 @@ def restarted(broker: EmbeddedKafka, worker: WorkerProcess) -> None:
 def away(broker: EmbeddedKafka, worker: WorkerProcess) -> None:
     """It goes in good order, and stays away until a commit has failed."""
     broker.stop()
+    worker.send(signal.SIGCONT)  # only now, or it might have nothing left to commit
     worker.hears("commit failed")
     broker.start()
 
 
 def killed(broker: EmbeddedKafka, worker: WorkerProcess) -> None:
     """It goes without a word, and is back before a transaction runs out of time."""
-    del worker
+    worker.send(signal.SIGCONT)
     broker.kill()
     broker.start()
 
@@ -72,20 +75,49 @@ def killed(broker: EmbeddedKafka, worker: WorkerProcess) -> None:
 def frozen(broker: EmbeddedKafka, worker: WorkerProcess) -> None:
     """It keeps its connections and answers nothing, until a commit has failed."""
     broker.pause()
+    worker.send(signal.SIGCONT)  # only now, as above
     worker.hears("commit failed")
     broker.resume()
 
 
 def begin_a_backlog(cluster: Cluster, traffic: Traffic) -> None:
     traffic.open_accounts()
+    write_a_backlog(cluster, traffic)
+
+
+def write_a_backlog(cluster: Cluster, traffic: Traffic) -> None:
     for _ in range(20):
         traffic.run(interactions=150, commands=5)
     cluster.flush()
 
 
-def await_the_midst(cluster: Cluster, worker: WorkerProcess) -> None:
-    """Until some of the backlog is committed, while most is not."""
-    cluster.await_true(lambda: max(cluster.committed().values()) > 100, [worker], PATIENCE_S, "nothing was committed")
+def taken(cluster: Cluster) -> int:
+    """How many records of both inputs are committed."""
+    return sum(max(offset, 0) for offset in cluster.committed().values())
+
+
+def untaken(cluster: Cluster) -> int:
+    inputs = (cluster.topics.interactions, cluster.topics.commands)
+    return sum(end for topic in inputs for end in cluster.ends(topic).values()) - taken(cluster)
+
+
+def freeze_in_the_midst(cluster: Cluster, traffic: Traffic, worker: WorkerProcess) -> None:
+    """Stops the worker for the moment when some of a backlog is committed, while most is not.
+
+    Running, it could be through with everything before the test has looked; one that was so quick is given more.
+    """
+    await_taken(cluster, worker, 100)
+    worker.send(signal.SIGSTOP)
+    while untaken(cluster) < MOST:
+        some_more = taken(cluster) + 100
+        write_a_backlog(cluster, traffic)
+        worker.send(signal.SIGCONT)
+        await_taken(cluster, worker, some_more)
+        worker.send(signal.SIGSTOP)
+
+
+def await_taken(cluster: Cluster, worker: WorkerProcess, count: int) -> None:
+    cluster.await_true(lambda: taken(cluster) > count, [worker], PATIENCE_S, f"no {count} records were taken")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +138,7 @@ def test_the_worker_recovers_by_itself_and_the_outputs_are_those_of_the_inputs(
     traffic = Traffic(cluster, seed=1)
     begin_a_backlog(cluster, traffic)
     worker = cluster.worker(**SMALL_BATCHES, **variables)
-    await_the_midst(cluster, worker)
+    freeze_in_the_midst(cluster, traffic, worker)
     traffic.run(interactions=300, commands=20)  # written before, during or after it
     befalls(broker, worker)
     traffic.run(interactions=300, commands=20)
@@ -143,11 +175,14 @@ def test_a_topic_that_takes_only_small_records_stops_the_worker_which_names_it(c
 
 
 def test_a_worker_under_load_stops_in_good_order_and_the_next_goes_on(cluster: Cluster) -> None:
-    begin_a_backlog(cluster, Traffic(cluster, seed=3))
+    traffic = Traffic(cluster, seed=3)
+    begin_a_backlog(cluster, traffic)
     worker = cluster.worker(**SMALL_BATCHES)
-    await_the_midst(cluster, worker)
-    assert worker.stop(within_s=STOP_S) == 0
-    assert cluster.committed()[cluster.topics.interactions.name, 0] < cluster.ends(cluster.topics.interactions)[0]
+    freeze_in_the_midst(cluster, traffic, worker)
+    worker.send(signal.SIGTERM)  # which it finds as soon as it goes on
+    worker.send(signal.SIGCONT)
+    assert worker.ended(STOP_S) == 0
+    assert untaken(cluster) > 0
 
     following = cluster.worker()
     cluster.await_all_taken([following])
@@ -165,9 +200,11 @@ def test_a_worker_that_restores_stops_in_good_order(cluster: Cluster) -> None:
 
 
 def test_a_worker_whose_broker_is_gone_stops_all_the_same(broker: EmbeddedKafka, cluster: Cluster) -> None:
-    begin_a_backlog(cluster, Traffic(cluster, seed=4))
+    traffic = Traffic(cluster, seed=4)
+    begin_a_backlog(cluster, traffic)
     worker = cluster.worker(**SMALL_BATCHES)
-    await_the_midst(cluster, worker)
+    freeze_in_the_midst(cluster, traffic, worker)
+    worker.send(signal.SIGCONT)
     broker.kill()
 
     assert worker.stop(within_s=STOP_S) in {0, 1}

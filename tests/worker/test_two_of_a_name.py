@@ -15,7 +15,7 @@ pytestmark = pytest.mark.kafka
 
 def await_an_end(cluster: Cluster, workers: list[WorkerProcess]) -> WorkerProcess:
     """Keeps both at work until one of them has ended; which one."""
-    traffic, deadline = Traffic(cluster, seed=41), until(PATIENCE_S)
+    traffic, deadline = Traffic(cluster, seed=41), until(3 * PATIENCE_S)
     while not any(worker.has_ended for worker in workers):
         assert time.monotonic() < deadline, "neither worker ended"
         traffic.run(interactions=20)
