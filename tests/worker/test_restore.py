@@ -267,17 +267,17 @@ def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
 
 def make_anew(cluster: Cluster, *topics: Topic) -> None:
     """Deletes topics with all that is in them, and makes them again."""
+    names = [topic.name for topic in topics]
     with kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers)) as admin:
-        for deleted in admin.delete_topics([topic.name for topic in topics], operation_timeout=PATIENCE_S).values():
+        made = before = kafka.topic_ids(admin, names)
+        for deleted in admin.delete_topics(names, operation_timeout=PATIENCE_S).values():
             deleted.result()
-        # A broker may still say for a moment that it knows the topics.
-        made: dict[str, str] = {}
         deadline = time.monotonic() + PATIENCE_S
-        while len(made) < len(topics):
+        while made.items() & before.items():  # the broker may for a moment not have heard that these are gone
             assert time.monotonic() < deadline, "the topics cannot be made again"
             with suppress(BotmeterError):
                 create_topics(admin, cluster.topics.all(), cluster.partitions, 1)
-                made = kafka.topic_ids(admin, [topic.name for topic in topics])
+                made = kafka.topic_ids(admin, names)
 
 
 def test_a_journal_that_lost_records_which_snapshots_or_a_store_tell_of_stops_the_worker(

@@ -33,7 +33,7 @@ def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
     value, is_value_cut = cut_for_dead_letter(record.value(), VALUE_MAX_BYTES)
     key, is_key_cut = cut_for_dead_letter(record.key(), KEY_MAX_BYTES)
     original = headers_of(record)
-    kept = _fitting(original or [], RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
+    kept = _fitting(original, RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
     headers = dead_letter_headers(
         kept,
         reason=poison.reason,
@@ -43,7 +43,7 @@ def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
         partition=record.partition(),
         offset=record.offset(),
         at=record.timestamp()[1],
-        is_truncated=is_value_cut or is_key_cut or original is None or len(kept) < len(original),
+        is_truncated=is_value_cut or is_key_cut or len(kept) < len(original),
     )
     return Output(topic, key, value, headers)
 

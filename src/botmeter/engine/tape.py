@@ -83,6 +83,10 @@ class TapeRecord:
         """The headers, if any."""
         return self._headers
 
+    def set_headers(self, value: list[Header]) -> None:
+        """Replaces the headers."""
+        self._headers = value
+
 
 class _Place:
     """What a partition of the tape has: its meter, and the store in which its windows and chats are kept."""
