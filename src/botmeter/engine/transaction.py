@@ -21,7 +21,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from threading import Thread
+from typing import Any, Final, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -37,6 +39,8 @@ from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrat
 
 log = logging.getLogger(__name__)
 
+_OnDelivery = Callable[[KafkaError | None, Message], None]
+
 #: Between two attempts of a call the cluster could not answer for the moment.
 _RETRY_PAUSE_S: Final = 0.05
 #: What a record of the snapshots topic may hold (8 MiB), less what surrounds an account there.
@@ -44,6 +48,8 @@ SNAPSHOT_MAX_BYTES: Final = 8 * 1024 * 1024 - 64 * 1024
 #: A group forgets offsets that nobody committed for offsets.retention.minutes, a week by default, in topics that no
 #: member subscribes to, as it is with the commands; so those of idle partitions are committed again.
 OFFSETS_AGE_MAX_S: Final = 3_600.0
+#: The client aborts and flushes without a limit before it closes a producer, and after an outage may never come back.
+_CLOSE_S: Final = 3.0
 #: Windows looked at after each commit, to drop those past use: a slow walk through the whole store.
 _SWEEP_WINDOWS: Final = 200
 
@@ -96,7 +102,6 @@ class Transaction:
         self._topics = topics
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
-        self._journal_ends: dict[int, int] = {}
 
     def open(self) -> None:
         """A new producer; ends what an earlier one of the same transactional id left open.
@@ -110,15 +115,15 @@ class Transaction:
         self._producer = producer
 
     def close(self) -> None:
-        """Lets the producer go. Its transaction, if one is open, is aborted."""
+        """Lets the producer go. Its transaction, if one is open, is aborted: by it, its successor or the broker."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        try:
-            producer.close()
-        except KafkaException as exception:
-            # Fenced or dead, it can abort nothing any more: the next producer of its id does, or the broker in time.
-            log.info("the producer is gone: %s", kafka.classify(kafka.cause(exception)))
+        closing = Thread(target=_close, args=[producer], name="close-producer", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
+        if closing.is_alive():
+            log.warning("the producer does not close and is left behind; the next one of its name fences it")
 
     def commit(self, batch: Batch) -> bool:
         """Steps 1 to 7; False when there was nothing to commit.
@@ -133,25 +138,27 @@ class Transaction:
             return False
         if batch.group_metadata is None:
             raise TaskMigrated("the group does not know this worker any more; nothing of the batch is committed")
-        self._transact(work, batch.group_metadata)  # 2 to 6
+        journal_ends = self._transact(work, batch.group_metadata)  # 2 to 6
         for w in work:  # 7
             states = w.part.states
-            states.journal_offset = self._journal_ends.get(w.part.decided.partition, states.journal_offset)
+            states.journal_offset = journal_ends.get(w.part.decided.partition, states.journal_offset)
             states.committed, states.committed_s = w.part.positions, now_s
             states.snapshots.written(w.due, now_s)
             _write_store(w.part, w.encoded)
         return True
 
-    def _transact(self, work: Sequence[_Work], group_metadata: Any) -> None:
+    def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
+        """Steps 2 to 6; the new ends of the journal, by partition."""
         producer = self._producer
         if producer is None:
             raise OutcomeUnknown("there is no producer")
         deadline = time.monotonic() + self._timeout_s
-        self._journal_ends.clear()
+        # Of this transaction alone: a producer left behind may still tell of records of its own.
+        journal_ends: dict[int, int] = {}
         try:
             producer.begin_transaction()  # 2
             for w in work:  # 3
-                self._produce(producer, w.part.decided, deadline)
+                self._produce(producer, w.part.decided, partial(_delivered, journal_ends), deadline)
                 self._produce_snapshots(producer, w, deadline)
             _flush(producer, deadline)  # 4
             offsets = [offset for w in work for offset in self._offsets(w.part)]
@@ -161,8 +168,9 @@ class Transaction:
             self._give_up(producer, kafka.classify(kafka.cause(exception)))
         except BotmeterError as error:
             self._give_up(producer, error)
+        return journal_ends
 
-    def _give_up(self, producer: Producer, error: BotmeterError) -> None:
+    def _give_up(self, producer: Producer, error: BotmeterError) -> NoReturn:
         """Aborts where that is possible, and raises what the caller has to do."""
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
@@ -176,17 +184,11 @@ class Transaction:
             raise TransactionAborted(str(error)) from error
         raise error
 
-    def _produce(self, producer: Producer, decided: Decided, deadline: float) -> None:
+    def _produce(self, producer: Producer, decided: Decided, on_journal: _OnDelivery, deadline: float) -> None:
         partition, journal = decided.partition, self._topics.journal.name
         last = max((i for i, output in enumerate(decided.outputs) if output.topic == journal), default=-1)
         for i, output in enumerate(decided.outputs):
-            _put(producer, partition, output, self._journal_delivered if i == last else None, deadline)
-
-    def _journal_delivered(self, error: KafkaError | None, message: Message) -> None:
-        """The end of the journal; an error needs nothing here, because it fails the transaction."""
-        partition, offset = message.partition(), message.offset()
-        if error is None and partition is not None and offset is not None:
-            self._journal_ends[partition] = offset + 1
+            _put(producer, partition, output, on_journal if i == last else None, deadline)
 
     def _produce_snapshots(self, producer: Producer, work: _Work, deadline: float) -> None:
         for key, account in work.due.items():
@@ -208,13 +210,22 @@ class Transaction:
 _REQUEST_S: Final = 2.0
 
 
-def _put(
-    producer: Producer,
-    partition: int,
-    output: Output,
-    on_delivery: Callable[[KafkaError | None, Message], None] | None,
-    deadline: float,
-) -> None:
+def _delivered(ends: dict[int, int], error: KafkaError | None, message: Message) -> None:
+    """The end of the journal; an error needs nothing here, because it fails the transaction."""
+    partition, offset = message.partition(), message.offset()
+    if error is None and partition is not None and offset is not None:
+        ends[partition] = offset + 1
+
+
+def _close(producer: Producer) -> None:
+    try:
+        producer.close()
+    except (KafkaException, SystemError) as exception:
+        # Fenced or dead, it can abort nothing any more: the next producer of its id does, or the broker in time.
+        log.info("the producer is gone: %s", kafka.classify(kafka.cause(exception)))
+
+
+def _put(producer: Producer, partition: int, output: Output, on_delivery: _OnDelivery | None, deadline: float) -> None:
     """Hands a record to the client; waits while its queue is full."""
     topic, key, value, headers, timestamp = output
     while True:
