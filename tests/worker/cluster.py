@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from botmeter.contracts.topics import Topic, Topics
 from botmeter.engine import kafka
+from botmeter.engine.restore import RestoreSettings
 from botmeter.engine.topic_setup import create_topics
 from botmeter.settings import Settings
 
@@ -86,6 +87,18 @@ class Cluster:
 
     def data_dir(self, name: str = "worker") -> Path:
         return self.directory / name
+
+    def restore_settings(self) -> RestoreSettings:
+        """For restoring, in the test's own process, what a worker has left."""
+        return RestoreSettings(
+            topics=self.topics,
+            rules=self.settings.rules(),
+            partitions=self.partitions,
+            data_dir=self.data_dir(),
+            cache_windows=100,
+            snapshot_interval_s=1.0,
+            store_max_age_ms=10**9,
+        )
 
     def worker(self, name: str = "worker", **variables: str) -> WorkerProcess:
         """Starts a worker, which is killed at the end of the test if it still runs."""

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from botmeter.engine import kafka
 from botmeter.engine.reader import RestoreStopped
-from botmeter.engine.restore import Restorer, RestoreSettings
+from botmeter.engine.restore import Restorer
 
 from .cluster import Cluster
 from .outage import open_transaction
@@ -42,16 +42,7 @@ def has_begun() -> Flag:
 def restorer(cluster: Cluster, has_begun: Flag) -> Iterator[Restorer]:
     reading = kafka.reader_config({}, cluster.bootstrap_servers, cluster.group)
     admin = kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers))
-    settings = RestoreSettings(
-        topics=cluster.topics,
-        rules=cluster.settings.rules(),
-        partitions=cluster.partitions,
-        data_dir=cluster.data_dir(),
-        cache_windows=100,
-        snapshot_interval_s=1.0,
-        store_max_age_ms=1_000_000,
-    )
-    made = Restorer(settings, lambda: ObservedReader(reading, has_begun), admin)
+    made = Restorer(cluster.restore_settings(), lambda: ObservedReader(reading, has_begun), admin)
     yield made
     made.close()
 

@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from botmeter.contracts.topics import Topic
 from botmeter.engine import kafka
 from botmeter.engine.reader import RestoreStopped, committed_records
-from botmeter.engine.restore import Restorer, RestoreSettings
+from botmeter.engine.restore import Restorer
 from botmeter.engine.store import StoreMark, StoreUpdate
 from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.topic_setup import create_topics
@@ -249,16 +249,7 @@ def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
 
         def make(group: str) -> Restorer:
             reading = kafka.reader_config({}, cluster.bootstrap_servers, group)
-            settings = RestoreSettings(
-                topics=cluster.topics,
-                rules=cluster.settings.rules(),
-                partitions=cluster.partitions,
-                data_dir=cluster.data_dir(),
-                cache_windows=100,
-                snapshot_interval_s=1.0,
-                store_max_age_ms=10**9,
-            )
-            made = Restorer(settings, lambda: kafka.make_consumer(reading), admin)
+            made = Restorer(cluster.restore_settings(), lambda: kafka.make_consumer(reading), admin)
             closing.callback(made.close)
             return made
 
