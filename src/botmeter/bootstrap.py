@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from botmeter.engine import kafka
 from botmeter.engine.processor import EngineSettings, Processor
 from botmeter.engine.restore import Restorer, RestoreSettings
 from botmeter.engine.timer import Ends, Timer
-from botmeter.engine.topic_setup import require_topics
 from botmeter.engine.transaction import Transaction
 from botmeter.errors import ConfigurationError
 from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
+from botmeter.kafka import clients, questions
+from botmeter.kafka.topic_setup import require_topics
 from botmeter.settings import Settings, instance_id
 
 
@@ -48,14 +48,14 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
 
     Raises ClusterError when the broker does not answer in time or a topic is missing or wrong.
     """
-    admin_config = kafka.admin_config(settings.kafka, settings.bootstrap_servers)
-    kafka.wait_for_broker(admin_config, settings.broker_timeout_s, report)
-    admin = kafka.make_admin(admin_config)
+    admin_config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
+    questions.wait_for_broker(admin_config, settings.broker_timeout_s, report)
+    admin = clients.make_admin(admin_config)
     topics, rules = settings.topics(), settings.rules()
     require_topics(admin, topics.all(), settings.partitions)
-    consumer = kafka.consumer_config(settings.kafka, settings.bootstrap_servers, settings.group)
-    reader = kafka.reader_config(settings.kafka, settings.bootstrap_servers, settings.group)
-    producer = kafka.producer_config(
+    consumer = clients.consumer_config(settings.kafka, settings.bootstrap_servers, settings.group)
+    reader = clients.reader_config(settings.kafka, settings.bootstrap_servers, settings.group)
+    producer = clients.producer_config(
         settings.kafka,
         settings.bootstrap_servers,
         f"{settings.group}-{instance_id(settings)}",
@@ -71,18 +71,18 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             snapshot_interval_s=settings.snapshot_interval_s,
             store_max_age_ms=settings.store_max_age_s * 1000,
         ),
-        lambda: kafka.make_consumer(reader),
+        lambda: clients.make_consumer(reader),
         admin,
     )
-    transaction = Transaction(lambda: kafka.make_producer(producer), topics, settings.transaction_timeout_ms / 1000)
+    transaction = Transaction(lambda: clients.make_producer(producer), topics, settings.transaction_timeout_ms / 1000)
     timer = Timer(
         lambda partition: Ends(
-            interactions=kafka.end_offsets(admin, topics.interactions.name, [partition])[partition],
-            commands=kafka.end_offsets(admin, topics.commands.name, [partition])[partition],
+            interactions=questions.end_offsets(admin, topics.interactions.name, [partition])[partition],
+            commands=questions.end_offsets(admin, topics.commands.name, [partition])[partition],
         )
     )
     engine = EngineSettings(topics, rules, settings.batch_records, settings.linger_ms / 1000)
-    return Processor(engine, lambda: kafka.make_consumer(consumer), restorer, timer, transaction)
+    return Processor(engine, lambda: clients.make_consumer(consumer), restorer, timer, transaction)
 
 
 def make_host(settings: Settings, processor: Processor) -> Host:

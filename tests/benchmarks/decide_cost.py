@@ -12,10 +12,10 @@ from worker_throughput import ACCOUNTS, TOPICS, commands, traffic
 
 from botmeter.contracts.decoding import decode_interaction
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore
-from botmeter.engine.tape import TapeRecord
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore
+from botmeter.replay.tape import TapeRecord
 
 BATCH = 20_000
 NOW_MS = time.time_ns() // 1_000_000

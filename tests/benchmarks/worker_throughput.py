@@ -25,8 +25,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from botmeter.contracts.topics import Topics
 from botmeter.embedded import EmbeddedKafka
-from botmeter.engine import kafka
-from botmeter.engine.topic_setup import create_topics
+from botmeter.kafka import clients
+from botmeter.kafka.topic_setup import create_topics
 
 ACCOUNTS = 100
 PACKS = 1000  # a million sessions each: nobody runs out
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--per-session", type=int, default=20, help="records of one end-user; every second is a bot's")
     chosen = parser.parse_args()
     with EmbeddedKafka(report=print) as broker, tempfile.TemporaryDirectory() as data_dir:
-        admin = kafka.make_admin(kafka.admin_config({}, broker.bootstrap_servers))
+        admin = clients.make_admin(clients.admin_config({}, broker.bootstrap_servers))
         create_topics(admin, TOPICS.all(), partitions=1, replication_factor=1)
         write_backlog(broker.bootstrap_servers, chosen.interactions, chosen.per_session)
         seconds, counted = measure(broker.bootstrap_servers, Path(data_dir), chosen.interactions)
@@ -52,7 +52,7 @@ def main() -> None:
 
 def write_backlog(bootstrap_servers: str, interactions: int, per_session: int) -> None:
     """Opens the accounts, then writes all interactions."""
-    producer = kafka.make_producer(kafka.simple_producer_config({}, bootstrap_servers))
+    producer = clients.make_producer(clients.simple_producer_config({}, bootstrap_servers))
     for number in range(ACCOUNTS):
         for command in commands(f"account-{number}"):
             put(producer, TOPICS.commands.name, str(command["account_id"]), command)
@@ -113,7 +113,7 @@ def measure(bootstrap_servers: str, data_dir: Path, interactions: int) -> tuple[
         "BOTMETER_DATA_DIR": str(data_dir),
         "BOTMETER_WEB_PORT": "0",
     }
-    observer = kafka.make_consumer(kafka.reader_config({}, bootstrap_servers, "botmeter"))
+    observer = clients.make_consumer(clients.reader_config({}, bootstrap_servers, "botmeter"))
     command = [str(Path(sys.executable).with_name("botmeter")), "worker"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as worker:
         try:

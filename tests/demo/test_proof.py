@@ -16,7 +16,7 @@ from botmeter.demo import summary
 from botmeter.demo.audit import Audit, Auditor
 from botmeter.demo.proof import Findings, Ledger
 from botmeter.domain.prices import DAY_MS
-from botmeter.engine.tape import TapeRecord
+from botmeter.replay.tape import TapeRecord
 from botmeter.simulation.accounts import population
 from botmeter.simulation.traffic import Mix, Traffic
 

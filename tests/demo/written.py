@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.demo.reading import Place
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.records import Output, Record
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
-from botmeter.engine.tape import TapeRecord
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.records import Output, Record
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
+from botmeter.replay.tape import TapeRecord
 from botmeter.simulation.accounts import population
 from botmeter.simulation.records import SimulatedRecord
 from botmeter.simulation.traffic import Mix, Traffic

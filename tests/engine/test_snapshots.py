@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from botmeter.domain.account import Account
 from botmeter.engine.snapshots import SnapshotSchedule
-
-from .properties import property_
-from .test_store import account
+from metering.test_store import account
+from properties import property_
 
 INTERVAL_S = 60.0
 KEYS = [b"acme", b"globex", b"initech", b"umbrella"]

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botmeter.engine.records import Record
-from botmeter.engine.tape import TapeRecord
 from botmeter.engine.task import Input, Status, Task
 from botmeter.errors import InvariantViolated
-
-from .properties import property_
+from botmeter.metering.records import Record
+from botmeter.replay.tape import TapeRecord
+from properties import property_
 
 INTERACTIONS, COMMANDS = "chat.interactions", "billing.commands"
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.records import Output
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore
-from botmeter.engine.tape import TapeRecord
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.records import Output
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore
+from botmeter.replay.tape import TapeRecord
 from botmeter.simulation.records import SimulatedRecord
 
 TOPICS = Topics.named()

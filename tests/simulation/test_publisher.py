@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.cimpl import NewTopic
 
-from botmeter.engine import kafka
+from botmeter.kafka import clients, questions
 from botmeter.simulation.publisher import Publisher
 from botmeter.simulation.records import SimulatedRecord
 
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.kafka
 def topic(topic_prefix: str, bootstrap_servers: str) -> str:
     """One partition, which takes small records only."""
     name = f"{topic_prefix}small"
-    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
+    with clients.make_admin(clients.admin_config({}, bootstrap_servers)) as admin:
         new = NewTopic(name, num_partitions=1, replication_factor=1, config={"max.message.bytes": "1000"})
         admin.create_topics([new])[name].result(30)
     return name
 
 
 def records_in(topic: str, bootstrap_servers: str) -> int:
-    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
-        return kafka.end_offsets(admin, topic, [0])[0]
+    with clients.make_admin(clients.admin_config({}, bootstrap_servers)) as admin:
+        return questions.end_offsets(admin, topic, [0])[0]
 
 
 def test_what_the_broker_refuses_is_counted_with_its_reason(topic: str, bootstrap_servers: str) -> None:
-    publisher = Publisher(kafka.simple_producer_config({"compression.type": "none"}, bootstrap_servers))
+    publisher = Publisher(clients.simple_producer_config({"compression.type": "none"}, bootstrap_servers))
     publisher.publish([SimulatedRecord(topic, b"acme", b"x" * 5_000, None, "too large")])
     publisher.flush()
     publisher.close()
@@ -41,7 +41,7 @@ def test_what_the_broker_refuses_is_counted_with_its_reason(topic: str, bootstra
 
 
 def test_a_full_queue_is_waited_for(topic: str, bootstrap_servers: str) -> None:
-    config = kafka.simple_producer_config({"queue.buffering.max.messages": "10"}, bootstrap_servers)
+    config = clients.simple_producer_config({"queue.buffering.max.messages": "10"}, bootstrap_servers)
     publisher = Publisher(config)
     publisher.publish(SimulatedRecord(topic, b"acme", b"%d" % number, None, "small") for number in range(500))
     publisher.flush()

@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from botmeter.contracts.topics import Topics
-from botmeter.engine import kafka
-from botmeter.engine.topic_setup import create_topics
+from botmeter.kafka import clients, questions
+from botmeter.kafka.topic_setup import create_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -26,7 +26,7 @@ PATIENCE_S = 300
 @pytest.fixture
 def topics(topic_prefix: str, bootstrap_servers: str) -> Topics:
     topics = Topics.named(topic_prefix, f"{topic_prefix}interactions", f"{topic_prefix}commands")
-    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
+    with clients.make_admin(clients.admin_config({}, bootstrap_servers)) as admin:
         create_topics(admin, (topics.interactions, topics.commands), PARTITIONS, 1)
     return topics
 
@@ -48,18 +48,18 @@ def environment(topics: Topics, bootstrap_servers: str, topic_prefix: str) -> di
 
 def ends(topics: Topics, bootstrap_servers: str) -> tuple[int, int]:
     """How many records the two topics hold."""
-    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
+    with clients.make_admin(clients.admin_config({}, bootstrap_servers)) as admin:
         interactions, commands = (
-            sum(kafka.end_offsets(admin, topic.name, range(PARTITIONS)).values())
+            sum(questions.end_offsets(admin, topic.name, range(PARTITIONS)).values())
             for topic in (topics.interactions, topics.commands)
         )
     return interactions, commands
 
 
 def values(topic: str, bootstrap_servers: str) -> list[bytes | None]:
-    consumer = kafka.make_consumer(kafka.reader_config({}, bootstrap_servers, "reader"))
-    with kafka.make_admin(kafka.admin_config({}, bootstrap_servers)) as admin:
-        ends = kafka.end_offsets(admin, topic, range(PARTITIONS))
+    consumer = clients.make_consumer(clients.reader_config({}, bootstrap_servers, "reader"))
+    with clients.make_admin(clients.admin_config({}, bootstrap_servers)) as admin:
+        ends = questions.end_offsets(admin, topic, range(PARTITIONS))
     consumer.assign([TopicPartition(topic, number, 0) for number in ends])
     found: list[bytes | None] = []
     while len(found) < sum(ends.values()):

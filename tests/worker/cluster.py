@@ -11,9 +11,9 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from botmeter.contracts.topics import Topic, Topics
-from botmeter.engine import kafka
 from botmeter.engine.restore import RestoreSettings
-from botmeter.engine.topic_setup import create_topics
+from botmeter.kafka import clients, questions
+from botmeter.kafka.topic_setup import create_topics
 from botmeter.settings import Settings
 
 from .process import PATIENCE_S, WorkerProcess
@@ -51,16 +51,16 @@ class Cluster:
         self.settings = Settings(complimentary_sessions=10, pack_sessions=20)
         self._prefix = prefix
         self._closing = ExitStack()
-        self._admin = self._closing.enter_context(kafka.make_admin(kafka.admin_config({}, bootstrap_servers)))
+        self._admin = self._closing.enter_context(clients.make_admin(clients.admin_config({}, bootstrap_servers)))
         writing = {"linger.ms": "0"}
         self._producer = self._closing.enter_context(
-            kafka.make_producer(kafka.simple_producer_config(writing, bootstrap_servers))
+            clients.make_producer(clients.simple_producer_config(writing, bootstrap_servers))
         )
-        reading = kafka.reader_config({}, bootstrap_servers, self.group)
-        self._reader = self._closing.enter_context(kafka.make_consumer(reading))
+        reading = clients.reader_config({}, bootstrap_servers, self.group)
+        self._reader = self._closing.enter_context(clients.make_consumer(reading))
         # Read committed, it would be refused an answer while a transaction is open: with a busy worker, all the time.
         asking = {**reading, "isolation.level": "read_uncommitted"}
-        self._asker = self._closing.enter_context(kafka.make_consumer(asking))
+        self._asker = self._closing.enter_context(clients.make_consumer(asking))
         create_topics(self._admin, self.topics.all(), partitions, replication_factor=1)
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class Cluster:
 
     def ends(self, topic: Topic) -> dict[int, int]:
         """The high watermarks."""
-        return kafka.end_offsets(self._admin, topic.name, range(self.partitions))
+        return questions.end_offsets(self._admin, topic.name, range(self.partitions))
 
     def read(self, *topics: Topic) -> Records:
         """Everything committed, by topic and partition, up to the high watermarks of now."""
@@ -148,7 +148,7 @@ class Cluster:
         """The offsets the group has committed in the inputs, -1001 where none; those of an open transaction are not."""
         inputs = (self.topics.interactions.name, self.topics.commands.name)
         asked = [TopicPartition(name, number) for name in inputs for number in range(self.partitions)]
-        answers = kafka.retried(lambda: self._asker.committed(asked, timeout=ANSWER_S), self.group)
+        answers = questions.retried(lambda: self._asker.committed(asked, timeout=ANSWER_S), self.group)
         return {(answer.topic, answer.partition): answer.offset for answer in answers}
 
     def await_all_taken(self, workers: Sequence[WorkerProcess] = (), within_s: float = PATIENCE_S) -> None:

@@ -17,10 +17,10 @@ from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account, evolve
 from botmeter.domain.events import CommandCause, Event, TimerCause
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.records import Header, Output, Record
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.records import Header, Output, Record
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
 
 from .cluster import Cluster, Records
 

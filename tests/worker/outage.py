@@ -14,7 +14,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic
-from botmeter.engine import kafka
+from botmeter.kafka import clients, questions
 
 from .cluster import Cluster, Place
 from .process import PATIENCE_S
@@ -41,14 +41,14 @@ def alter(cluster: Cluster, topic: Topic, option: str, value: str) -> None:
         later = f"{topic.name}.{option}.{next(_alterations)}"
         [made] = admin.create_topics([NewTopic(later, num_partitions=1)]).values()
         made.result(PATIENCE_S)
-        kafka.topic_ids(admin, [later])
+        questions.topic_ids(admin, [later])
 
 
 @contextmanager
 def open_transaction(cluster: Cluster, topic: Topic) -> Iterator[Producer]:
     """A transaction of somebody else in every partition of the topic, which holds readers back; aborted at the end."""
-    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-other", LASTING_MS)
-    with kafka.make_producer(config) as producer:
+    config = clients.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-other", LASTING_MS)
+    with clients.make_producer(config) as producer:
         producer.init_transactions(PATIENCE_S)
         producer.begin_transaction()
         for number in range(cluster.partitions):
@@ -75,8 +75,8 @@ def _ends(admin: AdminClient, places: list[Place], level: IsolationLevel) -> dic
         answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE_S)
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
-    return kafka.retried(ask, "where the outputs end")
+    return questions.retried(ask, "where the outputs end")
 
 
 def _admin(cluster: Cluster) -> AdminClient:
-    return kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers))
+    return clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers))

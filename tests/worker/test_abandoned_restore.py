@@ -9,9 +9,9 @@ from threading import Event as Flag
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from botmeter.engine import kafka
-from botmeter.engine.reader import RestoreStopped
 from botmeter.engine.restore import Restorer
+from botmeter.kafka import clients
+from botmeter.kafka.reader import RestoreStopped
 
 from .cluster import Cluster
 from .outage import open_transaction
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.kafka
 class ObservedReader(Consumer):
     """Tells when it begins to read a partition. A restore that reads the journal has its store open."""
 
-    def __init__(self, config: kafka.Config, has_begun: Flag) -> None:
+    def __init__(self, config: clients.Config, has_begun: Flag) -> None:
         super().__init__(config)
         self._has_begun = has_begun
 
@@ -40,8 +40,8 @@ def has_begun() -> Flag:
 
 @pytest.fixture
 def restorer(cluster: Cluster, has_begun: Flag) -> Iterator[Restorer]:
-    reading = kafka.reader_config({}, cluster.bootstrap_servers, cluster.group)
-    admin = kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers))
+    reading = clients.reader_config({}, cluster.bootstrap_servers, cluster.group)
+    admin = clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers))
     made = Restorer(cluster.restore_settings(), lambda: ObservedReader(reading, has_begun), admin)
     yield made
     made.close()

@@ -7,7 +7,7 @@ import json
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 
-from botmeter.engine import kafka
+from botmeter.kafka import clients
 
 from .cluster import Cluster
 from .process import PATIENCE_S
@@ -28,8 +28,8 @@ def test_what_is_committed_at_the_end_is_past_the_control_records_of_transaction
     traffic, interactions = Traffic(cluster, seed=31), cluster.topics.interactions
     traffic.open_accounts()
     worker = cluster.worker()
-    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-chats", 60_000)
-    with kafka.make_producer(config) as chats:
+    config = clients.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-chats", 60_000)
+    with clients.make_producer(config) as chats:
         chats.init_transactions(PATIENCE_S)
         chats.begin_transaction()
         for account_id in ACCOUNTS:
@@ -48,6 +48,6 @@ def test_what_is_committed_at_the_end_is_past_the_control_records_of_transaction
 def delete_all_records(cluster: Cluster, topic: str) -> None:
     """As retention does in time."""
     everything = [TopicPartition(topic, number, OFFSET_END) for number in range(cluster.partitions)]
-    with kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers)) as admin:
+    with clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)) as admin:
         for answer in admin.delete_records(everything).values():
             answer.result(PATIENCE_S)

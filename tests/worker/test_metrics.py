@@ -9,14 +9,14 @@ import pytest
 
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Meter
 from botmeter.engine.processor import Processor
 from botmeter.engine.snapshots import SnapshotSchedule
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore
-from botmeter.engine.tape import TapeRecord
 from botmeter.engine.task import Restored, Status, Task
 from botmeter.host.metrics import Metrics
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore
+from botmeter.replay.tape import TapeRecord
 
 from .stub_engine import StubEngine
 

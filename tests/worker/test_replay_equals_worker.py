@@ -14,9 +14,9 @@ import pytest
 from confluent_kafka import Message
 
 from botmeter.contracts.instants import rfc3339
-from botmeter.engine import kafka
-from botmeter.engine.records import Output
-from botmeter.engine.tape import output_line
+from botmeter.kafka import clients
+from botmeter.metering.records import Output
+from botmeter.replay.tape import output_line
 
 from .cluster import Cluster, Headers
 from .model import require_outputs, require_outputs_of_a_backlog
@@ -194,8 +194,8 @@ def test_no_key_header_or_trace_is_too_large_for_the_outputs(cluster: Cluster, b
     block = dice.randbytes(200_000)
     cluster.put(topic, dice.randbytes(1_300_000).hex(), b"a readable key of 2.6 MB", partition=0)
     # Far apart repetitions are small for zstd, which the producer uses, and large for lz4, which the worker uses.
-    config = {**kafka.simple_producer_config({"compression.type": "zstd"}, bootstrap_servers)}
-    with kafka.make_producer({**config, "message.max.bytes": 60_000_000}) as unusual:
+    config = {**clients.simple_producer_config({"compression.type": "zstd"}, bootstrap_servers)}
+    with clients.make_producer({**config, "message.max.bytes": 60_000_000}) as unusual:
         unusual.produce(
             topic.name, b"z" * 10_000_000, block * 12, partition=0, headers=[("a", b"1"), ("b", block * 60)]
         )

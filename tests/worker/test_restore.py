@@ -14,13 +14,13 @@ import pytest
 from confluent_kafka import Producer
 
 from botmeter.contracts.topics import Topic
-from botmeter.engine import kafka
-from botmeter.engine.reader import RestoreStopped, committed_records
 from botmeter.engine.restore import Restorer
-from botmeter.engine.store import StoreMark, StoreUpdate
 from botmeter.engine.store_rocksdb import RocksDbStore
-from botmeter.engine.topic_setup import create_topics
 from botmeter.errors import BotmeterError, ClusterError
+from botmeter.kafka import clients, questions
+from botmeter.kafka.reader import RestoreStopped, committed_records
+from botmeter.kafka.topic_setup import create_topics
+from botmeter.metering.store import StoreMark, StoreUpdate
 
 from .cluster import Cluster
 from .model import require_outputs
@@ -146,8 +146,8 @@ def test_an_account_too_large_for_a_snapshot_is_restored_from_the_journal(cluste
 @contextmanager
 def third_party(cluster: Cluster) -> Iterator[Producer]:
     """Another transactional producer that writes where only botmeter should."""
-    config = kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-third-party", LASTING_MS)
-    with kafka.make_producer(config) as producer:
+    config = clients.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-third-party", LASTING_MS)
+    with clients.make_producer(config) as producer:
         producer.init_transactions(PATIENCE_S)
         yield producer
 
@@ -245,11 +245,11 @@ def test_a_journal_without_committed_offsets_stops_the_worker(cluster: Cluster) 
 def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
     """Makes what restores partitions in a worker of a group, from what the worker of the test has left."""
     with ExitStack() as closing:
-        admin = closing.enter_context(kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers)))
+        admin = closing.enter_context(clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)))
 
         def make(group: str) -> Restorer:
-            reading = kafka.reader_config({}, cluster.bootstrap_servers, group)
-            made = Restorer(cluster.restore_settings(), lambda: kafka.make_consumer(reading), admin)
+            reading = clients.reader_config({}, cluster.bootstrap_servers, group)
+            made = Restorer(cluster.restore_settings(), lambda: clients.make_consumer(reading), admin)
             closing.callback(made.close)
             return made
 
@@ -259,8 +259,8 @@ def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
 def make_anew(cluster: Cluster, *topics: Topic) -> None:
     """Deletes topics with all that is in them, and makes them again."""
     names = [topic.name for topic in topics]
-    with kafka.make_admin(kafka.admin_config({}, cluster.bootstrap_servers)) as admin:
-        made = before = kafka.topic_ids(admin, names)
+    with clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)) as admin:
+        made = before = questions.topic_ids(admin, names)
         for deleted in admin.delete_topics(names, operation_timeout=PATIENCE_S).values():
             deleted.result()
         deadline = time.monotonic() + PATIENCE_S
@@ -268,7 +268,7 @@ def make_anew(cluster: Cluster, *topics: Topic) -> None:
             assert time.monotonic() < deadline, "the topics cannot be made again"
             with suppress(BotmeterError):
                 create_topics(admin, cluster.topics.all(), cluster.partitions, 1)
-                made = kafka.topic_ids(admin, names)
+                made = questions.topic_ids(admin, names)
 
 
 def test_a_journal_that_lost_records_which_snapshots_or_a_store_tell_of_stops_the_worker(
@@ -324,7 +324,7 @@ def test_a_reader_that_was_stopped_does_not_go_on_reading(cluster: Cluster) -> N
     topic, stop = cluster.topics.interactions, Flag()
     cluster.put(topic, b"acme", b"?", partition=0)
     cluster.flush()
-    with kafka.make_consumer(kafka.reader_config({}, cluster.bootstrap_servers, cluster.group)) as reader:
+    with clients.make_consumer(clients.reader_config({}, cluster.bootstrap_servers, cluster.group)) as reader:
         chunks = committed_records(reader, topic.name, 0, 0, 10, stop)
         assert [message.value() for message in next(chunks)] == [b"?"]
         assert reader.assignment() != []

@@ -10,7 +10,7 @@ import pytest
 
 from botmeter.contracts.instants import rfc3339
 from botmeter.contracts.topics import partition_of
-from botmeter.engine import kafka
+from botmeter.kafka import clients
 
 from .cluster import Cluster
 from .model import require_outputs
@@ -118,8 +118,8 @@ def test_the_timer_waits_for_records_that_an_open_transaction_holds_back(cluster
     traffic = Traffic(cluster, seed=3)
     worker = cluster.worker().restored(cluster.partitions)
     interactions = cluster.topics.interactions.name
-    with kafka.make_producer(
-        kafka.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-chats", 60_000)
+    with clients.make_producer(
+        clients.producer_config({}, cluster.bootstrap_servers, f"{cluster.group}-chats", 60_000)
     ) as chats:
         chats.init_transactions(PATIENCE_S)
         boundary = open_with_a_boundary_soon(traffic)

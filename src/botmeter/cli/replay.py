@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 import click
 
-from botmeter.engine.tape import Tape, output_line
 from botmeter.errors import ConfigurationError
+from botmeter.replay.tape import Tape, output_line
 from botmeter.settings import Settings
 
 

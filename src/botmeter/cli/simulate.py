@@ -9,8 +9,8 @@ from typing import Final
 import click
 
 from botmeter.domain.prices import DAY_MS
-from botmeter.engine import kafka
-from botmeter.engine.topic_setup import require_topics
+from botmeter.kafka import clients, questions
+from botmeter.kafka.topic_setup import require_topics
 from botmeter.settings import Settings
 from botmeter.simulation.accounts import population
 from botmeter.simulation.interruption import watched_for_interruption
@@ -85,7 +85,7 @@ def command(
     _require_cluster(settings)
     traffic = Traffic(seed, population(accounts), settings.topics(), settings.partitions, Mix(bad_share=bad_share))
     pace = Pace(traffic, rate, _day_begins_ms(start), day_length_s or None)
-    publisher = Publisher(kafka.simple_producer_config(settings.kafka, settings.bootstrap_servers))
+    publisher = Publisher(clients.simple_producer_config(settings.kafka, settings.bootstrap_servers))
     begun = time.monotonic()
     with watched_for_interruption() as interruption:
         publisher.publish(traffic.opening())
@@ -109,10 +109,10 @@ def command(
 
 def _require_cluster(settings: Settings) -> None:
     """Waits for the broker and looks at the input topics."""
-    config = kafka.admin_config(settings.kafka, settings.bootstrap_servers)
-    kafka.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
+    config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
+    questions.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
     topics = settings.topics()
-    with kafka.make_admin(config) as admin:
+    with clients.make_admin(config) as admin:
         require_topics(admin, (topics.interactions, topics.commands), settings.partitions)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import click
 
-from botmeter.engine.kafka import admin_config, make_admin, wait_for_broker
-from botmeter.engine.topic_setup import Finding, create_topics
+from botmeter.kafka.clients import admin_config, make_admin
+from botmeter.kafka.questions import wait_for_broker
+from botmeter.kafka.topic_setup import Finding, create_topics
 from botmeter.settings import Settings
 
 

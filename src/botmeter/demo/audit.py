@@ -15,7 +15,7 @@ from botmeter.demo.proof import Findings, Ledger
 from botmeter.demo.reading import Place
 from botmeter.demo.recount import Recount, Tally, steps_of
 from botmeter.domain.prices import Rules
-from botmeter.engine.records import Output, Record
+from botmeter.metering.records import Output, Record
 
 
 class _Typed(msgspec.Struct):

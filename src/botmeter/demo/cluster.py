@@ -14,8 +14,8 @@ from botmeter.contracts.topics import Topics
 from botmeter.demo.reading import Place, ends_of
 from botmeter.demo.worker import WorkerProcess
 from botmeter.embedded import EmbeddedKafka
-from botmeter.engine import kafka
-from botmeter.engine.topic_setup import create_topics
+from botmeter.kafka import clients, questions
+from botmeter.kafka.topic_setup import create_topics
 from botmeter.settings import PREFIX, Settings
 
 PARTITIONS: Final = 4
@@ -39,9 +39,9 @@ class Cluster:
         return self.settings.topics()
 
     @property
-    def reader_config(self) -> kafka.Config:
+    def reader_config(self) -> clients.Config:
         """Of a client that reads what is committed."""
-        return kafka.reader_config({}, self.settings.bootstrap_servers, self.settings.group)
+        return clients.reader_config({}, self.settings.bootstrap_servers, self.settings.group)
 
     def ends(self, topics: Iterable[str]) -> dict[Place, int]:
         """Where the partitions of the topics end now."""
@@ -51,7 +51,9 @@ class Cluster:
         """Where the worker stands in each input partition, by the offsets that its transactions committed."""
         inputs = (self.topics.interactions.name, self.topics.commands.name)
         asked = [TopicPartition(topic, number) for topic in inputs for number in range(PARTITIONS)]
-        answers = kafka.retried(lambda: self.asker.committed(asked, timeout=_ANSWER_TIMEOUT_S), "the worker's group")
+        answers = questions.retried(
+            lambda: self.asker.committed(asked, timeout=_ANSWER_TIMEOUT_S), "the worker's group"
+        )
         return {(answer.topic, answer.partition): max(answer.offset, 0) for answer in answers}
 
 
@@ -63,11 +65,11 @@ def running_cluster(report: Callable[[str], None]) -> Iterator[Cluster]:
     """
     with EmbeddedKafka(report=report) as broker:
         settings = Settings(bootstrap_servers=broker.bootstrap_servers, partitions=PARTITIONS, replication_factor=1)
-        config = kafka.reader_config({}, broker.bootstrap_servers, settings.group)
-        with kafka.make_admin(kafka.admin_config({}, broker.bootstrap_servers)) as admin:
+        config = clients.reader_config({}, broker.bootstrap_servers, settings.group)
+        with clients.make_admin(clients.admin_config({}, broker.bootstrap_servers)) as admin:
             create_topics(admin, settings.topics().all(), PARTITIONS, settings.replication_factor)
             report("starting botmeter worker")
-            asker = kafka.make_consumer(config)
+            asker = clients.make_consumer(config)
             try:
                 with WorkerProcess(_variables(settings)) as worker:
                     yield Cluster(settings, worker, admin, asker)

@@ -16,7 +16,7 @@ from botmeter.contracts.instants import millis
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Status
 from botmeter.domain.events import PacksPurchased
-from botmeter.engine.records import Record
+from botmeter.metering.records import Record
 
 #: As many as a tall terminal shows.
 _FEED_MAX: Final = 60

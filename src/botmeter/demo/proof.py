@@ -12,7 +12,7 @@ from botmeter.contracts.encoding import encode_balance
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, evolve
 from botmeter.domain.events import Event
-from botmeter.engine.records import Header
+from botmeter.metering.records import Header
 
 #: Topic, partition and offset of the record that a dead letter is about, and its reason.
 Letter = tuple[str, str, str, str]

@@ -9,9 +9,10 @@ from typing import Final, cast
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from botmeter.engine import kafka
-from botmeter.engine.records import Record
 from botmeter.errors import Retriable
+from botmeter.kafka import clients, questions
+from botmeter.kafka.errors import classify
+from botmeter.metering.records import Record
 
 #: Most records handed over at a time.
 _BATCH: Final = 5_000
@@ -27,9 +28,9 @@ Place = tuple[str, int]
 class Reader:
     """Reads partitions from their beginning. Used by one thread. A new one takes half a second to find its broker."""
 
-    def __init__(self, config: kafka.Config) -> None:
-        """`config` as `kafka.reader_config` makes it."""
-        self._consumer = kafka.make_consumer(config)
+    def __init__(self, config: clients.Config) -> None:
+        """`config` as `clients.reader_config` makes it."""
+        self._consumer = clients.make_consumer(config)
         self._reached: dict[Place, int] = {}
 
     def begin(self, places: Iterable[Place]) -> None:
@@ -65,7 +66,7 @@ class Reader:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so it is called
             self._reached[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0)
             return True
-        fault = kafka.classify(error, str(message.topic()))
+        fault = classify(error, str(message.topic()))
         if not isinstance(fault, Retriable):  # the client gets over the others by itself
             raise fault
         return True
@@ -76,7 +77,7 @@ def ends_of(admin: AdminClient, topics: Iterable[str], partitions: int) -> dict[
     return {
         (topic, number): end
         for topic in topics
-        for number, end in kafka.end_offsets(admin, topic, range(partitions)).items()
+        for number, end in questions.end_offsets(admin, topic, range(partitions)).items()
     }
 
 

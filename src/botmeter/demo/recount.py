@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from botmeter.contracts.topics import Topics
 from botmeter.domain.events import CommandCause, Event, TimerCause
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.records import Output, Record
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.records import Output, Record
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
 
 _MARK = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
 #: Beyond it windows are looked up in the store, which is in memory too.

@@ -15,8 +15,8 @@ from botmeter.demo.reading import Place, Reader, read_to_end
 from botmeter.demo.screen import Screen, make_screen
 from botmeter.demo.stage import Stage
 from botmeter.demo.watch import Watch
-from botmeter.engine import kafka
-from botmeter.engine.records import Record
+from botmeter.kafka import clients
+from botmeter.metering.records import Record
 from botmeter.simulation.accounts import CLOSED, SimulatedAccount, population
 from botmeter.simulation.interruption import Interruption, watched_for_interruption
 from botmeter.simulation.publisher import Publisher
@@ -67,7 +67,7 @@ def _play(
     traffic = Traffic(options.seed, accounts, topics, PARTITIONS, _MIX)
     billing = BillingSide(accounts, topics.commands.name, options.seed)
     model = Model(topics)
-    publisher = Publisher(kafka.simple_producer_config({}, cluster.settings.bootstrap_servers))
+    publisher = Publisher(clients.simple_producer_config({}, cluster.settings.bootstrap_servers))
     with Watch(cluster.reader_config, model, PARTITIONS) as watch, screen:
         stage = Stage(cluster, watch, model, publisher, screen, interruption)
         try:

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from botmeter.demo.model import Model
 from botmeter.demo.reading import Place, Reader
-from botmeter.engine import kafka
+from botmeter.kafka import clients
 
 #: How long reading on to the end may take, once everything is written.
 _CATCH_UP_TIMEOUT_S: Final = 30.0
@@ -19,8 +19,8 @@ _CATCH_UP_TIMEOUT_S: Final = 30.0
 class Watch:
     """Reads while its block runs; `model` is to be looked at only with the `lock` held."""
 
-    def __init__(self, config: kafka.Config, model: Model, partitions: int) -> None:
-        """`config` as `kafka.reader_config` makes it."""
+    def __init__(self, config: clients.Config, model: Model, partitions: int) -> None:
+        """`config` as `clients.reader_config` makes it."""
         topics = (topic.name for topic in model.topics.all() if topic.direction == "out")
         self._places = [(topic, number) for topic in topics for number in range(partitions)]
         self._config = config

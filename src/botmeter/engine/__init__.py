@@ -1,4 +1,4 @@
-"""What turns records into transactions: batches, tasks, the commit protocol, restore, the local store, Kafka clients.
+"""What turns records into transactions: batches, tasks, the commit protocol, restore and the local store.
 
-confluent_kafka and rocksdict are imported here and nowhere above; nothing here knows of Faust, the web or the terminal.
+Nothing here knows of Faust, the web or the terminal.
 """

@@ -21,7 +21,6 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
-from botmeter.engine import kafka
 from botmeter.engine.restore import Restorer
 from botmeter.engine.task import Input, Restored, Status, Task
 from botmeter.engine.timer import Timer
@@ -34,6 +33,8 @@ from botmeter.errors import (
     TaskMigrated,
     TransactionAborted,
 )
+from botmeter.kafka import questions
+from botmeter.kafka.errors import END_OF_PARTITION, classify
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class Processor:
         # The group finds the leaders of the subscribed topic; those of the other, the client would look for once a
         # second.
         commands = self._settings.topics.commands.name
-        kafka.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
+        questions.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def close(self) -> None:
@@ -247,11 +248,11 @@ class Processor:
                 input_.add(message)  # type: ignore[arg-type]  # a record without an error has key, value, offset
 
     def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
-        if error.code() == kafka.END_OF_PARTITION:
+        if error.code() == END_OF_PARTITION:
             if input_ is not None:
                 input_.end = message.offset()
             return
-        mapped = kafka.classify(error, message.topic() or "")
+        mapped = classify(error, message.topic() or "")
         if not isinstance(mapped, Retriable | TaskMigrated):
             raise mapped
         log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself

@@ -35,15 +35,15 @@ from botmeter.domain.account import Account
 from botmeter.domain.events import Event
 from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import memory_ms
-from botmeter.engine import kafka
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.reader import REQUEST_S, committed_records, first_timestamp, require_wanted, until_answered
 from botmeter.engine.snapshots import SnapshotSchedule
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import Store, StoreMark, StoreUpdate
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.engine.task import Restored
 from botmeter.errors import ClusterError, InvariantViolated, TaskCorrupted
+from botmeter.kafka import questions
+from botmeter.kafka.reader import REQUEST_S, committed_records, first_timestamp, require_wanted, until_answered
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import Store, StoreMark, StoreUpdate
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Restorer:
         committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
         if all(found.offset >= 0 for found in committed):
             return _Positions(committed[0].offset, committed[1].offset, was_committed=True)
-        begins = [kafka.begin_offsets(self._admin, name, [partition])[partition] for name in names]
+        begins = [questions.begin_offsets(self._admin, name, [partition])[partition] for name in names]
         return _Positions(begins[0], begins[1], was_committed=False)
 
     def _job(self, reader: Consumer, partition: int, stop: Flag) -> _Job:
@@ -162,9 +162,9 @@ class Restorer:
 
     def _log(self, name: str, partition: int) -> _Log:
         return _Log(
-            topic_id=kafka.topic_ids(self._admin, [name])[name],
-            begin=kafka.begin_offsets(self._admin, name, [partition])[partition],
-            end=kafka.end_offsets(self._admin, name, [partition])[partition],
+            topic_id=questions.topic_ids(self._admin, [name])[name],
+            begin=questions.begin_offsets(self._admin, name, [partition])[partition],
+            end=questions.end_offsets(self._admin, name, [partition])[partition],
         )
 
     def _restore(self, job: _Job) -> Restored:
@@ -266,7 +266,7 @@ class Restorer:
         inputs, next_ = topics.interactions.name, job.positions.interactions
         next_at = first_timestamp(job.reader, inputs, job.partition, next_, job.stop)
         since = min(now, now if next_at is None else next_at) - memory_ms(self._settings.rules) - _CLOCK_MARGIN_MS
-        return kafka.offsets_at(self._admin, topics.journal.name, [job.partition], since)[job.partition]
+        return questions.offsets_at(self._admin, topics.journal.name, [job.partition], since)[job.partition]
 
     # --- Steps 4 and 5: the journal ---
 

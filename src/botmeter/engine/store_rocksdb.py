@@ -25,8 +25,8 @@ from rocksdict import (
 from botmeter.contracts.encoding import decode_account
 from botmeter.domain.account import Account
 from botmeter.domain.sessions import Starts
-from botmeter.engine.store import NEVER, ChatKey, StoreMark, StoreUpdate, WindowKey
 from botmeter.errors import TaskCorrupted
+from botmeter.metering.store import NEVER, ChatKey, StoreMark, StoreUpdate, WindowKey
 
 _TIME: Final = Struct(">q")
 _MARK: Final = b"mark"

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from botmeter.engine.pipeline import Meter
-from botmeter.engine.records import Record
 from botmeter.engine.snapshots import SnapshotSchedule
-from botmeter.engine.store import Store
 from botmeter.errors import InvariantViolated
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.records import Record
+from botmeter.metering.store import Store
 
 
 class Status(Enum):

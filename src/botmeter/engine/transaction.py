@@ -30,12 +30,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from botmeter.contracts import cloudevents, encoding
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
-from botmeter.engine import kafka
-from botmeter.engine.pipeline import Decided
-from botmeter.engine.records import Output
-from botmeter.engine.store import StoreMark, StoreUpdate
 from botmeter.engine.task import Restored
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+from botmeter.kafka.errors import cause, classify
+from botmeter.metering.pipeline import Decided
+from botmeter.metering.records import Output
+from botmeter.metering.store import StoreMark, StoreUpdate
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Transaction:
     def open(self) -> None:
         """A new producer; ends what an earlier one of the same transactional id left open.
 
-        Raises the error classes of `kafka.classify`.
+        Raises the error classes of `classify`.
         """
         self.close()
         producer = self._make_producer()
@@ -165,7 +165,7 @@ class Transaction:
             _resumed(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
             _resumed(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
-            self._give_up(producer, kafka.classify(kafka.cause(exception)))
+            self._give_up(producer, classify(cause(exception)))
         except BotmeterError as error:
             self._give_up(producer, error)
         return journal_ends
@@ -222,7 +222,7 @@ def _close(producer: Producer) -> None:
         producer.close()
     except (KafkaException, SystemError) as exception:
         # Fenced or dead, it can abort nothing any more: the next producer of its id does, or the broker in time.
-        log.info("the producer is gone: %s", kafka.classify(kafka.cause(exception)))
+        log.info("the producer is gone: %s", classify(cause(exception)))
 
 
 def _put(producer: Producer, partition: int, output: Output, on_delivery: _OnDelivery | None, deadline: float) -> None:
@@ -259,7 +259,7 @@ def _resumed(call: Callable[[], object], deadline: float) -> None:
         try:
             call()
         except KafkaException as exception:
-            error = kafka.classify(kafka.cause(exception))
+            error = classify(cause(exception))
             if not isinstance(error, Retriable):
                 raise error from exception
             if time.monotonic() > deadline:

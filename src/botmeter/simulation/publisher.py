@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError, Message
 
-from botmeter.engine import kafka
+from botmeter.kafka import clients
 from botmeter.simulation.interruption import Interruption
 from botmeter.simulation.pace import Pace
 from botmeter.simulation.records import SimulatedRecord
@@ -28,9 +28,9 @@ _FLUSH_TIMEOUT_S: Final = 30.0
 class Publisher:
     """Sends records and counts what became of them. Used by one thread."""
 
-    def __init__(self, config: kafka.Config) -> None:
-        """`config` as `kafka.simple_producer_config` makes it. Raises ConfigurationError for an unknown option."""
-        self._producer = kafka.make_producer({**config, "on_delivery": self._delivered})
+    def __init__(self, config: clients.Config) -> None:
+        """`config` as `clients.simple_producer_config` makes it. Raises ConfigurationError for an unknown option."""
+        self._producer = clients.make_producer({**config, "on_delivery": self._delivered})
         #: Handed to the client, by kind.
         self.sent: Counter[str] = Counter()
         #: Not delivered, by the client's explanation.

@@ -15,9 +15,9 @@ from botmeter.contracts.encoding import encode_account
 from botmeter.domain.account import Account, Allowance, Terms
 from botmeter.domain.cycles import Cycle
 from botmeter.domain.prices import DAY_MS
-from botmeter.engine.store import NEVER, MemoryStore, Store, StoreMark, StoreUpdate
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.errors import TaskCorrupted
+from botmeter.metering.store import NEVER, MemoryStore, Store, StoreMark, StoreUpdate
 
 MARK = StoreMark(
     journal_offset=7,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from botmeter.contracts.topics import Topics
-from botmeter.engine.dead_letters import KEY_MAX_BYTES, VALUE_MAX_BYTES, dead_letter
-from botmeter.engine.records import Header, Output
-from botmeter.engine.tape import TapeRecord
 from botmeter.errors import PoisonRecord
+from botmeter.metering.dead_letters import KEY_MAX_BYTES, VALUE_MAX_BYTES, dead_letter
+from botmeter.metering.records import Header, Output
+from botmeter.replay.tape import TapeRecord
 
 TOPICS = Topics.named()
 ROOM_BYTES = int(TOPICS.dead_letters.config["max.message.bytes"])

@@ -8,8 +8,8 @@ from typing import Final
 
 from botmeter.contracts.cloudevents import cut_for_dead_letter, dead_letter_headers
 from botmeter.domain.metering import Outcome
-from botmeter.engine.records import Header, Output, Record, headers_of
 from botmeter.errors import PoisonRecord
+from botmeter.metering.records import Header, Output, Record, headers_of
 
 #: A dead letter must fit its topic (4 MiB) as it is: compressed, a record can arrive that is far larger than its own.
 RECORD_MAX_BYTES: Final = 3_500_000

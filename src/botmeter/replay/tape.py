@@ -13,11 +13,11 @@ import msgspec
 from botmeter.contracts.instants import millis
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Decided, Meter
-from botmeter.engine.records import LOG_APPEND_TIME, Header, Output
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
 from botmeter.errors import ConfigurationError
+from botmeter.metering.pipeline import Decided, Meter
+from botmeter.metering.records import LOG_APPEND_TIME, Header, Output
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 #: A tape is one process's memory anyway; nothing is forgotten before this many windows.

@@ -1,8 +1,4 @@
-"""The face of Kafka in the engine: clients are made, asked and understood through this module.
-
-`kafka_clients` configures and makes them, `kafka_errors` says what their errors ask for. Here is what one asks of a
-cluster besides records: is it there, where do partitions begin and end, which topic is it.
-"""
+"""What one asks of a cluster besides records: is it there, where do partitions begin and end, which topic is it."""
 
 from __future__ import annotations
 
@@ -15,42 +11,9 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCol
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
 
-from botmeter.engine.kafka_clients import (
-    MESSAGE_MAX_BYTES,
-    Config,
-    admin_config,
-    consumer_config,
-    make_admin,
-    make_consumer,
-    make_producer,
-    producer_config,
-    reader_config,
-    simple_producer_config,
-)
-from botmeter.engine.kafka_errors import END_OF_PARTITION, cause, classify
 from botmeter.errors import ClusterError, Retriable
-
-__all__ = [
-    "END_OF_PARTITION",
-    "MESSAGE_MAX_BYTES",
-    "Config",
-    "admin_config",
-    "begin_offsets",
-    "cause",
-    "classify",
-    "consumer_config",
-    "end_offsets",
-    "make_admin",
-    "make_consumer",
-    "make_producer",
-    "offsets_at",
-    "producer_config",
-    "reader_config",
-    "retried",
-    "simple_producer_config",
-    "topic_ids",
-    "wait_for_broker",
-]
+from botmeter.kafka.clients import Config, make_admin
+from botmeter.kafka.errors import cause, classify
 
 T = TypeVar("T")
 

@@ -16,13 +16,14 @@ from botmeter.contracts.topics import partition_of
 from botmeter.domain.account import Account, fold
 from botmeter.domain.events import Event, TimerCause
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import Decided, Meter
-from botmeter.engine.records import Output
-from botmeter.engine.state import PartitionState
-from botmeter.engine.store import MemoryStore, StoreMark, StoreUpdate
-from botmeter.engine.tape import TapeRecord
 from botmeter.errors import PoisonRecord
+from botmeter.metering.pipeline import Decided, Meter
+from botmeter.metering.records import Output
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
+from botmeter.replay.tape import TapeRecord
 from domain.ledger import Ledger
+from properties import property_
 
 from .partition_inputs import (
     COMMANDS,
@@ -37,7 +38,6 @@ from .partition_inputs import (
     rules,
     seeds,
 )
-from .properties import property_
 
 inputs = st.builds(input_of, seeds, openings, lengths)
 #: Sizes of batches; what is left makes the last one.

@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from botmeter.engine.kafka_errors import cause
 from botmeter.errors import ConfigurationError
+from botmeter.kafka.errors import cause
 
 Config = dict[str, Any]
 Client = TypeVar("Client")

@@ -15,7 +15,7 @@ from botmeter.domain.account import Account, evolve
 from botmeter.domain.events import Event
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import Starts, with_start
-from botmeter.engine.store import ChatKey, Store, WindowKey
+from botmeter.metering.store import ChatKey, Store, WindowKey
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from botmeter.domain.account import Account
 from botmeter.domain.cycles import Cycle
 from botmeter.domain.prices import Rules
-from botmeter.engine.state import Generations, PartitionState
-from botmeter.engine.store import MemoryStore
+from botmeter.metering.state import Generations, PartitionState
+from botmeter.metering.store import MemoryStore
+from properties import property_
 
-from .properties import property_
 from .test_store import account
 
 

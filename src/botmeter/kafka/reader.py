@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from botmeter.engine import kafka
 from botmeter.errors import BotmeterError, Retriable
+from botmeter.kafka.errors import END_OF_PARTITION, cause, classify
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def _chunks(reader: Consumer, topic: str, partition: int, end: int, stop: Flag) 
             if error is None:
                 chunk.append(message)
                 is_done = is_done or (message.offset() or 0) >= end - 1
-            elif error.code() == kafka.END_OF_PARTITION:
+            elif error.code() == END_OF_PARTITION:
                 is_done = is_done or (message.offset() or 0) >= end
             else:
                 _require_passing(error, topic)
@@ -94,7 +94,7 @@ def until_answered(stop: Flag, ask: Callable[[], T]) -> T:
         try:
             return ask()
         except KafkaException as exception:
-            error = kafka.classify(kafka.cause(exception))
+            error = classify(cause(exception))
             if not isinstance(error, Retriable):
                 raise error from exception
             log.info("restore waits: %s", error)
@@ -113,7 +113,7 @@ def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, s
             error = message.error()
             if error is None:
                 return message.timestamp()[1]
-            if error.code() == kafka.END_OF_PARTITION:
+            if error.code() == END_OF_PARTITION:
                 return None
             _require_passing(error, topic)
         raise RestoreStopped(f"restore of partition {partition} was stopped")
@@ -123,7 +123,7 @@ def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, s
 
 def _require_passing(error: KafkaError, topic: str) -> None:
     """Raises what the error asks for, unless the client mends it by itself."""
-    mapped = kafka.classify(error, topic)
+    mapped = classify(error, topic)
     if not isinstance(mapped, Retriable):
         raise mapped
     log.warning("restore: %s", mapped)

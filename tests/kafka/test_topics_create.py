@@ -14,9 +14,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic, Topics
-from botmeter.engine.kafka import admin_config, make_admin, topic_ids
-from botmeter.engine.topic_setup import Finding, check_topics, create_topics, require_topics
 from botmeter.errors import ClusterError
+from botmeter.kafka.clients import admin_config, make_admin
+from botmeter.kafka.questions import topic_ids
+from botmeter.kafka.topic_setup import Finding, check_topics, create_topics, require_topics
 
 pytestmark = pytest.mark.kafka
 

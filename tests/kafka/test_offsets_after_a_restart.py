@@ -6,16 +6,8 @@ import pytest
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.embedded import EmbeddedKafka
-from botmeter.engine.kafka import (
-    admin_config,
-    begin_offsets,
-    end_offsets,
-    make_admin,
-    make_producer,
-    offsets_at,
-    simple_producer_config,
-    topic_ids,
-)
+from botmeter.kafka.clients import admin_config, make_admin, make_producer, simple_producer_config
+from botmeter.kafka.questions import begin_offsets, end_offsets, offsets_at, topic_ids
 
 pytestmark = pytest.mark.kafka
 

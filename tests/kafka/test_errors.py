@@ -8,21 +8,6 @@ import socket
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from botmeter.engine.kafka import (
-    Config,
-    _reason,
-    admin_config,
-    cause,
-    classify,
-    consumer_config,
-    make_admin,
-    make_consumer,
-    make_producer,
-    producer_config,
-    reader_config,
-    simple_producer_config,
-    wait_for_broker,
-)
 from botmeter.errors import (
     BotmeterError,
     ClusterError,
@@ -32,6 +17,19 @@ from botmeter.errors import (
     TaskMigrated,
     TransactionAborted,
 )
+from botmeter.kafka.clients import (
+    Config,
+    admin_config,
+    consumer_config,
+    make_admin,
+    make_consumer,
+    make_producer,
+    producer_config,
+    reader_config,
+    simple_producer_config,
+)
+from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.questions import _reason, wait_for_broker
 
 #: Nobody listens there; an address, because a name may stand for several, each with a fault of its own.
 NOWHERE = "127.0.0.1:1"

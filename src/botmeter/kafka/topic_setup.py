@@ -15,8 +15,9 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic
-from botmeter.engine.kafka import REQUEST_TIMEOUT_S, cause, classify, retried, topic_ids
 from botmeter.errors import ClusterError
+from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried, topic_ids
 
 #: The controller of a large cluster takes its time.
 CREATE_TIMEOUT_S: Final = 30.0

@@ -23,11 +23,11 @@ from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerC
 from botmeter.domain.metering import Memory, decide_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import Starts, is_covered, is_metered
-from botmeter.engine.dead_letters import REFUSED, dead_letter
-from botmeter.engine.records import LOG_APPEND_TIME, Output, Record, traceparent_of
-from botmeter.engine.state import Changes, PartitionState
-from botmeter.engine.store import NEVER, WindowKey
 from botmeter.errors import ClusterError, PoisonRecord
+from botmeter.metering.dead_letters import REFUSED, dead_letter
+from botmeter.metering.records import LOG_APPEND_TIME, Output, Record, traceparent_of
+from botmeter.metering.state import Changes, PartitionState
+from botmeter.metering.store import NEVER, WindowKey
 
 #: On the first of a month, all cycles of a time zone end at once; each takes tens of microseconds and a few records.
 TICK_ACCOUNTS_MAX: Final = 5_000

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from botmeter.contracts.instants import rfc3339
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, PriceBook, Rules
-from botmeter.engine.tape import TapeRecord
+from botmeter.replay.tape import TapeRecord
 
 TOPICS: Final = Topics.named()
 INTERACTIONS: Final = TOPICS.interactions.name

@@ -6,8 +6,8 @@ import json
 
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
-from botmeter.engine.pipeline import TICK_ACCOUNTS_MAX
-from botmeter.engine.tape import Tape
+from botmeter.metering.pipeline import TICK_ACCOUNTS_MAX
+from botmeter.replay.tape import Tape
 
 TOPICS = Topics.named()
 

@@ -10,19 +10,9 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from botmeter.engine.kafka import (
-    admin_config,
-    begin_offsets,
-    end_offsets,
-    make_admin,
-    make_producer,
-    offsets_at,
-    producer_config,
-    simple_producer_config,
-    topic_ids,
-    wait_for_broker,
-)
 from botmeter.errors import ClusterError
+from botmeter.kafka.clients import admin_config, make_admin, make_producer, producer_config, simple_producer_config
+from botmeter.kafka.questions import begin_offsets, end_offsets, offsets_at, topic_ids, wait_for_broker
 
 pytestmark = pytest.mark.kafka
 

@@ -1,0 +1,1 @@
+"""Tapes: records written down as lines, run through the pure step without Kafka."""
