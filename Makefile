@@ -38,7 +38,7 @@ format: $(STAMP) ## format the code and mend what ruff can
 
 schemas: $(STAMP) ## write schemas/ and docs/settings.md anew
 	$(RUN)/botmeter schemas export schemas
-	$(RUN)/python -m botmeter.settings_page > docs/settings.md
+	$(RUN)/python -m botmeter.settings.page > docs/settings.md
 
 lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt

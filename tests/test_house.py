@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from botmeter.engine import restore, transaction
-from botmeter.settings import rows
+from botmeter.settings.page import rows
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "botmeter"
@@ -207,7 +207,11 @@ def test_only_settings_that_exist_are_written_about(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lock", "groups"),
-    [("worker.txt", ["dependencies"]), ("build.txt", ["build"]), ("dev.txt", ["dependencies", "demo", "web", "notify", "build", "dev"])],
+    [
+        ("worker.txt", ["dependencies"]),
+        ("build.txt", ["build"]),
+        ("dev.txt", ["dependencies", "demo", "web", "notify", "build", "dev"]),
+    ],
 )
 def test_the_locks_hold_what_is_asked_for(lock: str, groups: list[str]) -> None:
     project = pyproject()

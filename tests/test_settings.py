@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from botmeter.client_options import REFUSED_OPTIONS
 from botmeter.domain.prices import PriceBook, Rules
 from botmeter.errors import ConfigurationError
-from botmeter.settings import Settings, describe, instance_id, load, rows, variable
-from botmeter.settings_page import page
+from botmeter.settings.load import instance_id, load
+from botmeter.settings.model import Settings, variable
+from botmeter.settings.page import describe, page, rows
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,7 +18,8 @@ from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import require_topics
-from botmeter.settings import Settings, instance_id
+from botmeter.settings.load import instance_id
+from botmeter.settings.model import Settings
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from botmeter.contracts.topics import Topic, Topics
 from botmeter.engine.restore import RestoreSettings
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import create_topics
-from botmeter.settings import Settings
+from botmeter.settings.model import Settings
 
 from .process import PATIENCE_S, WorkerProcess
 

@@ -24,7 +24,7 @@ from botmeter.engine.transaction import Batch
 from botmeter.errors import BotmeterError, ClusterError, InvariantViolated, OutcomeUnknown
 from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
-from botmeter.settings import Settings
+from botmeter.settings.model import Settings
 
 #: So soon that a test need not wait for it: since the last turn, and since a commit was handed over.
 TURN_LIMIT_S: Final = 0.5

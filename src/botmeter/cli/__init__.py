@@ -89,7 +89,7 @@ class _LazyGroup(click.Group):
 
 
 def _settings() -> object:
-    from botmeter.settings import load  # noqa: PLC0415 - `botmeter --help` needs none, and pydantic takes its time
+    from botmeter.settings.load import load  # noqa: PLC0415 - `botmeter --help` needs none, and pydantic takes its time
 
     return load()
 

@@ -9,7 +9,7 @@ import click
 
 from botmeter.errors import ConfigurationError
 from botmeter.replay.tape import Tape, output_line
-from botmeter.settings import Settings
+from botmeter.settings.model import Settings
 
 
 @click.command(name="replay", short_help="Run a tape through the rules, without Kafka.")

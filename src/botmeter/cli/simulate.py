@@ -11,7 +11,7 @@ import click
 from botmeter.domain.prices import DAY_MS
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import require_topics
-from botmeter.settings import Settings
+from botmeter.settings.model import Settings
 from botmeter.simulation.accounts import population
 from botmeter.simulation.interruption import watched_for_interruption
 from botmeter.simulation.pace import Pace

@@ -9,7 +9,7 @@ import click
 from botmeter.kafka.clients import admin_config, make_admin
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.kafka.topic_setup import Finding, create_topics
-from botmeter.settings import Settings
+from botmeter.settings.model import Settings
 
 
 @click.group(name="topics")

@@ -17,7 +17,8 @@ from botmeter.cli import tell
 from botmeter.engine.processor import Processor
 from botmeter.errors import BotmeterError, InvariantViolated
 from botmeter.host.app import NotClosed
-from botmeter.settings import Settings, describe
+from botmeter.settings.model import Settings
+from botmeter.settings.page import describe
 
 log = logging.getLogger("botmeter")
 

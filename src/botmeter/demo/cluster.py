@@ -16,7 +16,7 @@ from botmeter.demo.worker import WorkerProcess
 from botmeter.embedded import EmbeddedKafka
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import create_topics
-from botmeter.settings import PREFIX, Settings
+from botmeter.settings.model import PREFIX, Settings
 
 PARTITIONS: Final = 4
 #: One answer of the group's coordinator.

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from botmeter.embedded.guarded_process import GuardedProcess
 from botmeter.errors import BotmeterError
-from botmeter.settings import PREFIX
+from botmeter.settings.model import PREFIX
 
 #: A worker stops within 10 s; a busy machine gets as long again.
 _STOP_TIMEOUT_S: Final = 20.0

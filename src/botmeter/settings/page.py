@@ -1,18 +1,19 @@
-"""The page docs/settings.md from the settings themselves: `python -m botmeter.settings_page > docs/settings.md`."""
+"""What help texts and docs/settings.md say of the settings: `python -m botmeter.settings.page > docs/settings.md`."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Final
 
-from botmeter.client_options import REFUSED_OPTIONS
-from botmeter.settings import rows
+from botmeter.client_options import KAFKA_PREFIX, REFUSED_OPTIONS
+from botmeter.settings.model import CONFIG_VARIABLE, Settings, variable
 
 _BEFORE: Final = """\
 # Settings
 
-<!-- Made by `python -m botmeter.settings_page > docs/settings.md`; a test says when it is out of date. -->
+<!-- Made by `python -m botmeter.settings.page > docs/settings.md`; a test says when it is out of date. -->
 
 The environment wins over the TOML file, the file over the defaults. A wrong value, an unknown variable that begins with
 `BOTMETER_` or an unknown key of the file ends the program with one line that names it, exit code 2.
@@ -37,6 +38,26 @@ sasl.username = "botmeter"
 ## Options of librdkafka that cannot be set
 
 """
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Variable, default and meaning of every setting, as help and documentation print them."""
+    table = [(CONFIG_VARIABLE, "", "TOML file with settings, named as here in lower case without BOTMETER_.")]
+    for name, field in Settings.model_fields.items():
+        if name == "kafka":
+            table.append((f"{KAFKA_PREFIX}<OPTION>", "", str(field.description)))
+        else:
+            default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+            table.append((variable(name), default, str(field.description)))
+    return table
+
+
+def describe() -> str:
+    """All settings for a terminal of 80 columns, one paragraph, so that a help text can keep its lines."""
+    return "\n".join(
+        f"  {name}{f' (default {default})' if default else ''}\n{textwrap.indent(textwrap.fill(meaning, 70), '      ')}"
+        for name, default, meaning in rows()
+    )
 
 
 def page() -> str:
