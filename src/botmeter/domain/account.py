@@ -16,6 +16,7 @@ from botmeter.domain.commands import CommandResult, Plan
 from botmeter.domain.cycles import BillingCycle, Cycle
 from botmeter.domain.events import Event, ExhaustionReason, Pool
 from botmeter.domain.prices import DAY_MS
+from botmeter.domain.thresholds import reached_of, with_reached
 
 Status = Literal["active", "exhausted", "closed"]
 
@@ -87,11 +88,6 @@ class Account:
         return "sessions_exhausted" if self.allowance.total else "no_sessions"
 
 
-def is_reached(percent: int, used: int, total: int) -> bool:
-    """Whether usage stands at or above `percent` of the total; a total of 0 reaches nothing (`T1`)."""
-    return total > 0 and used * 100 >= percent * total
-
-
 def fold(account: Account | None, events: Iterable[Event]) -> Account | None:
     """The account after these events of its journal."""
     for event in events:
@@ -140,26 +136,26 @@ def _opened(event: ev.AccountOpened) -> Account:
 
 
 def _session_started(account: Account, event: ev.SessionStarted) -> Account:
-    allowance, past = account.allowance, account.past_cycle
+    past = account.past_cycle
     if past is not None and event.cycle_number == past.number:
-        past = replace(past, used=event.used)
-    else:
-        allowance = Allowance(
-            allowance.pool,
-            allowance.total,
-            event.used,
-            allowance.packs,
-            allowance.packs_next_cycle,
-            allowance.reached,
-        )
+        return replace(account, version=event.version, past_cycle=replace(past, used=event.used))
+    return with_sessions(account, event.used, event.version)
+
+
+def with_sessions(account: Account, used: int, version: int) -> Account:
+    """The account after session starts in its current cycle that brought it to `used` and `version`.
+
+    It is the fold of any number of them that follow each other.
+    """
+    old = account.allowance
     return Account(
         account.account_id,
-        event.version,
+        version,
         account.status,
         account.terms,
         account.cycle,
-        allowance,
-        past,
+        Allowance(old.pool, old.total, used, old.packs, old.packs_next_cycle, old.reached),
+        account.past_cycle,
         account.handled,
     )
 
@@ -168,7 +164,7 @@ def _changed(account: Account, event: Event) -> Account:
     """The account after any event but a session's, at its old version still."""
     match event:
         case ev.ThresholdReached():
-            reached = tuple(sorted({*account.allowance.reached, event.percent}))
+            reached = with_reached(account.allowance.reached, event.percent)
             return replace(account, allowance=replace(account.allowance, reached=reached))
         case ev.ChatHandedOff():
             return account  # remembered beside the account, by conversation
@@ -210,17 +206,12 @@ def _pool_changed(
             new = replace(old, pool="none", total=0, used=0, reached=())
         case ev.PacksPurchased():
             packs, packs_next = old.packs + event.packs, old.packs_next_cycle + event.packs
-            reached = _still_reached(old, event.used, event.total)
+            reached = reached_of(old.reached, event.used, event.total)
             new = Allowance("purchased", event.total, event.used, packs, packs_next, reached)
         case ev.SessionsCredited():
-            reached = _still_reached(old, event.used, event.total)
+            reached = reached_of(old.reached, event.used, event.total)
             new = replace(old, pool=event.pool, total=event.total, used=event.used, reached=reached)
     return replace(account, allowance=new)
-
-
-def _still_reached(old: Allowance, used: int, total: int) -> tuple[int, ...]:
-    """The reached thresholds that stay so; the others are armed again (`T2`)."""
-    return tuple(percent for percent in old.reached if is_reached(percent, used, total))
 
 
 def _cycle_started(account: Account, event: ev.CycleStarted) -> Account:
@@ -241,7 +232,7 @@ def _cycle_started(account: Account, event: ev.CycleStarted) -> Account:
             used=event.used,
             packs=event.packs,
             packs_next_cycle=event.packs,
-            reached=_still_reached(old, event.used, event.total),
+            reached=reached_of(old.reached, event.used, event.total),
         ),
     )
 

@@ -9,12 +9,13 @@ from typing import Literal
 
 from botmeter.domain import commands as cmd
 from botmeter.domain import events as ev
-from botmeter.domain.account import Account, is_reached, is_remembered, result_of
+from botmeter.domain.account import Account, is_remembered, result_of
 from botmeter.domain.commands import Command, CommandResult, Refusal
 from botmeter.domain.cycles import cycle_around
 from botmeter.domain.decision import Decision, exhaust_when_empty, resume_when_available
 from botmeter.domain.events import Cause, Event, Pool
 from botmeter.domain.prices import Rules
+from botmeter.domain.thresholds import reached_of
 
 # --- Cycles ----------------------------------------------------------------------------------------------------------
 
@@ -84,18 +85,24 @@ def decide_command(
     The answer to a command handled before is the same again. A refusal is judged in the order of `C2`.
     """
     decision = Decision(account, cause)
+    return decision.events, take_command(decision, account_id, command, at, rules)
+
+
+def take_command(decision: Decision, account_id: str, command: Command, at: int, rules: Rules) -> CommandResult:
+    """As `decide_command`, into a decision just begun."""
+    account = decision.before
     if account is not None:
         roll_due_cycles(decision, at, rules)
         known = account.handled.get(command.command_id)
         if known is not None and is_remembered(known, at):
-            return decision.events, known
+            return known
     try:
-        _obey(decision, account_id, account, command, at, cause, rules)
+        _obey(decision, account_id, account, command, at, rules)
     except _RefusedError as refused:
         if account is None:
-            return [], CommandResult(command.command_id, at, None, refused.reason, str(refused))
-        return decision.events, _handled(decision, command, at, refused)
-    return decision.events, _handled(decision, command, at, None)
+            return CommandResult(command.command_id, at, None, refused.reason, str(refused))
+        return _handled(decision, command, at, refused)
+    return _handled(decision, command, at, None)
 
 
 def _handled(decision: Decision, command: Command, at: int, refused: _RefusedError | None) -> CommandResult:
@@ -118,7 +125,6 @@ def _obey(
     account: Account | None,
     command: Command,
     at: int,
-    cause: Cause,
     rules: Rules,
 ) -> None:
     """Emits what the command asks for, or raises `_RefusedError` before anything is emitted."""
@@ -127,7 +133,7 @@ def _obey(
     if account is None:
         if not isinstance(command, cmd.OpenAccount):
             raise _RefusedError("unknown_account", f"account {account_id} was never opened")
-        _open(decision, account_id, command, at, cause, rules)
+        _open(decision, account_id, command, at, rules)
         return
     if account.status == "closed":
         raise _RefusedError("account_closed", f"account {account_id} is closed")
@@ -153,7 +159,7 @@ def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rul
             _credit(decision, command.sessions, command.reason, at)
         case cmd.SetThresholds():
             allowance = decision.account.allowance
-            reached = tuple(p for p in command.percents if is_reached(p, allowance.used, allowance.total))
+            reached = reached_of(command.percents, allowance.used, allowance.total)
             decision.emit(ev.ThresholdsSet(*decision.head(at), command.percents, reached))
         case cmd.SetAutoRecharge():
             decision.emit(ev.AutoRechargeSet(*decision.head(at), command.below, command.packs))
@@ -168,7 +174,7 @@ def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rul
             raise ValueError("an invalid command was refused before")
 
 
-def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int, cause: Cause, rules: Rules) -> None:
+def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int, rules: Rules) -> None:
     """Opens the account in the cycle that contains `at` (`A4`), with complimentary sessions unless free (`A1`)."""
     anchor = at if command.anchor is None else command.anchor
     cycle = cycle_around(anchor, command.time_zone, command.billing_cycle, at, 1)
@@ -177,7 +183,7 @@ def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int
             account_id,
             1,
             at,
-            cause,
+            decision.cause,
             plan=command.plan,
             billing_cycle=command.billing_cycle,
             anchor=anchor,

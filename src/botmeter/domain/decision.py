@@ -10,13 +10,17 @@ from botmeter.domain.events import AvailableReason, Cause, Event, Pool
 
 
 class Decision:
-    """The events decided so far and the account they lead to."""
+    """The events decided so far, and the account that each leads to."""
 
-    __slots__ = ("_account", "_cause", "events")
+    __slots__ = ("_account", "before", "cause", "events", "states")
 
     def __init__(self, account: Account | None, cause: Cause) -> None:
-        self._account, self._cause = account, cause
+        self._account, self.cause = account, cause
+        #: The account before anything was decided.
+        self.before = account
         self.events: list[Event] = []
+        #: The account after each of the events.
+        self.states: list[Account] = []
 
     @property
     def account(self) -> Account:
@@ -28,12 +32,13 @@ class Decision:
     def head(self, at: int) -> tuple[str, int, int, Cause]:
         """The fields that the next event begins with."""
         account = self.account
-        return account.account_id, account.version + 1, at, self._cause
+        return account.account_id, account.version + 1, at, self.cause
 
     def emit(self, event: Event) -> None:
         """Decides one more event; what follows is decided on the state after it."""
         self._account = evolve(self._account, event)
         self.events.append(event)
+        self.states.append(self._account)
 
 
 class Usage(TypedDict):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from botmeter.domain import events as ev
-from botmeter.domain.account import Account, PastCycle, is_reached
+from botmeter.domain.account import Account, PastCycle
 from botmeter.domain.billing import purchase, roll_due_cycles
 from botmeter.domain.decision import Decision, exhaust_when_empty, usage
 from botmeter.domain.events import Cause, Event
 from botmeter.domain.prices import DAY_MS, Rules
 from botmeter.domain.sessions import Interaction, Starts, is_covered, is_metered, session_id
+from botmeter.domain.thresholds import newly_reached, reached_at
 
 #: What became of an interaction; all but the first five are dead letters.
 Outcome = Literal[
@@ -47,19 +48,14 @@ def decide_interaction(
 ) -> tuple[list[Event], Outcome]:
     """What one interaction, received by the broker at `at` (UTC ms), does (`S1` to `S9`, `T1` to `T5`)."""
     decision = Decision(account, cause)
+    return decision.events, take_interaction(decision, interaction, memory, at, rules)
+
+
+def take_interaction(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
+    """As `decide_interaction`, into a decision just begun."""
+    account = decision.before
     if account is not None:
         roll_due_cycles(decision, at, rules)
-    return decision.events, _interaction_outcome(decision, account, interaction, memory, at, rules)
-
-
-def _interaction_outcome(
-    decision: Decision,
-    account: Account | None,
-    interaction: Interaction,
-    memory: Memory,
-    at: int,
-    rules: Rules,
-) -> Outcome:
     if not is_metered(interaction.actor, interaction.bot_id):
         return "ignored"
     if interaction.occurred_at - at > rules.ahead_limit_ms:
@@ -79,6 +75,22 @@ def _interaction_outcome(
         _start_session(decision, interaction, past.number, past.used + 1, past.pool, at)
         return "started"
     return _start_or_refuse(decision, interaction, memory, at, rules)
+
+
+def counts_only_below(account: Account) -> int:
+    """The usage up to which a session start in the current cycle does nothing but count: each `used` below it.
+
+    At it, a start reaches a threshold (`T1`), recharges (`A11`) or uses the last session (`T3`). 0 when every start
+    has to be looked at, as while the account is not active.
+    """
+    if account.status != "active":
+        return 0
+    terms, allowance = account.terms, account.allowance
+    total = allowance.total
+    turns = [reached_at(percent, total) for percent in terms.thresholds if percent not in allowance.reached]
+    if terms.recharge_packs and allowance.pool != "complimentary":  # that one is recharged once it is used up
+        turns.append(total - terms.recharge_below + 1)
+    return min([total, *turns])
 
 
 def _is_chat(interaction: Interaction) -> bool:
@@ -169,11 +181,9 @@ def _is_with_the_agents(interaction: Interaction, handed_off_at: int | None, at:
 
 def _reach_thresholds(decision: Decision, at: int) -> None:
     """One alert for each threshold the session just started has brought, ascending (`T1`)."""
-    for percent in decision.account.terms.thresholds:
-        account = decision.account
-        used, total = account.allowance.used, account.allowance.total
-        if percent not in account.allowance.reached and is_reached(percent, used, total):
-            decision.emit(ev.ThresholdReached(*decision.head(at), percent=percent, **usage(account)))
+    terms, allowance = decision.account.terms, decision.account.allowance
+    for percent in newly_reached(terms.thresholds, allowance.reached, allowance.used, allowance.total):
+        decision.emit(ev.ThresholdReached(*decision.head(at), percent=percent, **usage(decision.account)))
 
 
 def _recharge_when_empty(decision: Decision, at: int, rules: Rules) -> bool:
