@@ -131,6 +131,16 @@ def _offsets(admin: AdminClient, topic: str, partitions: Iterable[int], spec: _O
     return retried(ask, topic)
 
 
+def partitions_of(admin: AdminClient, topic: str) -> int:
+    """Number of partitions of a topic. Raises ClusterError, also when there is no such topic, and Retriable."""
+
+    def ask() -> int:
+        answers = admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_S)
+        return len(answers[topic].result().partitions)
+
+    return retried(ask, topic)
+
+
 def topic_ids(admin: AdminClient, names: Iterable[str]) -> dict[str, str]:
     """The id of each topic: it changes when a topic is deleted and made again. Raises ClusterError, Retriable."""
     return {name: _topic_id(admin, name) for name in names}

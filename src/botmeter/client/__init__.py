@@ -1,0 +1,66 @@
+"""The client for those who build on botmeter: publish interactions, send commands and get their results, read outputs.
+
+It needs confluent-kafka, msgspec and pydantic, and imports neither worker nor web. `Client` waits, `AsyncClient` is
+awaited; both take messages made by `interaction(...)`, `purchase_packs(...)` and so on, or by `as_interaction` and
+`as_command` from fields that came as JSON.
+
+    >>> from botmeter.client import as_command
+    >>> as_command({"type": "cancel_reduction", "command_id": "k-2", "account_id": "acme", "issued_by": "crm"})
+    CancelReductionMessage(command_id='k-2', account_id='acme', issued_by='crm', type='cancel_reduction')
+
+docs/building-on-botmeter.md is the guide.
+"""
+
+from botmeter.client.asynchronous import AsyncClient
+from botmeter.client.blocking import Client
+from botmeter.client.connection import Connection
+from botmeter.client.decoding import Alert, Balance, Handoff, Result
+from botmeter.client.errors import InvalidMessage, NoResult, NotDelivered, UnreadableRecord
+from botmeter.client.messages import (
+    as_command,
+    as_interaction,
+    cancel_reduction,
+    change_billing_cycle,
+    change_plan,
+    close_account,
+    credit_sessions,
+    interaction,
+    open_account,
+    purchase_packs,
+    reduce_packs,
+    set_auto_recharge,
+    set_contacts,
+    set_thresholds,
+)
+from botmeter.client.sending import Place
+from botmeter.contracts.topics import Topics
+
+__all__ = [
+    "Alert",
+    "AsyncClient",
+    "Balance",
+    "Client",
+    "Connection",
+    "Handoff",
+    "InvalidMessage",
+    "NoResult",
+    "NotDelivered",
+    "Place",
+    "Result",
+    "Topics",
+    "UnreadableRecord",
+    "as_command",
+    "as_interaction",
+    "cancel_reduction",
+    "change_billing_cycle",
+    "change_plan",
+    "close_account",
+    "credit_sessions",
+    "interaction",
+    "open_account",
+    "purchase_packs",
+    "reduce_packs",
+    "set_auto_recharge",
+    "set_contacts",
+    "set_thresholds",
+]

@@ -1,0 +1,170 @@
+"""Waits for the results of commands: one reader of `botmeter.command-results` serves all who wait.
+
+A result is found by account and command id. The reader knows where it reads from before a command is sent, so no result
+can slip by between the two; and it reads what is committed alone, so a result it gives is final.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from botmeter.client.connection import Connection
+from botmeter.client.decoding import RESULTS, Result
+from botmeter.client.errors import UnreadableRecord
+from botmeter.errors import BotmeterError, Retriable
+from botmeter.kafka import clients, questions
+from botmeter.kafka.errors import END_OF_PARTITION, classify
+
+#: How long the reader waits for a record before it looks whether it is still wanted.
+_POLL_S: Final = 0.1
+_BATCH: Final = 1_000
+#: librdkafka wants a group also of a reader that never joins one.
+_GROUP: Final = "botmeter-client-results"
+
+#: Account and command id.
+Asked = tuple[str, str]
+
+
+class Results:
+    """Resolves a future for each awaited result. Used by any number of threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Asks nothing of the cluster yet."""
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._waiting: dict[Asked, list[Future[Result]]] = {}
+        self._reader: _Reader | None = None
+
+    @property
+    def is_following(self) -> bool:
+        """Whether results that are written from now on will be seen."""
+        reader = self._reader
+        return reader is not None and not reader.has_ended
+
+    def follow(self) -> None:
+        """Reads from the present end of the topic on; at once when it does already.
+
+        Raises:
+            ClusterError: the topic is missing or may not be read.
+            Retriable: the cluster does not answer.
+        """
+        with self._starting:
+            if not self.is_following:
+                self._reader = _Reader(self._connection, self._resolve, self._fail)
+                self._reader.start()
+
+    def expect(self, account_id: str, command_id: str) -> Future[Result]:
+        """A future for the result of a command that is sent after this call and `follow`; `forget` gives it back."""
+        future: Future[Result] = Future()
+        with self._lock:
+            self._waiting.setdefault((account_id, command_id), []).append(future)
+        return future
+
+    def forget(self, account_id: str, command_id: str, future: Future[Result]) -> bool:
+        """Nobody waits for this one any more; whether it was still open."""
+        with self._lock:
+            waiting = self._waiting.get((account_id, command_id), [])
+            was_open = future in waiting
+            if was_open:
+                waiting.remove(future)
+                if not waiting:
+                    del self._waiting[account_id, command_id]
+        return was_open
+
+    def give_up(self, account_id: str, command_id: str, future: Future[Result], error: BaseException) -> None:
+        """Tells the one who waits that no result will come, unless it has come by now."""
+        if self.forget(account_id, command_id, future) and future.set_running_or_notify_cancel():
+            future.set_exception(error)
+
+    def close(self) -> None:
+        """Ends the reader; futures that still wait are cancelled."""
+        with self._starting:
+            if self._reader is not None:
+                self._reader.stop()
+                self._reader = None
+        for future in self._taken():
+            future.cancel()
+
+    def _resolve(self, result: Result) -> None:
+        with self._lock:
+            futures = self._waiting.pop((result.account_id, result.command_id), [])
+        for future in futures:
+            if future.set_running_or_notify_cancel():
+                future.set_result(result)
+
+    def _fail(self, error: BaseException) -> None:
+        for future in self._taken():
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+
+    def _taken(self) -> list[Future[Result]]:
+        with self._lock:
+            futures = [future for waiting in self._waiting.values() for future in waiting]
+            self._waiting.clear()
+        return futures
+
+
+class _Reader(threading.Thread):
+    """Reads until stopped, or until something is wrong that reading on would not mend."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        resolve: Callable[[Result], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        """Finds out where the topic ends. Raises ClusterError, Retriable."""
+        super().__init__(name="botmeter-results", daemon=True)
+        self._topic = connection.topics.command_results.name
+        self._resolve, self._fail = resolve, fail
+        self._stop_asked = threading.Event()
+        #: Set before those who wait are told, so that whoever asks for a result afterwards starts a new reader.
+        self.has_ended = False
+        servers, options = connection.bootstrap_servers, connection.options
+        with clients.make_admin(clients.admin_config(options, servers)) as admin:
+            numbers = range(questions.partitions_of(admin, self._topic))
+            ends = questions.end_offsets(admin, self._topic, numbers)
+        self._from = [TopicPartition(self._topic, number, end) for number, end in ends.items()]
+        self._consumer: Consumer = clients.make_consumer(clients.reader_config(options, servers, _GROUP))
+
+    def run(self) -> None:
+        """Reads; whoever waits is told why when it ends by itself."""
+        try:
+            self._consumer.assign(self._from)
+            while not self._stop_asked.is_set():
+                for message in self._consumer.consume(_BATCH, timeout=_POLL_S):
+                    self._take(message)
+        except BaseException as error:  # noqa: BLE001 - handed to all who wait; the next one starts a new reader
+            self.has_ended = True
+            self._fail(error)
+        finally:
+            self._consumer.close()
+
+    def stop(self) -> None:
+        """Ends it, and waits until it has."""
+        self._stop_asked.set()
+        self.join()
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is None:
+            self._resolve_from(message)
+        elif error.code() != END_OF_PARTITION:
+            fault: BotmeterError = classify(error, self._topic)
+            if not isinstance(fault, Retriable):  # the client gets over those by itself
+                raise fault
+
+    def _resolve_from(self, message: Message) -> None:
+        try:
+            result = RESULTS.decode(message.value())
+        except ValueError as error:
+            place = f"{self._topic}, partition {message.partition()}, offset {message.offset()}"
+            raise UnreadableRecord(f"{place}: no result: {error}") from None
+        if result is not None:
+            self._resolve(result)
