@@ -49,7 +49,7 @@ class Queries:
     # --- Freshness ---------------------------------------------------------------------------------------------------
 
     def freshness(self, now: int, account_id: str | None = None) -> Freshness | None:
-        """How far the numbers reach: of an account's partition, else of the one that lags most; None before the first."""
+        """How far the numbers reach: of an account's partition, else of the one that lags most."""
         raise NotImplementedError
 
     def progress(self, now: int) -> Sequence[Freshness]:

@@ -1,0 +1,90 @@
+"""Accounts, as a line of a list and in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from botmeter.domain.commands import Plan
+from botmeter.domain.cycles import BillingCycle
+from botmeter.domain.events import Pool
+from botmeter.readside.results.origin import CycleSpan, Freshness, JournalPlace, Money
+
+#: `active`: the bot answers. `near_end`: it does, and a threshold is reached. `exhausted`: agents answer. `closed`.
+AccountState = Literal["active", "near_end", "exhausted", "closed"]
+SortBy = Literal["risk", "account_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """One line of the list of accounts. `runs_out_at` is None when nothing points to it before the cycle's end."""
+
+    account_id: str
+    state: AccountState
+    since: int
+    reason: str | None
+    plan: Plan
+    pool: Pool
+    total: int
+    used: int
+    remaining: int
+    #: Rounded down to one decimal; 0.0 when there are no sessions at all.
+    used_percent: float
+    packs: int
+    packs_next_cycle: int
+    cycle_number: int
+    cycle_starts_at: int
+    cycle_ends_at: int
+    time_zone: str
+    pace_per_day: int
+    runs_out_at: int | None
+    last_session_at: int | None
+    place: JournalPlace
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Some accounts, and where the next ones are to be asked for (None: these were the last)."""
+
+    accounts: tuple[AccountSummary, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A percentage that alerts. `at_sessions` is the used count that reaches it, `reached_at` None without an alert."""
+
+    percent: int
+    at_sessions: int
+    is_reached: bool
+    reached_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AutoRecharge:
+    """Buy `packs` when fewer than `below` sessions remain (`A11`)."""
+
+    below: int
+    packs: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDetail:
+    """Everything of one account but its history."""
+
+    summary: AccountSummary
+    opened_at: int
+    cycle: CycleSpan
+    #: Differs from the cycle's while a change is scheduled (`A9`); it takes effect at the cycle's end.
+    next_billing_cycle: BillingCycle
+    thresholds: tuple[Threshold, ...]
+    auto_recharge: AutoRecharge | None
+    contacts: tuple[Any, ...]
+    complimentary_granted: bool
+    #: When complimentary sessions were forfeited, and how many; None: never.
+    complimentary_forfeited_at: int | None
+    complimentary_forfeited: int | None
+    #: What a pack costs and holds, by the last charge of this account; None before the first.
+    pack_price: Money | None
+    pack_sessions: int | None
+    freshness: Freshness

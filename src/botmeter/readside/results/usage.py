@@ -1,0 +1,106 @@
+"""Usage over time, the burn-down of a cycle, and how it will likely go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from botmeter.readside.results.origin import CycleSpan, JournalPlace, Money
+
+Bucket = Literal["hour", "day"]
+UsageBy = Literal["widget", "bot", "mode"]
+StepKind = Literal["opened", "granted", "purchased", "recharged", "credited", "forfeited", "renewed", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBucket:
+    """Sessions that started in one hour or day of the account's own time; `parts` follows the series' `keys`."""
+
+    starts_at: int
+    ends_at: int
+    sessions: int
+    cumulative: int
+    parts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSeries:
+    """Every bucket of a span, empty ones too. Without `by`, `keys` is empty."""
+
+    time_zone: str
+    bucket: Bucket
+    by: UsageBy | None
+    keys: tuple[str, ...]
+    buckets: tuple[UsageBucket, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingPoint:
+    """Sessions that remain at a moment."""
+
+    at: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class BandPoint:
+    """What will likely remain at a moment: between `low` and `high`, most likely `expected`."""
+
+    at: int
+    expected: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How the cycle will likely go on at the pace of late. Moments are None where the sessions last beyond the horizon.
+
+    `basis_days` is how many days of usage it rests on; below 1 the band says little.
+    """
+
+    pace_per_day: float
+    basis_days: float
+    horizon_at: int
+    points: tuple[BandPoint, ...]
+    runs_out_at: int | None
+    earliest_at: int | None
+    latest_at: int | None
+    #: What will likely be left at the horizon; 0 when they run out before.
+    left_at_horizon: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of the pool by something else than a session; `sessions` is what it moved, signed."""
+
+    at: int
+    kind: StepKind
+    sessions: int
+    remaining: int
+    packs: int
+    charge: Money | None
+    issued_by: str | None
+    place: JournalPlace
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdLine:
+    """A threshold as a level of remaining sessions, by the total of now."""
+
+    percent: int
+    remaining: int
+    reached_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BurnDown:
+    """A cycle's remaining sessions over time: `points` with a jump (two points of one moment) at every step."""
+
+    cycle: CycleSpan
+    is_current: bool
+    points: tuple[RemainingPoint, ...]
+    steps: tuple[Step, ...]
+    thresholds: tuple[ThresholdLine, ...]
+    forecast: Forecast | None

@@ -1,0 +1,54 @@
+"""Cycles that were, under other terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from botmeter.readside.results.accounts import AutoRecharge
+from botmeter.readside.results.origin import CycleSpan, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Other terms for cycles that were; None leaves them as they were. `packs` are those of every cycle."""
+
+    packs: int | None = None
+    thresholds: tuple[int, ...] | None = None
+    auto_recharge: AutoRecharge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfCycle:
+    """One cycle under a scenario, beside how it was."""
+
+    cycle: CycleSpan
+    #: Sessions that were served, and chats that asked for one and went to agents: what there was to serve.
+    demand: int
+    served: int
+    to_agents: int
+    ran_out_at: int | None
+    packs_bought: int
+    charge: Money
+    thresholds_reached: tuple[tuple[int, int], ...]
+    was_served: int
+    was_to_agents: int
+    was_ran_out_at: int | None
+    was_charge: Money
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The last cycles replayed under other terms, oldest first, and how many packs would have been right."""
+
+    scenario: Scenario
+    cycles: tuple[WhatIfCycle, ...]
+    to_agents: int
+    charge: Money
+    was_charge: Money
+    recommended_packs: int
+    #: What the recommendation rests on, as numbers: highest and middle demand of the cycles, and the pack's size.
+    peak_demand: int
+    median_demand: int
+    pack_sessions: int
+    #: Whether there may have been more: refused self-service interactions and previews leave no trace (`T4`).
+    is_lower_bound: bool
