@@ -32,13 +32,17 @@ from botmeter.client.messages import (
     set_contacts,
     set_thresholds,
 )
+from botmeter.client.seen import Seen, SeenInFile, SeenInMemory
 from botmeter.client.sending import Place
+from botmeter.client.subscription import Received, Subscription, alerts, balances, handoffs
+from botmeter.client.table import BalanceTable
 from botmeter.contracts.topics import Topics
 
 __all__ = [
     "Alert",
     "AsyncClient",
     "Balance",
+    "BalanceTable",
     "Client",
     "Connection",
     "Handoff",
@@ -46,16 +50,24 @@ __all__ = [
     "NoResult",
     "NotDelivered",
     "Place",
+    "Received",
     "Result",
+    "Seen",
+    "SeenInFile",
+    "SeenInMemory",
+    "Subscription",
     "Topics",
     "UnreadableRecord",
+    "alerts",
     "as_command",
     "as_interaction",
+    "balances",
     "cancel_reduction",
     "change_billing_cycle",
     "change_plan",
     "close_account",
     "credit_sessions",
+    "handoffs",
     "interaction",
     "open_account",
     "purchase_packs",

@@ -122,6 +122,23 @@ def reader_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) 
     return _config(bootstrap_servers, tuned, {**_EXACTLY_ONCE_READING, "group.id": group})
 
 
+def subscriber_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str, start: str) -> Config:
+    """A consumer of outputs: a member of `group` whose handled records are committed once a second.
+
+    What is handled is told by `store_offsets`. `start`, earliest or latest, is where a new group begins.
+    """
+    fixed: Config = {
+        "isolation.level": "read_committed",
+        "enable.auto.commit": True,
+        "auto.commit.interval.ms": 1_000,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": start,
+        "allow.auto.create.topics": False,
+        "group.id": group,
+    }
+    return _config(bootstrap_servers, {**_READING, "client.id": "botmeter-subscriber", **kafka}, fixed)
+
+
 def producer_config(
     kafka: Mapping[str, str], bootstrap_servers: str, transactional_id: str, transaction_timeout_ms: int
 ) -> Config:
