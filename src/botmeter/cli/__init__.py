@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "worker": ("botmeter.cli.worker", "Run the stream processor."),
     "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
     "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),
+    "web": ("botmeter.cli.web", "Serve the billing page and the API."),
     "schemas": ("botmeter.cli.schemas", "Export the JSON Schemas and the AsyncAPI document."),
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
@@ -131,6 +131,8 @@ def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
             return f"{text}{others}"
         case _ if field == "kafka":  # the value may be a secret
             return f"{_place(KAFKA_PREFIX, '.'.join(map(str, fault['loc'])), file)}: {text}{others}"
+        case _ if Settings.model_fields[field].annotation is SecretStr:
+            return f"{_place(variable(field), field, file)}: {text}{others}"
     return f"{_place(variable(field), field, file)}: {text}, not {fault['input']!r}{others}"
 
 

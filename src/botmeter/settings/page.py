@@ -43,7 +43,8 @@ sasl.username = "botmeter"
 def rows() -> list[tuple[str, str, str]]:
     """Variable, default and meaning of every setting, as help and documentation print them."""
     table = [(CONFIG_VARIABLE, "", "TOML file with settings, named as here in lower case without BOTMETER_.")]
-    for name, field in Settings.model_fields.items():
+    own_first = sorted(Settings.model_fields.items(), key=lambda item: item[0] not in Settings.__annotations__)
+    for name, field in own_first:
         if name == "kafka":
             table.append((f"{KAFKA_PREFIX}<OPTION>", "", str(field.description)))
         else:

@@ -1,0 +1,102 @@
+"""`botmeter web`: Admin > Billing, page and API."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import click
+from pydantic import SecretStr
+
+from botmeter.errors import ConfigurationError
+from botmeter.settings.model import Settings
+from botmeter.settings.page import describe
+from botmeter.web.access.login import login_link
+from botmeter.web.access.own_tokens import LOGIN_LINK_S, OwnTokens
+from botmeter.web.access.roles import ROLES, Role
+from botmeter.web.app import Parts, make_app
+from botmeter.web.server import address_of, listen, public_url, require_secret, serve
+
+#: A demo's login link is good for as long as anybody watches one.
+_DEMO_LINK_S = 86_400
+_WHO = (
+    click.option("--as", "subject", required=True, metavar="NAME", help="Who it is for; stands in the journal."),
+    click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What it allows."),
+    click.option("--account", "accounts", multiple=True, metavar="ID", help="An account to see; may be repeated."),
+)
+
+
+@click.group(
+    name="web",
+    invoke_without_command=True,
+    short_help="Serve the billing page and the API.",
+    epilog=f"\b\nSettings:\n{describe()}",
+)
+@click.option("--demo", is_flag=True, help="Make a secret for this run and print a link that logs an operator in.")
+@click.pass_context
+def command(ctx: click.Context, demo: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Serve Admin > Billing: the page, and the API under /v1.
+
+    SIGTERM or Ctrl-C finishes the requests under way and stops. `botmeter web token` and `botmeter web login-link` give
+    access where there is no identity provider.
+    """
+    if ctx.invoked_subcommand is None:
+        _serve(ctx.obj, is_demo=demo)
+
+
+@command.command("token")
+@click.option("--valid-s", type=click.IntRange(min=1), default=3600, show_default=True, help="How long, in seconds.")
+@click.pass_obj
+def token(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...], valid_s: int) -> None:
+    """Print a bearer token for the API, signed with BOTMETER_AUTH_SECRET."""
+    _require_accounts(role, accounts)
+    if settings.auth_jwks:
+        raise ConfigurationError("bearer tokens come from the issuer of BOTMETER_AUTH_JWKS; ask it for one")
+    made = _tokens(settings).bearer(
+        subject, role, frozenset(accounts), valid_s, settings.auth_audience, settings.auth_issuer
+    )
+    click.echo(made)
+
+
+@command.command("login-link")
+@click.pass_obj
+def link(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...]) -> None:
+    """Print a link that logs a person in to the page; it is good for 10 minutes."""
+    _require_accounts(role, accounts)
+    if not settings.http_public_url and not settings.http_port:
+        raise ConfigurationError("set BOTMETER_HTTP_PUBLIC_URL or _PORT: the link must say where the page is")
+    address = settings.http_public_url.rstrip("/") or f"http://{settings.http_host}:{settings.http_port}"
+    click.echo(
+        login_link(address, _tokens(settings).login_link_token(subject, role, frozenset(accounts), LOGIN_LINK_S))
+    )
+
+
+for option in reversed(_WHO):
+    option(token)
+    option(link)
+
+
+def _serve(settings: Settings, *, is_demo: bool) -> None:
+    if is_demo:
+        settings = settings.model_copy(update={"auth_secret": SecretStr(secrets.token_urlsafe(32))})
+    require_secret(settings)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("botmeter").setLevel(settings.log_level)
+    listening = listen(settings)
+    address = public_url(settings, address_of(listening))
+    app = make_app(Parts(settings=settings, public_url=address))
+    click.echo(f"listening at {address}", err=True)
+    if is_demo:
+        made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S)
+        click.echo(f"log in at {login_link(address, made)}", err=True)
+    serve(app, listening)
+
+
+def _tokens(settings: Settings) -> OwnTokens:
+    require_secret(settings)
+    return OwnTokens(settings.auth_secret.get_secret_value())
+
+
+def _require_accounts(role: Role, accounts: tuple[str, ...]) -> None:
+    if role != "operator" and not accounts:
+        raise click.UsageError(f"a {role} needs at least one --account")

@@ -1,0 +1,88 @@
+"""Tokens botmeter signs for itself: the page's cookie, login links, bearer tokens, and a login that is under way.
+
+Each purpose has a key of its own, derived from BOTMETER_AUTH_SECRET, and an audience of its own, so that none passes
+for another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import jwt
+
+from botmeter.web.access.roles import Access, Role, access_of, claims_of
+
+Purpose = Literal["cookie", "login", "oidc"]
+
+_ALGORITHM: Final = "HS256"
+#: How long a login link may be used.
+LOGIN_LINK_S: Final = 600
+#: How long a person may take at the OpenID provider.
+OIDC_STATE_S: Final = 600
+
+
+class OwnTokens:
+    """Signs and reads tokens with `secret`."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def sign(self, purpose: Purpose, claims: Mapping[str, Any], lasting_s: int) -> str:
+        """A token of these claims that expires after so many seconds."""
+        now = int(time.time())
+        told = {**claims, "aud": _audience(purpose), "iat": now, "exp": now + lasting_s, "jti": secrets.token_hex(16)}
+        return jwt.encode(told, self._key(purpose), algorithm=_ALGORITHM)
+
+    def read(self, purpose: Purpose, token: str) -> dict[str, Any]:
+        """The claims of a token. Raises jwt.InvalidTokenError when it is forged, expired or for something else."""
+        return jwt.decode(
+            token,
+            self._key(purpose),
+            algorithms=[_ALGORITHM],
+            audience=_audience(purpose),
+            options={"require": ["exp", "aud", "jti"]},
+        )
+
+    def login_link_token(
+        self, subject: str, role: Role, accounts: frozenset[str], lasting_s: int = LOGIN_LINK_S
+    ) -> str:
+        """What a login link carries."""
+        return self.sign("login", claims_of(subject, role, accounts), lasting_s)
+
+    def cookie(self, access: Access, lasting_s: int) -> str:
+        """The page's cookie."""
+        return self.sign("cookie", claims_of(access.subject, access.role, access.accounts), lasting_s)
+
+    def access(self, purpose: Purpose, token: str) -> Access:
+        """Who holds a cookie or a login link. Raises jwt.InvalidTokenError."""
+        claims = self.read(purpose, token)
+        try:
+            return access_of(
+                claims.get("sub"), claims.get("role"), claims.get("accounts"), claims["jti"], self.csrf(claims["jti"])
+            )
+        except ValueError as error:
+            raise jwt.InvalidTokenError(str(error)) from None
+
+    def csrf(self, cookie_id: str) -> str:
+        """What a form of the page must send along with the cookie of this id."""
+        return hmac.new(self._key("csrf"), cookie_id.encode(), hashlib.sha256).hexdigest()
+
+    def bearer(
+        self, subject: str, role: Role, accounts: frozenset[str], lasting_s: int, audience: str, issuer: str
+    ) -> str:
+        """A bearer token of the API, for installations without an issuer of their own."""
+        now = int(time.time())
+        told = {**claims_of(subject, role, accounts), "aud": audience, "iat": now, "exp": now + lasting_s}
+        return jwt.encode(told | ({"iss": issuer} if issuer else {}), self._secret, algorithm=_ALGORITHM)
+
+    def _key(self, purpose: str) -> bytes:
+        return hmac.new(self._secret, f"botmeter {purpose}".encode(), hashlib.sha256).digest()
+
+
+def _audience(purpose: Purpose) -> str:
+    return f"botmeter:{purpose}"
