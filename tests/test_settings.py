@@ -102,6 +102,23 @@ def test_every_setting_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPat
         "cache_windows": "11",
         "transaction_timeout_ms": "5000",
         "log_level": "debug",
+        "http_host": "::1",
+        "http_port": "0",
+        "http_public_url": "https://billing.example",
+        "http_rate_per_s": "1",
+        "http_fast_rate_per_s": "2",
+        "http_command_wait_ms": "3",
+        "http_after_wait_ms": "4",
+        "auth_secret": "0123456789abcdef0123456789abcdef",
+        "auth_jwks": "keys.json",
+        "auth_issuer": "https://login.example",
+        "auth_audience": "billing",
+        "auth_role_claim": "r",
+        "auth_accounts_claim": "a",
+        "auth_login_s": "60",
+        "oidc_issuer": "https://login.example",
+        "oidc_client_id": "botmeter-page",
+        "oidc_client_secret": "open sesame",
     }
     assert values.keys() == Settings.model_fields.keys() - {"kafka"}
     for field, text in values.items():
