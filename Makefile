@@ -3,7 +3,7 @@
 # Of a new .venv; to change it later: make clean, then make install PYTHON=python3.13
 PYTHON ?= python3
 VENV ?= .venv
-# Arguments for pytest, such as make test ARGS="tests/domain -x"
+# Arguments for pytest, such as make test ARGS="tests/domain -x", and for the bench
 ARGS ?=
 
 RUN := $(VENV)/bin
@@ -13,7 +13,7 @@ COMPILE := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 
 	--no-header --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format schemas lock benchmark clean
+.PHONY: help install demo test check format schemas lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,8 +45,8 @@ lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml -o requirements/worker.txt
 	$(COMPILE) --group build -o requirements/build.txt
 
-benchmark: $(STAMP) ## interactions a second of one worker on one partition
-	$(RUN)/python tests/benchmarks/worker_throughput.py $(ARGS)
+bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make bench ARGS=--help
+	PYTHONPATH=tests $(RUN)/python -m bench $(ARGS)
 
 clean: ## delete .venv and the tools' caches
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

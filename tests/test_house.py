@@ -121,7 +121,7 @@ def test_nothing_is_mocked() -> None:
 
 def test_no_test_waits_for_time_to_pass() -> None:
     """But in a `while`, between two questions to something that cannot tell by itself, or to a random moment."""
-    tests = [path for path in MODULES if ROOT / "tests" in path.parents and "benchmarks" not in path.parts]
+    tests = [path for path in MODULES if ROOT / "tests" in path.parents]
 
     assert [f"{shown(path)}:{line}" for path in tests for line in blind_waits(path)] == []
 

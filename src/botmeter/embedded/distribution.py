@@ -1,6 +1,6 @@
 """Where the embedded Apache Kafka comes from: the Java runtime and the jars.
 
-The jars are fetched once per user and Kafka version. They are gathered in a staging directory that is renamed
+The jars are fetched once per user and version. They are gathered in a staging directory that is renamed
 when it is complete, so a download that was interrupted, or killed, leaves nothing that a later start would
 take for whole.
 """
@@ -14,18 +14,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 
 KAFKA_VERSION = "4.3.1"
-
-#: Apache Kafka, and the smallest logger that prints what it has to say: Kafka itself depends on none.
-COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
-
-#: Said before the first download, so that nobody wonders about the wait.
-DOWNLOAD_MEGABYTES = 45
 
 #: Many small files: a few at a time hide the round trips, more would only burden the repository.
 DOWNLOADS_AT_ONCE = 8
@@ -36,6 +31,38 @@ FILES_PER_REPORT = 10
 INSTALL_HINT = "install botmeter with its demo extra: pip install 'botmeter[demo]'"
 
 Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Something that runs on Java, as jars: `coordinates` are what is asked for, and what those need comes along.
+
+    `megabytes` is said before the first download, so that nobody wonders about the wait.
+    """
+
+    name: str
+    version: str
+    coordinates: tuple[str, ...]
+    megabytes: int
+
+    @property
+    def title(self) -> str:
+        """As people are told of it."""
+        return f"{self.name} {self.version}"
+
+    @property
+    def directory(self) -> str:
+        """The name of the directory that keeps its jars."""
+        return f"{self.name.lower().replace(' ', '-')}-{self.version}"
+
+
+#: Apache Kafka, and the smallest logger that prints what it has to say: Kafka itself depends on none.
+KAFKA: Final = Distribution(
+    name="Apache Kafka",
+    version=KAFKA_VERSION,
+    coordinates=(f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36"),
+    megabytes=45,
+)
 
 
 def default_cache() -> Path:
@@ -59,77 +86,82 @@ def java_executable() -> Path:
 
 
 def kafka_jars(cache: Path, report: Report) -> list[Path]:
-    """The jars of Apache Kafka, as the class path wants them; downloaded when `cache` does not have them yet.
+    """The jars of the Apache Kafka that is embedded; as `jars`."""
+    return jars(KAFKA, cache, report)
+
+
+def jars(wanted: Distribution, cache: Path, report: Report) -> list[Path]:
+    """The jars of a distribution, as the class path wants them; downloaded when `cache` does not have them yet.
 
     Several processes may ask at the same time: one downloads, the others wait for it.
 
     Raises:
         EmbeddedKafkaUnavailable: jgo is not installed, the network not reached, or the cache not written.
     """
-    jars_directory = cache / f"apache-kafka-{KAFKA_VERSION}"
+    jars_directory = cache / wanted.directory
     if not jars_directory.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with _exclusive(cache / f"{jars_directory.name}.lock", report):
+            with _exclusive(cache / f"{jars_directory.name}.lock", wanted, report):
                 if not jars_directory.exists():
-                    _fetch(jars_directory, report)
+                    _fetch(wanted, jars_directory, report)
         except (OSError, RuntimeError, zipfile.BadZipFile) as error:  # requests' errors are OSErrors
             raise EmbeddedKafkaUnavailable(
-                f"Apache Kafka {KAFKA_VERSION} could not be downloaded into {cache}: {error}. "
+                f"{wanted.title} could not be downloaded into {cache}: {error}. "
                 "The first start needs the network (HTTPS_PROXY is respected) and a cache it can write."
             ) from error
     return sorted(jars_directory.glob("*.jar"))
 
 
 @contextmanager
-def _exclusive(lock_path: Path, report: Report) -> Iterator[None]:
+def _exclusive(lock_path: Path, wanted: Distribution, report: Report) -> Iterator[None]:
     import fcntl  # noqa: PLC0415 - not on every platform; java_executable has said so by then
 
     with lock_path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(f"waiting for another process that downloads Apache Kafka {KAFKA_VERSION}")
+            report(f"waiting for another process that downloads {wanted.title}")
             fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel frees it when that process ends, however it ends
         yield
 
 
-def _fetch(jars_directory: Path, report: Report) -> None:
+def _fetch(wanted: Distribution, jars_directory: Path, report: Report) -> None:
     staging = jars_directory.with_name(f"{jars_directory.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
-    jars = staging / "jars"
-    jars.mkdir(parents=True)
-    report(f"resolving Apache Kafka {KAFKA_VERSION} (first time: downloads about {DOWNLOAD_MEGABYTES} MB)")
+    staged = staging / "jars"
+    staged.mkdir(parents=True)
+    report(f"resolving {wanted.title} (first time: downloads about {wanted.megabytes} MB)")
     try:
-        for path in _download(_artifacts(staging / "repository"), report):
+        for path in _download(wanted, _artifacts(wanted, staging / "repository"), report):
             _require_jar(path)
-            path.rename(jars / path.name)
-        jars.rename(jars_directory)
+            path.rename(staged / path.name)
+        staged.rename(jars_directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _artifacts(repository: Path) -> list[Any]:
-    """The files Apache Kafka needs at run time; resolving them takes neither Maven nor a JDK."""
+def _artifacts(distribution: Distribution, repository: Path) -> list[Any]:
+    """The files it needs at run time; resolving them takes neither Maven nor a JDK."""
     try:
         from jgo.maven import MavenContext  # noqa: PLC0415 - an extra, and wanted only by the first start
     except ImportError as error:
-        raise EmbeddedKafkaUnavailable(f"downloading Apache Kafka needs jgo; {INSTALL_HINT}") from error
+        raise EmbeddedKafkaUnavailable(f"downloading {distribution.title} needs jgo; {INSTALL_HINT}") from error
     context = MavenContext(repo_cache=repository, local_repos=[])
-    wanted = [context.create_dependency(coordinate) for coordinate in COORDINATES]
+    wanted = [context.create_dependency(coordinate) for coordinate in distribution.coordinates]
     named, transitive = context.resolver.resolve(wanted)
     at_run_time = [dependency for dependency in transitive if dependency.scope in {"compile", "runtime"}]
     return [dependency.artifact for dependency in (*named, *at_run_time)]
 
 
-def _download(artifacts: list[Any], report: Report) -> Iterator[Path]:
+def _download(wanted: Distribution, artifacts: list[Any], report: Report) -> Iterator[Path]:
     executor = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
     try:
         downloads = [executor.submit(artifact.resolve) for artifact in artifacts]
         for count, download in enumerate(as_completed(downloads), start=1):
             yield download.result()
             if count % FILES_PER_REPORT == 0:
-                report(f"downloading Apache Kafka {KAFKA_VERSION}: {count} of {len(downloads)} files")
+                report(f"downloading {wanted.title}: {count} of {len(downloads)} files")
     finally:
         executor.shutdown(cancel_futures=True)
 

@@ -1,0 +1,1 @@
+"""`make bench`: botmeter beside other stream processors, on one Kafka, with the same input, in one run."""

@@ -1,0 +1,1 @@
+"""Other engines that do the same job, or the least part of it."""

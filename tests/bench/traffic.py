@@ -1,0 +1,98 @@
+"""The input that all engines read: interactions as bytes, made as fast as Python can, and the accounts they belong to.
+
+End-users come in groups that are under way at once, so that many conversations interleave. Exactly half of all records
+are bot replies, and each end-user's first message opens their session.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from botmeter.contracts.topics import partition_of
+
+#: End-users whose conversations interleave.
+UNDER_WAY: Final = 2_000
+ACCOUNTS: Final = 100
+#: Bought by each account: a million sessions, so that nobody runs out.
+PACKS: Final = 1_000
+
+#: One record: key, value, partition.
+Keyed = tuple[bytes, bytes, int]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What the traffic is like.
+
+    Args:
+        per_session: records of one end-user, who opens one session; half of them, rounded, are a bot's replies.
+        hot_share: the part of the end-users that belongs to one account; the others have theirs in turn.
+    """
+
+    per_session: int
+    hot_share: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """As tables and topics call it."""
+        return f"1-in-{self.per_session}" + ("-hot" if self.hot_share else "")
+
+    def sessions(self, records: int) -> int:
+        """How many sessions so many records open."""
+        return records // self.per_session
+
+
+class Accounts:
+    """The accounts of a run, by name, with the partition that Kafka's default partitioner gives each."""
+
+    def __init__(self, partitions: int) -> None:
+        self.keys: list[bytes] = [f"account-{number}".encode() for number in range(ACCOUNTS)]
+        self.partitions = [partition_of(key, partitions) for key in self.keys]
+
+    def commands(self) -> Iterator[Keyed]:
+        """Opens every account and buys it sessions."""
+        for key, partition in zip(self.keys, self.partitions, strict=True):
+            head = {"account_id": key.decode(), "issued_by": "bench"}
+            opened = {"type": "open_account", "command_id": "open", "plan": "pro", "billing_cycle": "monthly"}
+            bought = {"type": "purchase_packs", "command_id": "buy", "packs": PACKS}
+            for command in (opened, bought):
+                yield key, json.dumps(head | command).encode(), partition
+
+
+def interactions(mix: Mix, records: int, accounts: Accounts, first_user: int = 0) -> Iterator[Keyed]:
+    """So many interactions; end-users are numbered from `first_user`."""
+    message, reply = template("end_user"), template("bot")
+    keys, partitions = accounts.keys, accounts.partitions
+    group_records = UNDER_WAY * mix.per_session
+    hot = round(mix.hot_share * ACCOUNTS)
+    for number in range(records):
+        group, place = divmod(number, group_records)
+        turn, nth = divmod(place, UNDER_WAY)
+        user = first_user + group * UNDER_WAY + nth
+        account = user % ACCOUNTS
+        if account < hot:
+            account = 0
+        # Every second record of an end-user is a reply; who begins alternates, so that odd numbers come to a half too.
+        body = reply if (turn + nth // ACCOUNTS) % 2 else message
+        yield keys[account], body % (number, account, user, user), partitions[account]
+
+
+def template(actor: str) -> bytes:
+    """An interaction that occurred now, with four numbers left out: event, account, end-user, conversation."""
+    occurred_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    body = {
+        "event_id": "e-%d",
+        "account_id": "account-%d",
+        "end_user_id": "user-%d",
+        "bot_id": "bot-1",
+        "conversation_id": "conversation-%d",
+        "widget": "conversations",
+        "actor": actor,
+        "preview": False,
+        "occurred_at": occurred_at,
+    }
+    return json.dumps(body, separators=(",", ":")).encode()
