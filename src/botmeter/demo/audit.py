@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
+from botmeter.contracts.codec import type_in
 from botmeter.contracts.encoding import decode_event
 from botmeter.contracts.topics import Topics
 from botmeter.demo import proof
@@ -16,13 +15,6 @@ from botmeter.demo.reading import Place
 from botmeter.demo.recount import Recount, Tally, steps_of
 from botmeter.domain.prices import Rules
 from botmeter.metering.records import Output, Record
-
-
-class _Typed(msgspec.Struct):
-    type: str
-
-
-_type_of = msgspec.json.Decoder(_Typed).decode
 
 
 @dataclass(slots=True)
@@ -77,7 +69,7 @@ class Auditor:
             found = [record.value() for record in self._records[topic.name, partition]]
             wanted = [output.value for output in expected[topic.name]]
             proof.compare_sequence(findings, f"{topic.name}, partition {partition}", wanted, found)
-            findings.written[topic.name].update(_type_of(value or b"").type for value in found)
+            findings.written[topic.name].update(type_in(value) for value in found)
         name = topics.dead_letters.name
         letters = [proof.letter_of(record.headers() or ()) for record in self._records[name, partition]]
         proof.compare_letters(findings, [proof.letter_of(output.headers) for output in expected[name]], letters)

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from botmeter.contracts.cloudevents import REASON_HEADER
-from botmeter.contracts.encoding import encode_balance
+from botmeter.contracts import catalogue
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, evolve
+from botmeter.domain.announcements import balance_of
 from botmeter.domain.events import Event
 from botmeter.metering.records import Header
 
 #: Topic, partition and offset of the record that a dead letter is about, and its reason.
-Letter = tuple[str, str, str, str]
+Letter = tuple[str, int, int, str]
 
 
 @dataclass(slots=True)
@@ -60,7 +60,10 @@ class Ledger:
 
     def balances(self) -> dict[str, bytes]:
         """What the balance of each account must be, as its record holds it."""
-        return {id_: encode_balance(account, self._changed_at[id_]) for id_, account in self.accounts.items()}
+        return {
+            id_: catalogue.BALANCES.encode(balance_of(account, self._changed_at[id_]))
+            for id_, account in self.accounts.items()
+        }
 
     def _count_session(self, event: ev.SessionStarted) -> None:
         if event.session_id in self._sessions:
@@ -130,10 +133,9 @@ def compare_letters(findings: Findings, expected: Iterable[Letter], found: Itera
 
 
 def letter_of(headers: Iterable[Header]) -> Letter:
-    """Which record a dead letter is about and why it is one; of headers with one name the last counts."""
-    last = {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
-    topic, partition, offset = (last[f"__streams.errors.{part}"] for part in ("topic", "partition", "offset"))
-    return topic, partition, offset, last[REASON_HEADER]
+    """Which record a dead letter is about and why it is one."""
+    letter = catalogue.DEAD_LETTERS.decode([*headers])
+    return (*letter.place, letter.reason)
 
 
 def _text(value: bytes | None) -> str:
