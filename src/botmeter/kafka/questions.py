@@ -141,6 +141,11 @@ def partitions_of(admin: AdminClient, topic: str) -> int:
     return retried(ask, topic)
 
 
+def existing_topics(admin: AdminClient) -> frozenset[str]:
+    """The names of all topics that this client may see. Raises ClusterError, Retriable."""
+    return frozenset(retried(lambda: admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics, "the topics"))
+
+
 def topic_ids(admin: AdminClient, names: Iterable[str]) -> dict[str, str]:
     """The id of each topic: it changes when a topic is deleted and made again. Raises ClusterError, Retriable."""
     return {name: _topic_id(admin, name) for name in names}
