@@ -13,13 +13,16 @@ import botmeter.client
 from botmeter import client
 from botmeter.client import messages
 from botmeter.client.connection import Connection
+from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import decode_command, decode_interaction
-from botmeter.contracts.examples import COMMANDS, INTERACTION
 from botmeter.contracts.instants import millis
 from botmeter.domain import commands as cmd
 from botmeter.errors import ConfigurationError
 
 MODULES = [module.name for module in pkgutil.iter_modules(botmeter.client.__path__, "botmeter.client.")]
+
+COMMANDS = [message.example for message in catalogue.COMMANDS.messages]
+INTERACTION = catalogue.INTERACTIONS.messages[0].example
 
 
 @pytest.mark.parametrize("name", ["botmeter.client", *MODULES])

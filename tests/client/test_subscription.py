@@ -24,7 +24,7 @@ from botmeter.client import (
     open_account,
     purchase_packs,
 )
-from botmeter.contracts.examples import ALERTS, BALANCE
+from botmeter.contracts import catalogue
 from botmeter.errors import ClusterError
 from worker.cluster import Cluster
 
@@ -42,7 +42,7 @@ def use_up(client: Client, account_id: str) -> None:
 
 def alert_record(cluster: Cluster, id_: str, **changes: object) -> None:
     """Writes an alert as the worker would."""
-    value = json.dumps({**ALERTS[0], **changes}).encode()
+    value = json.dumps({**catalogue.ALERTS.messages[0].example, **changes}).encode()
     cluster.put(cluster.topics.alerts, "acme", value, headers=[("ce_id", id_.encode())])
 
 
@@ -68,14 +68,14 @@ def test_alerts_and_handoffs_come_decoded_and_in_order(exhausted: Cluster, conne
     moved = []
     with handoffs(connection, group=f"{exhausted.group}-routing") as subscription_of_handoffs:
         for handoff in subscription_of_handoffs:
-            moved.append((type(handoff.message).__name__, handoff.message.reason, handoff.id))
+            moved.append((handoff.message.type, handoff.message.reason, handoff.id))
             if len(moved) == 2:
                 subscription_of_handoffs.stop()
 
     assert told == [("acme", 80, 8), ("acme", 100, 10)]
-    assert [(name.removesuffix("Message"), reason) for name, reason, _ in moved] == [
-        ("BotSuspended", "sessions_exhausted"),
-        ("ChatHandedOff", "sessions_exhausted"),
+    assert [(name, reason) for name, reason, _ in moved] == [
+        ("bot_suspended", "sessions_exhausted"),
+        ("chat_handed_off", "sessions_exhausted"),
     ]
     assert len({id_ for _, _, id_ in moved}) == 2
 
@@ -175,7 +175,7 @@ def test_a_type_of_a_later_release_is_passed_over_and_a_strange_record_named(
 @pytest.mark.kafka
 def test_the_highest_version_is_the_balance(cluster: Cluster, connection: Connection) -> None:
     for version in (7, 9, 8):
-        value = json.dumps({**BALANCE, "version": version}).encode()
+        value = json.dumps({**catalogue.BALANCES.messages[0].example, "version": version}).encode()
         cluster.put(cluster.topics.balances, "acme", value, headers=[("ce_id", f"b/{version}".encode())])
     cluster.flush()
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import MAX_DEPTH, MAX_RECORD_BYTES, MESSAGE_CHARACTERS_MAX, decode_interaction
-from botmeter.contracts.examples import INTERACTION
 from botmeter.errors import PoisonRecord
+
+INTERACTION = catalogue.INTERACTIONS.messages[0].example
 
 SOUND = json.dumps(INTERACTION).encode()
 

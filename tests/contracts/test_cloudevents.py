@@ -7,10 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botmeter.contracts import cloudevents
-from botmeter.contracts.cloudevents import OriginalHeaders, cut_for_dead_letter, dead_letter_headers, original_headers
-from botmeter.contracts.outputs import DeadLetterHeaders, OutputHeaders
-
-from .strategies import ids
+from botmeter.contracts.cloudevents import (
+    DeadLetter,
+    OriginalHeaders,
+    Place,
+    cut_for_dead_letter,
+    dead_letter_headers,
+    original_headers,
+    read_dead_letter,
+)
+from botmeter.contracts.headers import DeadLetterHeaders, OutputHeaders
 
 AT = 1_795_428_000_000  # 2026-11-23 10:00 UTC
 
@@ -41,13 +47,13 @@ def as_texts(headers: OriginalHeaders) -> dict[str, str]:
 
 
 def test_an_output_carries_cloudevents_headers_in_binary_mode() -> None:
-    headers = cloudevents.headers("session_started", "journal/acme/41", "acme", AT, None)
+    headers = cloudevents.headers("balance", "balance/acme/41", "acme", AT, None)
 
     assert headers == [
         ("ce_specversion", b"1.0"),
-        ("ce_id", b"journal/acme/41"),
+        ("ce_id", b"balance/acme/41"),
         ("ce_source", b"/botmeter"),
-        ("ce_type", b"botmeter.session_started.v1"),
+        ("ce_type", b"botmeter.balance.v1"),
         ("ce_subject", b"acme"),
         ("ce_time", b"2026-11-23T10:00:00.000Z"),
         ("content-type", b"application/json"),
@@ -61,23 +67,22 @@ def test_a_trace_goes_on() -> None:
     assert cloudevents.headers("balance", "x", "acme", AT, trace)[-1] == ("traceparent", trace)
 
 
-@given(st.lists(st.tuples(ids, st.integers(1, 10**6)), min_size=2, max_size=2, unique=True))
-def test_ids_differ_whenever_what_they_name_differs(pair: list[tuple[str, int]]) -> None:
-    kinds = (
-        cloudevents.event_id,
-        cloudevents.balance_id,
-        cloudevents.alert_id,
-        cloudevents.handoff_id,
-        cloudevents.snapshot_id,
+def test_a_letter_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="not the headers of a dead letter"):
+        read_dead_letter([("botmeter_reason", b"malformed")])
+
+
+def test_a_subject_of_the_originals_is_not_taken_for_ours() -> None:
+    assert read_dead_letter(dead_letter([("ce_subject", b"theirs"), ("botmeter_truncated", b"true")], None)) == (
+        DeadLetter(
+            Place("chat.interactions", 3, 17),
+            "malformed",
+            "the value is not JSON",
+            None,
+            is_truncated=False,
+            original=[("ce_subject", b"theirs"), ("botmeter_truncated", b"true")],
+        )
     )
-    made = [make(account_id, version) for make in kinds for account_id, version in pair]
-    made += [cloudevents.result_id(topic, 0, offset) for topic, offset in pair]
-
-    assert len(set(made)) == len(made)
-
-
-def test_a_slash_in_an_account_does_not_make_two_ids_one() -> None:
-    assert cloudevents.event_id("a", 11) != cloudevents.event_id("a/1", 1)
 
 
 def test_a_dead_letter_keeps_the_original_headers_and_adds_ours() -> None:
@@ -101,6 +106,15 @@ def test_a_dead_letter_keeps_the_original_headers_and_adds_ours() -> None:
         ("content-type", b"application/octet-stream"),
     ]
     DeadLetterHeaders.model_validate(as_texts(headers[3:]))
+    read = read_dead_letter(headers)
+    assert read == DeadLetter(
+        Place("chat.interactions", 3, 17),
+        "malformed",
+        "the value is not JSON",
+        "acme",
+        is_truncated=False,
+        original=original,
+    )
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"a\x00b", b"a\nb"])
@@ -152,6 +166,7 @@ def test_half_a_surrogate_pair_in_a_message_does_no_harm() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["a", "ce_id", "botmeter_reason"]), st.none() | st.binary(max_size=3))))
 def test_the_original_headers_can_be_had_back(original: OriginalHeaders) -> None:
     assert original_headers(dead_letter(original)) == original
+    assert read_dead_letter(dead_letter(original)).original == original
 
 
 def test_a_record_that_was_no_dead_letter_keeps_all_its_headers() -> None:

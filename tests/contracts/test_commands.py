@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import decode_command
 from botmeter.contracts.encoding import encode_event
-from botmeter.contracts.examples import COMMANDS
 from botmeter.domain import commands as cmd
 from botmeter.domain.events import CommandCause, CommandHandled
 from botmeter.errors import PoisonRecord
+
+COMMANDS = [message.example for message in catalogue.COMMANDS.messages]
 
 EXAMPLES = {example["type"]: example for example in COMMANDS}
 ISSUED = ("k-2", "admin")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from pydantic import BaseModel, Field, ValidationError
 
+from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import (
     MAX_DEPTH,
     HotInteraction,
@@ -17,13 +18,14 @@ from botmeter.contracts.decoding import (
     domain_interaction,
 )
 from botmeter.contracts.derivation import derive
-from botmeter.contracts.examples import INTERACTION
 from botmeter.contracts.inputs import InteractionMessage
 from botmeter.contracts.instants import millis
 from botmeter.domain.sessions import Interaction
 from botmeter.errors import PoisonRecord
 
 from .strategies import interaction_records, interactions
+
+INTERACTION = catalogue.INTERACTIONS.messages[0].example
 
 SOUND = json.dumps(INTERACTION).encode()
 FIELDS = tuple(InteractionMessage.model_fields)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from botmeter.contracts import journal
-from botmeter.contracts.encoding import decode_event, encode_event, event_type
-from botmeter.contracts.examples import JOURNAL
+from botmeter.contracts import catalogue
+from botmeter.contracts.codec import message_type
+from botmeter.contracts.encoding import decode_event, encode_event
 from botmeter.domain.events import Event, InteractionCause, SessionStarted, TimerCause
 
 from .strategies import EVENT_CLASSES, events
 
-MODELS = {model.model_fields["type"].annotation.__args__[0]: model for model in journal.JOURNAL}  # type: ignore[union-attr]
+MODELS = {message.type: message.model for message in catalogue.JOURNAL.messages}
+JOURNAL = [message.example for message in catalogue.JOURNAL.messages]
 
 STARTED = SessionStarted(
     account_id="acme",
@@ -51,7 +52,7 @@ def test_an_event_comes_back_as_it_was(event: Event) -> None:
 def test_every_event_is_what_its_model_says_field_by_field(event: Event) -> None:
     written = json.loads(encode_event(event))
 
-    model = MODELS[event_type(event)]
+    model = MODELS[message_type(event)]
     assert list(written) == list(model.model_fields)
     model.model_validate(written)
 
@@ -72,7 +73,7 @@ def test_the_examples_are_events(example: dict[str, Any]) -> None:
     event = decode_event(json.dumps(example).encode())
 
     assert json.loads(encode_event(event)) == example
-    assert event_type(event) == example["type"]
+    assert message_type(event) == example["type"]
 
 
 def test_the_timer_is_a_cause() -> None:

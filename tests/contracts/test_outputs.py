@@ -10,17 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from botmeter.contracts.encoding import (
-    decode_account,
-    decode_snapshot,
-    encode_account,
-    encode_announcement,
-    encode_balance,
-    encode_result,
-    encode_snapshot,
-)
+from botmeter.contracts import catalogue
+from botmeter.contracts.encoding import decode_account, decode_snapshot, encode_account, encode_snapshot
 from botmeter.domain.account import Account, Allowance, PastCycle, Terms
-from botmeter.domain.announcements import Alert, HandedOffChat, ResumedBot, SuspendedBot
+from botmeter.domain.announcements import Alert, HandedOffChat, ResumedBot, SuspendedBot, answer, balance_of
 from botmeter.domain.commands import CommandResult
 from botmeter.domain.cycles import Cycle
 
@@ -58,7 +51,7 @@ def with_usage(used: int, total: int) -> Account:
 
 
 def test_a_balance_is_what_the_contract_shows() -> None:
-    written = encode_balance(ACCOUNT, AT)
+    written = catalogue.BALANCES.encode(balance_of(ACCOUNT, AT))
 
     assert written == (
         b'{"type":"balance","account_id":"acme","version":42,"at":"2026-11-23T10:00:00.000Z","status":"active",'
@@ -81,7 +74,7 @@ def test_a_balance_is_what_the_contract_shows() -> None:
     ],
 )
 def test_the_percentage_used_is_rounded_down_to_one_decimal(used: int, total: int, percent: float) -> None:
-    assert json.loads(encode_balance(with_usage(used, total), AT))["used_percent"] == percent
+    assert json.loads(catalogue.BALANCES.encode(balance_of(with_usage(used, total), AT)))["used_percent"] == percent
 
 
 def test_an_alert_is_what_the_contract_shows() -> None:
@@ -89,7 +82,7 @@ def test_an_alert_is_what_the_contract_shows() -> None:
         "threshold_reached", "acme/41", "acme", 41, AT, 80, 1600, 2000, 400, "purchased", 3, 1_796_101_200_000, ("a@b",)
     )
 
-    assert json.loads(encode_announcement(alert)) == {
+    assert json.loads(catalogue.ALERTS.encode(alert)) == {
         "type": "threshold_reached",
         "alert_id": "acme/41",
         "account_id": "acme",
@@ -131,12 +124,14 @@ def test_a_handoff_is_what_the_contract_shows(
     handoff: HandedOffChat | SuspendedBot | ResumedBot, own: dict[str, Any]
 ) -> None:
     head = {"type": handoff.type, "account_id": "acme", "version": 50, "at": "2026-11-23T10:00:00.000Z"}
-    assert json.loads(encode_announcement(handoff)) == {**head, **own}
+    assert json.loads(catalogue.HANDOFFS.encode(handoff)) == {**head, **own}
 
 
 def test_results_are_what_the_contract_shows() -> None:
-    accepted = encode_result("acme", CommandResult("k-2", AT, 7, None, None))
-    rejected = encode_result("acme", CommandResult("k-3", AT, None, "unknown_account", "never opened"))
+    accepted = catalogue.COMMAND_RESULTS.encode(answer("acme", CommandResult("k-2", AT, 7, None, None)))
+    rejected = catalogue.COMMAND_RESULTS.encode(
+        answer("acme", CommandResult("k-3", AT, None, "unknown_account", "never opened"))
+    )
 
     assert accepted == (
         b'{"type":"accepted","command_id":"k-2","account_id":"acme","version":7,"at":"2026-11-23T10:00:00.000Z"}'

@@ -13,19 +13,17 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from botmeter.cli.schemas import command
-from botmeter.contracts import schema_export
+from botmeter.contracts import catalogue, schema_export
 from botmeter.contracts.decoding import decode_command, decode_interaction
 from botmeter.contracts.encoding import (
     decode_event,
     encode_account,
-    encode_announcement,
-    encode_balance,
     encode_event,
     encode_snapshot,
 )
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
-from botmeter.domain.announcements import Alert, Announcement
+from botmeter.domain.announcements import Alert, Announcement, balance_of
 from botmeter.domain.commands import InvalidCommand
 from botmeter.domain.events import Event
 
@@ -33,7 +31,7 @@ from .strategies import accounts, announcements, events, interactions
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 MESSAGES = [
-    (channel.field.replace("_", "-"), message) for channel in schema_export.CHANNELS for message in channel.messages
+    (channel.topic.replace("_", "-"), message) for channel in schema_export.CHANNELS for message in channel.messages
 ]
 FILES: dict[str, dict[str, Any]] = {
     path.relative_to(SCHEMAS).with_suffix("").as_posix(): json.loads(path.read_text("utf-8"))
@@ -112,15 +110,13 @@ def test_the_contracts_inputs_are_understood(line: dict[str, Any]) -> None:
             assert json.loads(encode_event(decode_event(value))) == line["message"]
 
 
-@pytest.mark.parametrize(("channel", "message"), MESSAGES, ids=[f"{c}/{m.name}" for c, m in MESSAGES])
-def test_schema_and_model_refuse_a_message_without_a_required_field(
-    channel: str, message: schema_export.Message
-) -> None:
-    required = FILES[f"{channel}/{message.name}"]["required"]
+@pytest.mark.parametrize(("channel", "message"), MESSAGES, ids=[f"{c}/{m.type}" for c, m in MESSAGES])
+def test_schema_and_model_refuse_a_message_without_a_required_field(channel: str, message: catalogue.Message) -> None:
+    required = FILES[f"{channel}/{message.type}"]["required"]
 
     assert required == [name for name, field in message.model.model_fields.items() if field.is_required()]
     for name in required:
-        assert not VALIDATORS[f"{channel}/{message.name}"].is_valid(
+        assert not VALIDATORS[f"{channel}/{message.type}"].is_valid(
             {key: value for key, value in message.example.items() if key != name}
         )
 
@@ -162,15 +158,16 @@ def test_every_event_fits_its_schema(event: Event) -> None:
 @given(announcements)
 @settings(deadline=None)
 def test_every_alert_and_handoff_fits_its_schema(announcement: Announcement) -> None:
-    folder = "alerts" if isinstance(announcement, Alert) else "handoffs"
-
-    check(f"{folder}/{announcement.type}", encode_announcement(announcement))
+    if isinstance(announcement, Alert):
+        check(f"alerts/{announcement.type}", catalogue.ALERTS.encode(announcement))
+    else:
+        check(f"handoffs/{announcement.type}", catalogue.HANDOFFS.encode(announcement))
 
 
 @given(accounts)
 @settings(deadline=None)
 def test_every_balance_and_snapshot_fits_its_schema(account: Account) -> None:
-    check("balances/balance", encode_balance(account, 0))
+    check("balances/balance", catalogue.BALANCES.encode(balance_of(account, 0)))
     check("snapshots/snapshot", encode_snapshot(account, encode_account(account), 0))
 
 
@@ -194,7 +191,16 @@ def test_every_topic_is_sent_to_or_received_from() -> None:
         *(("receive", f"#/channels/{field}") for field in ("interactions", "commands", "journal", "snapshots")),
         *(
             ("send", f"#/channels/{field}")
-            for field in ("journal", "balances", "alerts", "handoffs", "command_results", "dead_letters", "snapshots")
+            for field in (
+                "journal",
+                "balances",
+                "alerts",
+                "handoffs",
+                "command_results",
+                "dead_letters",
+                "deliveries",
+                "snapshots",
+            )
         ),
     }
 

@@ -41,6 +41,7 @@ def test_the_topics_have_the_names_of_the_contract() -> None:
         "botmeter.handoffs",
         "botmeter.command-results",
         "botmeter.dead-letters",
+        "botmeter.deliveries",
         "botmeter.snapshots",
     ]
 
@@ -52,7 +53,7 @@ def test_names_are_settings() -> None:
 
 
 def test_directions_are_those_of_the_contract() -> None:
-    assert [topic.direction for topic in Topics.named().all()] == ["in", "in", *["out"] * 6, "internal"]
+    assert [topic.direction for topic in Topics.named().all()] == ["in", "in", *["out"] * 7, "internal"]
 
 
 def test_inputs_are_stamped_by_the_broker_and_outputs_by_botmeter() -> None:

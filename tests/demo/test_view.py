@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from botmeter.contracts.instants import millis
 from botmeter.demo import progress
-from botmeter.demo.model import Balance, Cycle, Happening, Model, Sample
+from botmeter.demo.model import Happening, Model, Sample
 from botmeter.demo.view import Bar, Page, colour, render
-from verification.written import NOW_MS, TOPICS
+from botmeter.domain.announcements import Balance, BalanceCycle
+
+from .written import NOW_MS, TOPICS
 
 ACCOUNTS = [f"account-{number}" for number in range(1, 14)]
 
@@ -20,15 +23,17 @@ ACCOUNTS = [f"account-{number}" for number in range(1, 14)]
 def balance(account_id: str = "account-1", **fields: Any) -> Balance:
     usual: dict[str, Any] = {
         "version": 7,
+        "at": NOW_MS,
         "status": "active",
         "plan": "growth",
         "pool": "purchased",
         "total": 2000,
         "used": 1500,
+        "remaining": 500,
         "used_percent": 75.0,
         "packs": 2,
         "packs_next_cycle": 2,
-        "cycle": Cycle(3, "quarterly", datetime(2026, 12, 1, tzinfo=UTC)),
+        "cycle": BalanceCycle(3, "quarterly", 0, millis(datetime(2026, 12, 1, tzinfo=UTC))),
     }
     return Balance(account_id=account_id, **{**usual, **fields})
 

@@ -49,5 +49,11 @@ def _lines(findings: Iterable[Finding], bootstrap_servers: str) -> Iterable[str]
     width = max(len(finding.topic) for finding in found)
     for finding in found:
         yield "  ".join([finding.topic.ljust(width), finding.state, "; ".join(map(str, finding.differences))]).rstrip()
+        yield from differences([finding], bootstrap_servers)
+
+
+def differences(findings: Iterable[Finding], bootstrap_servers: str) -> Iterable[str]:
+    """What mends each difference, a line each."""
+    for finding in findings:
         for difference in finding.differences:
             yield f"    {difference.remedy(bootstrap_servers)}"

@@ -14,7 +14,7 @@ docs/building-on-botmeter.md is the guide.
 from botmeter.client.asynchronous import AsyncClient
 from botmeter.client.blocking import Client
 from botmeter.client.connection import Connection
-from botmeter.client.decoding import Alert, Balance, Handoff, Result
+from botmeter.client.decoding import Accepted, Alert, Balance, Handoff, Rejected, Result
 from botmeter.client.errors import InvalidMessage, NoResult, NotDelivered, UnreadableRecord
 from botmeter.client.messages import (
     as_command,
@@ -39,6 +39,7 @@ from botmeter.client.table import BalanceTable
 from botmeter.contracts.topics import Topics
 
 __all__ = [
+    "Accepted",
     "Alert",
     "AsyncClient",
     "Balance",
@@ -51,6 +52,7 @@ __all__ = [
     "NotDelivered",
     "Place",
     "Received",
+    "Rejected",
     "Result",
     "Seen",
     "SeenInFile",

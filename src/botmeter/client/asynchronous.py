@@ -17,12 +17,12 @@ class AsyncClient:
     """Publishes and sends. One serves a whole program; whoever stops waiting is forgotten.
 
     >>> import asyncio
-    >>> from botmeter.client import AsyncClient, Connection, purchase_packs
+    >>> from botmeter.client import Accepted, AsyncClient, Connection, purchase_packs
     >>> async def buy():
     ...     async with AsyncClient(Connection("localhost:9092")) as client:
     ...         return await client.send(purchase_packs("acme", packs=1, issued_by="crm"), timeout_s=5)
-    >>> asyncio.run(buy()).type  # doctest: +SKIP
-    'accepted'
+    >>> isinstance(asyncio.run(buy()), Accepted)  # doctest: +SKIP
+    True
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -28,8 +28,8 @@ class Client:
     >>> with Client(Connection("localhost:9092")) as client:  # doctest: +SKIP
     ...     result = client.send(open_account("acme", plan="growth", issued_by="crm"))
     ...     place = client.publish(interaction("acme", end_user_id="u-1", conversation_id="c-1", bot_id="b-1"))
-    >>> result.type  # doctest: +SKIP
-    'accepted'
+    >>> result  # doctest: +SKIP
+    Accepted(command_id='...', account_id='acme', version=3, at=1795456800000)
     """
 
     def __init__(self, connection: Connection) -> None:

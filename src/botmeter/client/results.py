@@ -14,8 +14,9 @@ from typing import Final
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from botmeter.client.connection import Connection
-from botmeter.client.decoding import RESULTS, Result
+from botmeter.client.decoding import Result, decode
 from botmeter.client.errors import UnreadableRecord
+from botmeter.contracts.catalogue import COMMAND_RESULTS
 from botmeter.errors import BotmeterError, Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.errors import END_OF_PARTITION, classify
@@ -162,7 +163,7 @@ class _Reader(threading.Thread):
 
     def _resolve_from(self, message: Message) -> None:
         try:
-            result = RESULTS.decode(message.value())
+            result = decode(COMMAND_RESULTS, message.value())
         except ValueError as error:
             place = f"{self._topic}, partition {message.partition()}, offset {message.offset()}"
             raise UnreadableRecord(f"{place}: no result: {error}") from None

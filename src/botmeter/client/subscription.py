@@ -13,16 +13,16 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Generic, Literal, Self, TypeVar
+from typing import Any, Final, Generic, Literal, Self, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from botmeter.client.connection import Connection
-from botmeter.client.decoding import ALERTS, BALANCES, HANDOFFS, Alert, Balance, Decoder, Handoff
+from botmeter.client.decoding import Alert, Balance, Decode, Handoff, decode
 from botmeter.client.errors import UnreadableRecord
 from botmeter.client.seen import Seen, SeenInMemory
 from botmeter.client.sending import Place
-from botmeter.contracts.topics import Topic
+from botmeter.contracts.catalogue import ALERTS, BALANCES, HANDOFFS, Channel
 from botmeter.errors import ConfigurationError
 from botmeter.kafka import clients
 from botmeter.kafka.errors import cause, classify
@@ -56,15 +56,14 @@ class Subscription(Generic[M]):
     def __init__(
         self,
         connection: Connection,
-        topic: Topic,
-        decoder: Decoder[M],
+        channel: Channel[Any, Decode[M]],
         *,
         group: str,
         start: Start = "earliest",
         seen: Seen | None = None,
     ) -> None:
         """Made by `alerts`, `handoffs` and `balances`."""
-        self._topic, self._decoder = topic.name, decoder
+        self._topic, self._channel = channel.topic_of(connection.topics).name, channel
         self._seen: Seen = SeenInMemory() if seen is None else seen
         self._stop_asked = threading.Event()
         config = clients.subscriber_config(connection.options, connection.bootstrap_servers, group, start)
@@ -142,7 +141,7 @@ class Subscription(Generic[M]):
         place = Place(self._topic, int(record.partition() or 0), int(record.offset() or 0))
         headers: dict[str, bytes] = dict(record.headers() or [])  # type: ignore[arg-type] # a list of pairs, without holes
         try:
-            message = self._decoder.decode(record.value())
+            message = decode(self._channel, record.value())
             id_ = headers["ce_id"].decode()
         except (ValueError, KeyError) as error:
             raise UnreadableRecord(f"the record at {place} is not botmeter's: {error}") from None
@@ -181,14 +180,14 @@ def alerts(
     ...     for received in subscription:
     ...         print(received.message.account_id, received.message.percent)
     """
-    return Subscription(connection, connection.topics.alerts, ALERTS, group=group, start=start, seen=seen)
+    return Subscription(connection, ALERTS, group=group, start=start, seen=seen)
 
 
 def handoffs(
     connection: Connection, *, group: str, start: Start = "earliest", seen: Seen | None = None
 ) -> Subscription[Handoff]:
     """Chats that go to agents, bots that stand still or go on, for those who route chats. Arguments as of `alerts`."""
-    return Subscription(connection, connection.topics.handoffs, HANDOFFS, group=group, start=start, seen=seen)
+    return Subscription(connection, HANDOFFS, group=group, start=start, seen=seen)
 
 
 def balances(
@@ -198,4 +197,4 @@ def balances(
 
     Whoever wants the present balances at hand takes `BalanceTable`.
     """
-    return Subscription(connection, connection.topics.balances, BALANCES, group=group, start=start, seen=seen)
+    return Subscription(connection, BALANCES, group=group, start=start, seen=seen)

@@ -10,8 +10,9 @@ from typing import Final, Self
 from confluent_kafka import Message, TopicPartition
 
 from botmeter.client.connection import Connection
-from botmeter.client.decoding import BALANCES, Balance
+from botmeter.client.decoding import Balance, decode
 from botmeter.client.errors import UnreadableRecord
+from botmeter.contracts.catalogue import BALANCES
 from botmeter.errors import Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.errors import END_OF_PARTITION, classify
@@ -107,7 +108,7 @@ class BalanceTable:
 
     def _keep(self, message: Message) -> None:
         try:
-            balance = BALANCES.decode(message.value())
+            balance = decode(BALANCES, message.value())
         except ValueError as error:
             place = f"{self._topic}/{message.partition()}/{message.offset()}"
             raise UnreadableRecord(f"the record at {place} is not a balance: {error}") from None

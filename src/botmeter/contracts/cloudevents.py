@@ -1,13 +1,14 @@
 """CloudEvents 1.0 headers (Kafka binding, binary mode) and the headers of dead letters.
 
-Ids are made from what a record is about, never at random, so that writing it again gives the same id. The first part
-names the kind, so they are unique over all topics; the last part never holds a slash, so accounts may.
+Ids (in `catalogue.py`) are made from what a record is about, never at random, so that writing it again gives the same
+id. The first part names the kind, so they are unique over all topics; the last never holds a slash, so accounts may.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from botmeter.contracts.instants import rfc3339
 
@@ -30,6 +31,17 @@ _BYTES: Final = ("content-type", BYTES.encode())
 _NOT_READ_AS_JSON: Final = frozenset({"malformed", "too_large"})
 #: Longer texts are no account_id, which has at most 256 characters.
 SUBJECT_MAX_BYTES: Final = 4 * 256
+#: What the `ce_id` of a dead letter is made of: the place of the record that could not be taken.
+DEAD_LETTER_ID: Final = "dead-letter/{topic}/{partition}/{offset}"
+_ERRORS: Final = "__streams.errors."
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 def headers(type_: str, id_: str, subject: str, at: int, traceparent: bytes | None) -> Headers:
@@ -57,36 +69,6 @@ def _type(type_: str) -> tuple[str, bytes]:
     return "ce_type", f"botmeter.{type_}.v1".encode()
 
 
-def event_id(account_id: str, version: int) -> str:
-    """Of an event in the journal."""
-    return f"journal/{account_id}/{version}"
-
-
-def balance_id(account_id: str, version: int) -> str:
-    """Of a balance; there is at most one at a version."""
-    return f"balance/{account_id}/{version}"
-
-
-def alert_id(account_id: str, version: int) -> str:
-    """Of an alert; an event causes at most one."""
-    return f"alert/{account_id}/{version}"
-
-
-def handoff_id(account_id: str, version: int) -> str:
-    """Of a handoff, a suspension or a resumption; an event causes at most one of them."""
-    return f"handoff/{account_id}/{version}"
-
-
-def result_id(topic: str, partition: int, offset: int) -> str:
-    """Of the answer to the command in that record; the same command sent again is answered again."""
-    return f"result/{topic}/{partition}/{offset}"
-
-
-def snapshot_id(account_id: str, version: int) -> str:
-    """Of an account's snapshot."""
-    return f"snapshot/{account_id}/{version}"
-
-
 def dead_letter_headers(
     original: OriginalHeaders | None,
     *,
@@ -110,12 +92,12 @@ def dead_letter_headers(
     kept = list(original or ())
     ours: Headers = [
         (REASON_HEADER, reason.encode()),
-        ("__streams.errors.message", message.encode("utf-8", "replace")),
-        ("__streams.errors.topic", topic.encode()),
-        ("__streams.errors.partition", str(partition).encode()),
-        ("__streams.errors.offset", str(offset).encode()),
+        (f"{_ERRORS}message", message.encode("utf-8", "replace")),
+        (f"{_ERRORS}topic", topic.encode()),
+        (f"{_ERRORS}partition", str(partition).encode()),
+        (f"{_ERRORS}offset", str(offset).encode()),
         _SPECVERSION,
-        ("ce_id", f"dead-letter/{topic}/{partition}/{offset}".encode()),
+        ("ce_id", DEAD_LETTER_ID.format(topic=topic, partition=partition, offset=offset).encode()),
         _SOURCE,
         _type("dead_letter"),
         ("ce_time", rfc3339(at).encode()),
@@ -127,6 +109,39 @@ def dead_letter_headers(
     if is_truncated:
         ours.append((TRUNCATED_HEADER, b"true"))
     return [*kept, *ours]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What the headers of a dead letter say: which record it is about, why it is one, and what that record carried."""
+
+    place: Place
+    reason: str
+    message: str
+    #: The record's account_id, else its key, where that can be one.
+    subject: str | None
+    is_truncated: bool
+    original: OriginalHeaders
+
+
+def read_dead_letter(headers: OriginalHeaders | None) -> DeadLetter:
+    """What `dead_letter_headers` wrote. Raises ValueError for headers of something else."""
+    texts = {name: value.decode("utf-8", "replace") for name, value in headers or () if value is not None}
+    try:
+        place = Place(texts[f"{_ERRORS}topic"], int(texts[f"{_ERRORS}partition"]), int(texts[f"{_ERRORS}offset"]))
+        reason, message = texts[REASON_HEADER], texts[f"{_ERRORS}message"]
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"not the headers of a dead letter: {error}") from error
+    kept = original_headers(headers or [])
+    ours = {name for name, _ in (headers or [])[len(kept) :]}
+    return DeadLetter(
+        place,
+        reason,
+        message,
+        texts["ce_subject"] if "ce_subject" in ours else None,
+        TRUNCATED_HEADER in ours,
+        kept,
+    )
 
 
 def original_headers(dead_letter: OriginalHeaders) -> OriginalHeaders:

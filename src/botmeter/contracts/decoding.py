@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET
@@ -18,10 +18,13 @@ from pydantic import BaseModel, ValidationError
 
 from botmeter.contracts import inputs
 from botmeter.contracts.derivation import derive
-from botmeter.contracts.inputs import CONTROL_CHARACTER, CommandAddress, InteractionMessage
+from botmeter.contracts.fields import CONTROL_CHARACTER
+from botmeter.contracts.inputs import CommandAddress, InteractionMessage
 from botmeter.contracts.instants import millis
+from botmeter.contracts.message_model import MessageModel, members, type_of
 from botmeter.domain import commands as cmd
 from botmeter.domain.commands import Command
+from botmeter.domain.naming import type_name
 from botmeter.domain.sessions import Actor, Interaction, Widget
 from botmeter.errors import PoisonRecord
 
@@ -177,41 +180,32 @@ def _invalid(address: CommandAddress, fields: dict[str, Any], message: str) -> c
     return cmd.InvalidCommand(address.command_id, issued_by, readable[:_TYPE_CHARACTERS_MAX], message)
 
 
-def _open_account(message: inputs.OpenAccountMessage) -> cmd.OpenAccount:
-    return cmd.OpenAccount(
-        message.command_id,
-        message.issued_by,
-        plan=message.plan,
-        billing_cycle=message.billing_cycle,
-        anchor=None if message.anchor is None else millis(message.anchor),
-        time_zone=message.time_zone,
-        contacts=tuple(message.contacts),
-    )
+def _to_domain(class_: Callable[..., Command]) -> Callable[[MessageModel], Command]:
+    """The domain's command from a message with the same fields."""
 
-
-def _same_fields(command: Callable[..., Command]) -> Callable[[Any], Command]:
-    """The domain's command from a message with the same fields; lists become tuples."""
-
-    def to_domain(message: BaseModel) -> Command:
+    def to_domain(message: MessageModel) -> Command:
         fields = message.model_dump(exclude={"type", "account_id"})
-        return command(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
+        return class_(**{name: _domain_value(value) for name, value in fields.items()})
 
     return to_domain
 
 
-_COMMANDS: Final[dict[str, tuple[type[BaseModel], Callable[[Any], Command]]]] = {
-    "open_account": (inputs.OpenAccountMessage, _open_account),
-    "change_plan": (inputs.ChangePlanMessage, _same_fields(cmd.ChangePlan)),
-    "purchase_packs": (inputs.PurchasePacksMessage, _same_fields(cmd.PurchasePacks)),
-    "reduce_packs": (inputs.ReducePacksMessage, _same_fields(cmd.ReducePacks)),
-    "cancel_reduction": (inputs.CancelReductionMessage, _same_fields(cmd.CancelReduction)),
-    "change_billing_cycle": (inputs.ChangeBillingCycleMessage, _same_fields(cmd.ChangeBillingCycle)),
-    "credit_sessions": (inputs.CreditSessionsMessage, _same_fields(cmd.CreditSessions)),
-    "set_thresholds": (inputs.SetThresholdsMessage, _same_fields(cmd.SetThresholds)),
-    "set_auto_recharge": (inputs.SetAutoRechargeMessage, _same_fields(cmd.SetAutoRecharge)),
-    "set_contacts": (inputs.SetContactsMessage, _same_fields(cmd.SetContacts)),
-    "close_account": (inputs.CloseAccountMessage, _same_fields(cmd.CloseAccount)),
+def _domain_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return millis(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+_CLASSES: Final[dict[str, type[Command]]] = {type_name(class_): class_ for class_ in get_args(Command)}
+#: Each command by its `type`: its model, and what makes the domain's command of it.
+_COMMANDS: Final = {
+    type_of(model): (model, _to_domain(_CLASSES[type_of(model)])) for model in members(inputs.CommandMessage)
 }
+
+
+def encode_input(message: MessageModel) -> bytes:
+    """An interaction or a command, made by its model, as a record's value; what was not given is left out."""
+    return message.model_dump_json(exclude_unset=True).encode()
 
 
 # --- JSON, exactly ---------------------------------------------------------------------------------------------------

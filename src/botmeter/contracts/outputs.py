@@ -1,13 +1,14 @@
-"""The messages botmeter writes beside the journal, and the headers of all it writes."""
+"""The messages botmeter writes beside the journal."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from botmeter.contracts.inputs import Id
-from botmeter.contracts.journal import Count, Moment, Positive, WireModel
+from botmeter.contracts.delivery import DeliveryChannel, DeliveryState
+from botmeter.contracts.fields import Count, Id, Moment, Positive
+from botmeter.contracts.message_model import AT, CYCLE_ENDS, CYCLE_STARTS, WireModel
 from botmeter.domain.account import Status
 from botmeter.domain.commands import Plan, Refusal
 from botmeter.domain.cycles import BillingCycle
@@ -25,7 +26,24 @@ class BillingCycleOfBalance(WireModel):
     ends_at: Moment
 
 
-class Balance(WireModel):
+class Balance(
+    WireModel,
+    example={
+        "account_id": "acme",
+        "version": 42,
+        "at": AT,
+        "status": "active",
+        "plan": "growth",
+        "pool": "purchased",
+        "total": 2000,
+        "used": 1600,
+        "remaining": 400,
+        "used_percent": 80.0,
+        "packs": 2,
+        "packs_next_cycle": 1,
+        "cycle": {"number": 3, "billing_cycle": "monthly", "starts_at": CYCLE_STARTS, "ends_at": CYCLE_ENDS},
+    },
+):
     """An account's balance; the one with the highest version counts."""
 
     type: Literal["balance"]
@@ -63,13 +81,45 @@ class _Alert(WireModel):
     contacts: Annotated[list[str], Field(description="Who is to be told.")]
 
 
-class ThresholdReachedAlert(_Alert):
+class ThresholdReachedAlert(
+    _Alert,
+    example={
+        "alert_id": "acme/42",
+        "account_id": "acme",
+        "version": 42,
+        "at": AT,
+        "percent": 80,
+        "used": 1600,
+        "total": 2000,
+        "remaining": 400,
+        "pool": "purchased",
+        "cycle_number": 3,
+        "cycle_ends_at": CYCLE_ENDS,
+        "contacts": ["admin@acme.example"],
+    },
+):
     """Usage came to `percent` of the allowance."""
 
     type: Literal["threshold_reached"]
 
 
-class SessionsExhaustedAlert(_Alert):
+class SessionsExhaustedAlert(
+    _Alert,
+    example={
+        "alert_id": "acme/443",
+        "account_id": "acme",
+        "version": 443,
+        "at": AT,
+        "percent": 100,
+        "used": 2000,
+        "total": 2000,
+        "remaining": 0,
+        "pool": "purchased",
+        "cycle_number": 3,
+        "cycle_ends_at": CYCLE_ENDS,
+        "contacts": ["admin@acme.example"],
+    },
+):
     """The last session of the allowance is used."""
 
     type: Literal["sessions_exhausted"]
@@ -78,7 +128,19 @@ class SessionsExhaustedAlert(_Alert):
 # --- Handoffs --------------------------------------------------------------------------------------------------------
 
 
-class ChatHandedOffMessage(WireModel):
+class ChatHandedOffMessage(
+    WireModel,
+    example={
+        "handoff_id": "acme/444",
+        "account_id": "acme",
+        "version": 444,
+        "at": AT,
+        "conversation_id": "c-9",
+        "end_user_id": "u-7",
+        "bot_id": "b-1",
+        "reason": "sessions_exhausted",
+    },
+):
     """This conversation goes to the agents."""
 
     type: Literal["chat_handed_off"]
@@ -92,7 +154,17 @@ class ChatHandedOffMessage(WireModel):
     reason: ExhaustionReason
 
 
-class BotSuspended(WireModel):
+class BotSuspended(
+    WireModel,
+    example={
+        "account_id": "acme",
+        "version": 443,
+        "at": AT,
+        "reason": "sessions_exhausted",
+        "conversations": "transfer_to_agents",
+        "self_service": "stopped",
+    },
+):
     """The account's bots stand still: new chats go to the agents, self-service widgets stop."""
 
     type: Literal["bot_suspended"]
@@ -104,7 +176,15 @@ class BotSuspended(WireModel):
     self_service: Literal["stopped"]
 
 
-class BotResumed(WireModel):
+class BotResumed(
+    WireModel,
+    example={
+        "account_id": "acme",
+        "version": 451,
+        "at": AT,
+        "reason": "packs_purchased",
+    },
+):
     """The account's bots go on."""
 
     type: Literal["bot_resumed"]
@@ -117,7 +197,15 @@ class BotResumed(WireModel):
 # --- Command results -------------------------------------------------------------------------------------------------
 
 
-class Accepted(WireModel):
+class Accepted(
+    WireModel,
+    example={
+        "command_id": "k-2",
+        "account_id": "acme",
+        "version": 7,
+        "at": AT,
+    },
+):
     """The command was carried out; `version` is the account's after it."""
 
     type: Literal["accepted"]
@@ -127,7 +215,16 @@ class Accepted(WireModel):
     at: Moment
 
 
-class Rejected(WireModel):
+class Rejected(
+    WireModel,
+    example={
+        "command_id": "k-3",
+        "account_id": "acme",
+        "at": AT,
+        "reason": "reduces_below_zero",
+        "message": "the next cycle has 1 packs, 2 cannot be taken away",
+    },
+):
     """The command changed nothing."""
 
     type: Literal["rejected"]
@@ -141,7 +238,15 @@ class Rejected(WireModel):
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 
 
-class Snapshot(WireModel):
+class Snapshot(
+    WireModel,
+    example={
+        "account_id": "acme",
+        "version": 42,
+        "journal_offset": 1018,
+        "account": {"account_id": "acme", "version": 42, "status": "active"},
+    },
+):
     """Internal: an account, from which a worker restores it instead of reading its whole journal."""
 
     type: Literal["snapshot"]
@@ -151,58 +256,42 @@ class Snapshot(WireModel):
     account: Annotated[dict[str, Any], Field(description="The state; its shape may change with any release.")]
 
 
-# --- Headers ---------------------------------------------------------------------------------------------------------
+# --- Deliveries ------------------------------------------------------------------------------------------------------
 
 
-class _CloudEvent(WireModel):
-    model_config = ConfigDict(extra="allow")
+class DeliveryMessage(
+    WireModel,
+    example={
+        "delivery_id": "acme/42/email/1",
+        "account_id": "acme",
+        "at": AT,
+        "alert_id": "acme/42",
+        "channel": "email",
+        "recipient": "a…@acme.example",
+        "state": "sent",
+        "attempts": 1,
+        "reason": None,
+    },
+):
+    """Where the delivery of an alert to one recipient stands; the latest message of a `delivery_id` counts."""
 
-    ce_specversion: Literal["1.0"]
-    ce_id: Annotated[str, Field(min_length=1, description="Deterministic; unique over all topics.")]
-    ce_source: Literal["/botmeter"]
-    ce_type: Annotated[str, Field(pattern="^botmeter\\.[a-z_]+\\.v[0-9]+$")]
-    ce_time: Moment
-
-
-class OutputHeaders(_CloudEvent):
-    """CloudEvents 1.0, Kafka binding, binary mode; every value is UTF-8 text."""
-
-    ce_subject: Annotated[Id, Field(description="The account_id.")]
-    content_type: Annotated[Literal["application/json"], Field(alias="content-type")]
-    traceparent: Annotated[str | None, Field(description="That of the record it came from, if it had one.")] = None
-
-
-class DeadLetterHeaders(_CloudEvent):
-    """The original's headers come first and untouched; of a name that occurs twice the last one counts."""
-
-    ce_subject: Annotated[
-        str | None, Field(description="The original's account_id, else its key, where it can be one.")
-    ] = None
-    content_type: Annotated[
-        str,
+    type: Literal["delivery"]
+    delivery_id: Annotated[Id, Field(description="Names the delivery: one alert on one channel to one recipient.")]
+    account_id: Id
+    at: Annotated[Moment, Field(description="When it came to this state, by the notifier's clock.")]
+    alert_id: Annotated[str, Field(description="That of the alert.")]
+    channel: DeliveryChannel
+    recipient: Annotated[str, Field(description="An address or URL, masked.")]
+    state: Annotated[
+        DeliveryState,
         Field(
-            alias="content-type",
-            description="The original's own; else JSON, or application/octet-stream if it is none.",
+            description="maybe_twice: it was sent, and may have arrived twice. retrying: there will be more attempts."
         ),
     ]
-    botmeter_reason: Annotated[
-        Literal[
-            "malformed",
-            "invalid",
-            "too_large",
-            "wrong_key",
-            "wrong_partition",
-            "in_future",
-            "too_late",
-            "unknown_account",
-            "account_closed",
-        ],
-        Field(description="For programs; more reasons may be added."),
-    ]
-    error_message: Annotated[str, Field(alias="__streams.errors.message", description="For people.")]
-    error_topic: Annotated[str, Field(alias="__streams.errors.topic")]
-    error_partition: Annotated[str, Field(alias="__streams.errors.partition", pattern="^[0-9]+$")]
-    error_offset: Annotated[str, Field(alias="__streams.errors.offset", pattern="^[0-9]+$")]
-    botmeter_truncated: Annotated[
-        Literal["true"] | None, Field(description="Present when the value was cut to what the topic takes.")
-    ] = None
+    attempts: Annotated[Count, Field(description="How often it was tried.")]
+    reason: Annotated[str | None, Field(description="Why it is not sent, for people; null when it is.")]
+
+
+AlertMessage = Annotated[ThresholdReachedAlert | SessionsExhaustedAlert, Field(discriminator="type")]
+HandoffMessage = Annotated[ChatHandedOffMessage | BotSuspended | BotResumed, Field(discriminator="type")]
+AnswerMessage = Annotated[Accepted | Rejected, Field(discriminator="type")]

@@ -6,16 +6,17 @@ Imported by `botmeter schemas export` and the tests only. The same models always
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel
 
-from botmeter.contracts import examples, inputs, journal, outputs
+from botmeter.contracts import catalogue, headers
+from botmeter.contracts.catalogue import Channel, Message
 from botmeter.contracts.topics import Topic, Topics
 
+AnyChannel = Channel[Any, Any]
 Document = dict[str, Any]
 
 #: The partitions of every topic by default (setting `BOTMETER_PARTITIONS`).
@@ -26,83 +27,8 @@ _CONTRACT_VERSION: Final = "1.0.0"
 _JSON: Final = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message by its `type` on the wire, with the model that describes it and one example."""
-
-    name: str
-    model: type[BaseModel]
-    example: Document
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A topic with its messages; `field` is its name in `Topics`, `key` says what its records' keys are."""
-
-    field: str
-    actions: tuple[Literal["send", "receive"], ...]
-    description: str
-    messages: tuple[Message, ...]
-
-
-def _typed(models: Iterable[type[BaseModel]], found: Iterable[Document]) -> tuple[Message, ...]:
-    """The messages of models that have a `type`, each with its example."""
-    by_type = {example["type"]: example for example in found}
-    named = ((get_args(model.model_fields["type"].annotation)[0], model) for model in models)
-    return tuple(Message(name, model, by_type[name]) for name, model in named)
-
-
-#: Every topic that carries messages of ours, but the dead letters, which carry whatever came in.
-CHANNELS: Final = (
-    Channel(
-        "interactions",
-        ("receive",),
-        "Every interaction between end-users and bots.",
-        (Message("interaction", inputs.InteractionMessage, examples.INTERACTION),),
-    ),
-    Channel(
-        "commands",
-        ("receive",),
-        "What the billing side asks for; each command is answered in the command results.",
-        _typed(journal.members(inputs.CommandMessage), examples.COMMANDS),
-    ),
-    Channel(
-        "journal",
-        ("send", "receive"),
-        "Every change of every account; the truth that all else follows from.",
-        _typed(journal.JOURNAL, examples.JOURNAL),
-    ),
-    Channel(
-        "balances",
-        ("send",),
-        "The latest balance of each account.",
-        _typed([outputs.Balance], [examples.BALANCE]),
-    ),
-    Channel(
-        "alerts",
-        ("send",),
-        "Thresholds reached and allowances used up, each told once.",
-        _typed([outputs.ThresholdReachedAlert, outputs.SessionsExhaustedAlert], examples.ALERTS),
-    ),
-    Channel(
-        "handoffs",
-        ("send",),
-        "Chats that go to the agents, and bots that stand still or go on.",
-        _typed([outputs.ChatHandedOffMessage, outputs.BotSuspended, outputs.BotResumed], examples.HANDOFFS),
-    ),
-    Channel(
-        "command_results",
-        ("send",),
-        "The answer to each command.",
-        _typed([outputs.Accepted, outputs.Rejected], examples.RESULTS),
-    ),
-    Channel(
-        "snapshots",
-        ("send", "receive"),
-        "Internal: accounts as they were, to restore from.",
-        _typed([outputs.Snapshot], [examples.SNAPSHOT]),
-    ),
-)
+#: Every topic whose values are messages of ours: all but the dead letters, which carry whatever came in.
+CHANNELS: Final = tuple(channel for channel in catalogue.CHANNELS if channel is not catalogue.DEAD_LETTERS)
 
 
 def export(directory: Path) -> list[Path]:
@@ -127,15 +53,15 @@ def documents() -> Iterator[tuple[str, Document]]:
 # --- JSON Schema -----------------------------------------------------------------------------------------------------
 
 
-def _path(channel: Channel, message: Message) -> str:
-    return f"{channel.field.replace('_', '-')}/{message.name}.json"
+def _path(channel: AnyChannel, message: Message) -> str:
+    return f"{channel.topic.replace('_', '-')}/{message.type}.json"
 
 
-def _schema(channel: Channel, message: Message) -> Document:
+def _schema(channel: AnyChannel, message: Message) -> Document:
     head = {
         "$schema": _DIALECT,
-        "$id": f"urn:botmeter:{channel.field.replace('_', '-')}:{message.name}:v1",
-        "title": message.name,
+        "$id": f"urn:botmeter:{channel.topic.replace('_', '-')}:{message.type}:v1",
+        "title": message.type,
     }
     body = _plain_schema(message.model)
     return {**head, "description": body.pop("description"), "examples": [message.example], **body}
@@ -161,14 +87,12 @@ def _untitled(schema: Any) -> Any:
 
 def asyncapi(topics: Topics) -> Document:
     """The AsyncAPI 3 document of these topics; payloads refer to the schema files beside it."""
-    channels = {channel.field: _channel(channel, getattr(topics, channel.field)) for channel in CHANNELS}
-    channels["dead_letters"] = _dead_letters_channel(topics.dead_letters)
+    channels = {channel.topic: _channel(channel, channel.topic_of(topics)) for channel in catalogue.CHANNELS}
     operations = {
-        f"{action}_{channel.field}": _operation(action, channel.field, [message.name for message in channel.messages])
-        for channel in CHANNELS
+        f"{action}_{channel.topic}": _operation(action, channel.topic, [message.type for message in channel.messages])
+        for channel in catalogue.CHANNELS
         for action in channel.actions
     }
-    operations["send_dead_letters"] = _operation("send", "dead_letters", ["dead_letter"])
     return {
         "asyncapi": "3.0.0",
         "id": "urn:botmeter",
@@ -185,23 +109,19 @@ def asyncapi(topics: Topics) -> Document:
             "messages": dict(_messages()),
             "schemas": {
                 "account_id": {"type": "string", "description": "The account_id, in UTF-8."},
-                "output_headers": _plain_schema(outputs.OutputHeaders),
-                "dead_letter_headers": _plain_schema(outputs.DeadLetterHeaders),
+                "output_headers": _plain_schema(headers.OutputHeaders),
+                "trace_headers": _plain_schema(headers.TraceHeaders),
+                "dead_letter_headers": _plain_schema(headers.DeadLetterHeaders),
             },
         },
     }
 
 
-def _channel(channel: Channel, topic: Topic) -> Document:
+def _channel(channel: AnyChannel, topic: Topic) -> Document:
     messages = {
-        message.name: {"$ref": f"#/components/messages/{_component(channel, message)}"} for message in channel.messages
+        message.type: {"$ref": f"#/components/messages/{_component(channel, message)}"} for message in channel.messages
     }
     return _topic(topic, channel.description, messages)
-
-
-def _dead_letters_channel(topic: Topic) -> Document:
-    description = "Records that could not be taken: the original key, value and headers, and the reason."
-    return _topic(topic, description, {"dead_letter": {"$ref": "#/components/messages/dead_letter"}})
 
 
 def _topic(topic: Topic, description: str, messages: Document) -> Document:
@@ -229,37 +149,36 @@ def _operation(action: str, channel: str, messages: list[str]) -> Document:
     }
 
 
-def _component(channel: Channel, message: Message) -> str:
-    return f"{channel.field}.{message.name}"
+def _component(channel: AnyChannel, message: Message) -> str:
+    return f"{channel.topic}.{message.type}"
 
 
 def _messages() -> Iterator[tuple[str, Document]]:
-    for channel in CHANNELS:
+    for channel in catalogue.CHANNELS:
         for message in channel.messages:
             yield _component(channel, message), _message(channel, message)
-    yield (
-        "dead_letter",
-        {
-            "name": "dead_letter",
-            "contentType": "application/octet-stream",
-            "headers": {"$ref": "#/components/schemas/dead_letter_headers"},
-            "payload": {"description": "The original value, whatever it is; cut when it is too large for the topic."},
-            "bindings": _key_binding(),
-        },
-    )
 
 
-def _message(channel: Channel, message: Message) -> Document:
-    described: Document = {
-        "name": message.name,
-        "contentType": _JSON,
-        "payload": {"$ref": f"./{_path(channel, message)}"},
-        "bindings": _key_binding(),
-        "examples": [{"payload": message.example}],
-    }
+def _message(channel: AnyChannel, message: Message) -> Document:
+    described: Document = {"name": message.type, "contentType": _JSON, "bindings": _key_binding()}
+    if channel is catalogue.DEAD_LETTERS:
+        described["contentType"] = "application/octet-stream"
+        described["payload"] = {
+            "description": "The original value, whatever it is; cut when it is too large for the topic."
+        }
+        described["examples"] = [{"headers": message.example}]
+    else:
+        described["payload"] = {"$ref": f"./{_path(channel, message)}"}
+        described["examples"] = [{"payload": message.example}]
     if "send" in channel.actions:
-        described["headers"] = {"$ref": "#/components/schemas/output_headers"}
+        described["headers"] = {"$ref": f"#/components/schemas/{_headers(channel)}"}
     return described
+
+
+def _headers(channel: AnyChannel) -> str:
+    if channel is catalogue.DEAD_LETTERS:
+        return "dead_letter_headers"
+    return "trace_headers" if channel.id is None else "output_headers"
 
 
 def _key_binding() -> Document:

@@ -39,6 +39,7 @@ class Topics:
     handoffs: Topic
     command_results: Topic
     dead_letters: Topic
+    deliveries: Topic
     snapshots: Topic
 
     @classmethod
@@ -57,6 +58,8 @@ class Topics:
             command_results=Topic(f"{prefix}command-results", "out", _deleted(retention_ms=7 * DAY_MS)),
             # Larger than an input, so that an input that is too large still fits with its headers.
             dead_letters=Topic(f"{prefix}dead-letters", "out", _deleted(retention_ms=30 * DAY_MS, record_mebibytes=4)),
+            # Written by the notifier, for the timeline of the billing page.
+            deliveries=Topic(f"{prefix}deliveries", "out", _deleted(retention_ms=30 * DAY_MS)),
             # A whole account, with the results of its commands of 30 days (C1).
             snapshots=Topic(f"{prefix}snapshots", "internal", _compacted(record_mebibytes=8)),
         )

@@ -6,15 +6,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import msgspec
-
-from botmeter.contracts.encoding import decode_event
-from botmeter.contracts.instants import millis
+from botmeter.contracts import catalogue
+from botmeter.contracts.codec import type_in
 from botmeter.contracts.topics import Topics
-from botmeter.domain.account import Status
+from botmeter.domain.announcements import (
+    Alert,
+    Announcement,
+    Balance,
+    HandedOffChat,
+    Handoff,
+    ResumedBot,
+    SuspendedBot,
+)
 from botmeter.domain.events import PacksPurchased
 from botmeter.metering.records import Record
 
@@ -26,30 +31,6 @@ _LATENCIES_MAX: Final = 5_000
 _SAMPLES_MAX: Final = 8
 
 Tone = Literal["good", "warning", "bad", "plain"]
-
-
-class Cycle(msgspec.Struct):
-    """Of a balance."""
-
-    number: int
-    billing_cycle: str
-    ends_at: datetime
-
-
-class Balance(msgspec.Struct):
-    """The latest balance of an account."""
-
-    account_id: str
-    version: int
-    status: Status
-    plan: str
-    pool: str
-    total: int
-    used: int
-    used_percent: float
-    packs: int
-    packs_next_cycle: int
-    cycle: Cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +86,14 @@ class Model:
         if topic == self.topics.journal.name:
             self._take_event(record, received_at)
         elif topic == self.topics.balances.name:
-            balance = msgspec.json.decode(record.value() or b"", type=Balance)
+            balance = catalogue.BALANCES.decode(record.value())
             self.balances[balance.account_id] = balance
         elif topic == self.topics.alerts.name:
-            self._take_alert(msgspec.json.decode(record.value() or b""))
+            self._take_alert(catalogue.ALERTS.decode(record.value()))
         elif topic == self.topics.handoffs.name:
-            self._take_handoff(msgspec.json.decode(record.value() or b""))
+            self._take_handoff(catalogue.HANDOFFS.decode(record.value()))
         elif topic == self.topics.dead_letters.name:
-            self.dead_letters[_header(record, "botmeter_reason")] += 1
+            self.dead_letters[catalogue.DEAD_LETTERS.decode(record.headers()).reason] += 1
         elif topic == self.topics.command_results.name:
             self.results += 1
 
@@ -134,12 +115,12 @@ class Model:
 
     def _take_event(self, record: Record, received_at: int) -> None:
         """The journal's records carry the time of their event, which for a session is its interaction's."""
-        match _header(record, "ce_type"):
-            case "botmeter.session_started.v1":
+        match type_in(record.value()):
+            case "session_started":
                 self.sessions += 1
                 self.latencies_ms.append(received_at - record.timestamp()[1])
-            case "botmeter.packs_purchased.v1":
-                event = decode_event(record.value() or b"")
+            case "packs_purchased":
+                event = catalogue.JOURNAL.decode(record.value())
                 if isinstance(event, PacksPurchased):
                     how = "auto-recharge bought" if event.trigger == "auto_recharge" else "bought"
                     price = f"{event.charge.amount_minor / 100:,.2f} {event.charge.currency}"
@@ -152,24 +133,24 @@ class Model:
         self.alerts.append(line)
         self.alert_lines += 1
 
-    def _take_alert(self, alert: dict[str, Any]) -> None:
-        usage = f"{alert['used']:,} of {alert['total']:,} sessions"
-        self.alerted[alert["type"]] += 1
-        if alert["type"] == "sessions_exhausted":
-            self.used_up.append(alert["account_id"])
+    def _take_alert(self, alert: Alert) -> None:
+        usage = f"{alert.used:,} of {alert.total:,} sessions"
+        self.alerted[alert.type] += 1
+        if alert.type == "sessions_exhausted":
+            self.used_up.append(alert.account_id)
             self._tell(_happening(alert, f"all used: {usage}", "bad"))
         else:
-            self._tell(_happening(alert, f"{alert['percent']} % used: {usage}", "warning"))
+            self._tell(_happening(alert, f"{alert.percent} % used: {usage}", "warning"))
 
-    def _take_handoff(self, handoff: dict[str, Any]) -> None:
-        reason = str(handoff["reason"]).replace("_", " ")
-        match handoff["type"]:
-            case "chat_handed_off":
-                self.handed_off[handoff["account_id"]] += 1
-                self.chats.append(_happening(handoff, handoff["conversation_id"]))
-            case "bot_suspended":
+    def _take_handoff(self, handoff: Handoff) -> None:
+        reason = handoff.reason.replace("_", " ")
+        match handoff:
+            case HandedOffChat():
+                self.handed_off[handoff.account_id] += 1
+                self.chats.append(_happening(handoff, handoff.conversation_id))
+            case SuspendedBot():
                 self._tell(_happening(handoff, f"bots suspended: {reason}", "bad", rank=1))
-            case "bot_resumed":
+            case ResumedBot():
                 self._tell(_happening(handoff, f"bots resumed: {reason}", "good"))
 
 
@@ -188,18 +169,8 @@ def percentile(ordered: Sequence[int], percent: int) -> int | None:
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else None
 
 
-def _header(record: Record, name: str) -> str:
-    """The last header of that name counts: a dead letter's original may have had one of its own."""
-    found = b""
-    for header, value in record.headers() or ():
-        if header == name and value is not None:
-            found = value
-    return found.decode("utf-8", "replace")
-
-
-def _happening(message: dict[str, Any], text: str, tone: Tone = "plain", rank: int = 0) -> Happening:
-    at = millis(datetime.fromisoformat(message["at"]))
-    return Happening(at, message["account_id"], message["version"], text, tone, rank)
+def _happening(message: Announcement, text: str, tone: Tone = "plain", rank: int = 0) -> Happening:
+    return Happening(message.at, message.account_id, message.version, text, tone, rank)
 
 
 def _counted(number: int, thing: str) -> str:

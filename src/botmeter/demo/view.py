@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -12,7 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from botmeter.demo.model import Balance, Happening, Model, Tone, clock, in_order
+from botmeter.demo.model import Happening, Model, Tone, clock, in_order
+from botmeter.domain.announcements import Balance
 
 STYLES: Final[dict[Tone, str]] = {"good": "green", "warning": "yellow", "bad": "bold red", "plain": ""}
 #: Blocks of eighths, as a bar grows.
@@ -60,6 +62,10 @@ class _Column:
     justify: Literal["left", "right"] = "left"
 
 
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%d %b %Y}"
+
+
 def _number(count: int) -> Text:
     return Text(f"{count:,}" if count else "-")
 
@@ -75,7 +81,7 @@ _COLUMNS: Final = (
     _Column("status", lambda _, balance: Text(balance.status, style=colour(balance))),
     _Column("to agents", lambda model, balance: _number(model.handed_off[balance.account_id]), justify="right"),
     _Column("cycle", lambda _, balance: Text(balance.cycle.billing_cycle, style="dim"), width_min=140),
-    _Column("cycle ends", lambda _, balance: Text(f"{balance.cycle.ends_at:%d %b %Y}", style="dim"), width_min=110),
+    _Column("cycle ends", lambda _, balance: Text(_day(balance.cycle.ends_at), style="dim"), width_min=110),
 )
 
 

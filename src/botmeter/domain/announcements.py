@@ -1,4 +1,4 @@
-"""What the world is told of an event: alerts and handoffs, each following from one event of the journal (`J3`)."""
+"""What the world is told: alerts and handoffs, each from one event of the journal (`J3`); balances; answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from botmeter.domain import events as ev
+from botmeter.domain.account import Account, Status
+from botmeter.domain.commands import CommandResult, Plan, Refusal
+from botmeter.domain.cycles import BillingCycle
 from botmeter.domain.events import AvailableReason, Event, ExhaustionReason, Pool
 
 
@@ -114,3 +117,93 @@ def _alert(
         cycle_ends_at=event.cycle_ends_at,
         contacts=contacts,
     )
+
+
+# --- Balances --------------------------------------------------------------------------------------------------------
+
+
+# A balance follows almost every transaction; frozen classes take three times as long to make.
+@dataclass(slots=True)
+class BalanceCycle:
+    """The billing cycle of a balance, `[starts_at, ends_at)`."""
+
+    number: int
+    billing_cycle: BillingCycle
+    starts_at: int
+    ends_at: int
+
+
+@dataclass(slots=True)
+class Balance:
+    """Where an account stands after `version`; `used_percent` is rounded down to one decimal, 0.0 of a total of 0."""
+
+    account_id: str
+    version: int
+    at: int
+    status: Status
+    plan: Plan
+    pool: Pool
+    total: int
+    used: int
+    remaining: int
+    used_percent: float
+    packs: int
+    packs_next_cycle: int
+    cycle: BalanceCycle
+
+
+def balance_of(account: Account, at: int) -> Balance:
+    """The account's balance; `at` is the time (UTC ms) of the event that made it so."""
+    allowance, cycle, terms = account.allowance, account.cycle, account.terms
+    used, total = allowance.used, allowance.total
+    return Balance(
+        account.account_id,
+        account.version,
+        at,
+        account.status,
+        terms.plan,
+        allowance.pool,
+        total,
+        used,
+        allowance.remaining,
+        used * 1000 // total / 10 if total else 0.0,
+        allowance.packs,
+        allowance.packs_next_cycle,
+        BalanceCycle(cycle.number, terms.billing_cycle, cycle.starts_at, cycle.ends_at),
+    )
+
+
+# --- Answers to commands ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """For the issuer of a command: it was carried out; `version` is the account's after it (`C2`)."""
+
+    command_id: str
+    account_id: str
+    version: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """For the issuer of a command: it changed nothing (`C2`)."""
+
+    command_id: str
+    account_id: str
+    at: int
+    reason: Refusal
+    message: str
+
+
+Answer = Accepted | Rejected
+
+
+def answer(account_id: str, result: CommandResult) -> Answer:
+    """What the issuer of a command to this account is told. Raises ValueError for a result that is neither."""
+    if result.reason is not None and result.message is not None:
+        return Rejected(result.command_id, account_id, result.at, result.reason, result.message)
+    if result.version is not None:
+        return Accepted(result.command_id, account_id, result.version, result.at)
+    raise ValueError(f"{account_id}: command {result.command_id} has no result")

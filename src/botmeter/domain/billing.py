@@ -14,6 +14,7 @@ from botmeter.domain.commands import Command, CommandResult, Refusal
 from botmeter.domain.cycles import cycle_around
 from botmeter.domain.decision import Decision, exhaust_when_empty, resume_when_available
 from botmeter.domain.events import Cause, Event, Pool
+from botmeter.domain.naming import type_name
 from botmeter.domain.prices import Rules
 from botmeter.domain.thresholds import reached_of
 
@@ -109,7 +110,7 @@ def _handled(decision: Decision, command: Command, at: int, refused: _RefusedErr
     event = ev.CommandHandled(
         *decision.head(at),
         command_id=command.command_id,
-        command=_type_of(command),
+        command=command.type if isinstance(command, cmd.InvalidCommand) else type_name(type(command)),
         issued_by=command.issued_by,
         result="rejected" if refused else "accepted",
         reason=refused.reason if refused else None,
@@ -263,10 +264,3 @@ def _credit(decision: Decision, sessions: int, reason: str, at: int) -> None:
     total = allowance.total + sessions
     decision.emit(ev.SessionsCredited(*decision.head(at), sessions, reason, pool, total, allowance.used))
     resume_when_available(decision, "sessions_credited", at)
-
-
-def _type_of(command: Command) -> str:
-    """The command's `type` on the wire."""
-    if isinstance(command, cmd.InvalidCommand):
-        return command.type
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in type(command).__name__).lstrip("_")

@@ -2,8 +2,9 @@
 
 It takes orders, one JSON object a line, from its standard input: `{"start": [command...]}`, `{"signal":
 number}`; and tells on its standard output what became of them: `{"started": pid}`, `{"exited": code}`. When
-its input ends it kills the broker and deletes the directory. The kernel ends the input when the process at
-the other end dies, whatever it died of, kill -9 included: no broker and no data outlive the process that
+its input ends it kills the broker and deletes the directory; with `--keep` it asks the broker to end in good
+order first, and leaves the directory. The kernel ends the input when the process at the other end dies,
+whatever it died of, kill -9 included: no broker, and no data but what is to be kept, outlive the process that
 wanted them.
 
 Standard library only: it runs with `python -I -S`, and starts in a few milliseconds.
@@ -19,11 +20,15 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+#: An orderly end takes less than a second; a broker that has come to a halt is killed.
+ORDERLY_END_S = 20.0
 
-def main(directory: Path) -> None:
-    """Obey until the input ends, then leave nothing behind."""
+
+def main(directory: Path, leave: Callable[[subprocess.Popen[bytes] | None, Path], None]) -> None:
+    """Obey until the input ends, then `leave`."""
     signal.signal(signal.SIGTERM, _end_input)
     broker: subprocess.Popen[bytes] | None = None
     try:
@@ -34,10 +39,28 @@ def main(directory: Path) -> None:
             elif broker is not None:
                 broker.send_signal(order["signal"])
     finally:
-        if broker is not None:
+        leave(broker, directory)
+
+
+def leave_nothing(broker: subprocess.Popen[bytes] | None, directory: Path) -> None:
+    """Kill the broker, since nobody wants its data, and delete them."""
+    if broker is not None:
+        broker.kill()
+        broker.wait()
+    shutil.rmtree(directory)
+
+
+def leave_data(broker: subprocess.Popen[bytes] | None, directory: Path) -> None:
+    """End the broker in good order if that can be, and leave what it wrote."""
+    del directory
+    if broker is not None:
+        broker.send_signal(signal.SIGCONT)
+        broker.terminate()
+        try:
+            broker.wait(ORDERLY_END_S)
+        except subprocess.TimeoutExpired:
             broker.kill()
             broker.wait()
-        shutil.rmtree(directory)
 
 
 def _start(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
@@ -66,4 +89,4 @@ def _tell(event: dict[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), leave_data if "--keep" in sys.argv[2:] else leave_nothing)

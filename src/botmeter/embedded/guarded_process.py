@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 
@@ -26,12 +26,19 @@ class GuardedProcess:
     Not for use by several threads.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Hand `directory` over to a new guard, which deletes it in the end."""
+    def __init__(
+        self, directory: Path, at_the_end: Literal["delete", "keep"] = "delete", lock: int | None = None
+    ) -> None:
+        """Hand `directory` over to a new guard, which deletes or keeps it in the end.
+
+        `lock` is a file that the guard holds open until then, after us when we die.
+        """
+        guard = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(directory)]
         self._guard = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(directory)],
+            [*guard, *(["--keep"] if at_the_end == "keep" else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=() if lock is None else (lock,),
             bufsize=0,  # an order is with the guard, or failed, when it has been given
             start_new_session=True,  # Ctrl-C is for us alone; the guard learns of our end by its pipe
         )
@@ -61,7 +68,7 @@ class GuardedProcess:
         return self.exit_code is not None
 
     def close(self) -> None:
-        """Kill the process, delete the directory, end the guard."""
+        """End the process and the guard; the directory is deleted or kept, as was said at the start."""
         _pipe(self._guard.stdin).close()
         self._guard.wait(GUARD_TIMEOUT_S)
         self._reader.join()

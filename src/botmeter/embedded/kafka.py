@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +16,8 @@ from uuid import uuid4
 from botmeter.embedded.distribution import KAFKA_VERSION, Report, default_cache, java_executable, kafka_jars
 from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 from botmeter.embedded.guarded_process import GuardedProcess
-from botmeter.embedded.ports import free_ports
-from botmeter.embedded.properties import BROKER_PROPERTIES, server_properties
+from botmeter.embedded.ports import free_ports, is_free
+from botmeter.embedded.properties import BROKER_PROPERTIES, kept_cluster_id, server_properties
 from botmeter.embedded.readiness import await_broker, create_internal_topics
 
 #: Another process can take a port between our look and the broker's bind; this often, it is no accident.
@@ -27,6 +30,12 @@ LOG_TAIL_LINES = 40
 
 #: Formatting takes a second, an orderly shutdown less: this long only on a machine that has come to a halt.
 PROCESS_TIMEOUT_S = 60.0
+
+#: How long one look for the end of the broker waits for it.
+_LOOK_S = 60.0
+
+#: How long a broker with the same home may take to end that was left by a program that was killed.
+LOCK_PATIENCE_S = 5.0
 
 #: When another broker answers on our port, asking goes on until ours has ended, but not in a rush.
 BETWEEN_QUESTIONS_S = 0.1
@@ -57,7 +66,8 @@ class EmbeddedKafka:
 
     A context manager: the broker answers when the block begins; when it ends, or this process dies of
     whatever, kill -9 included, broker and data are gone. Between, it can be paused, or stopped or killed and
-    started again on the same data and ports. Not for use by several threads.
+    started again on the same data and ports. With a `home`, its data are kept there, and the next broker with
+    the same home goes on with them. Not for use by several threads.
 
     The first start ever on a machine downloads Apache Kafka; later ones take 2 to 3 seconds.
     """
@@ -69,6 +79,8 @@ class EmbeddedKafka:
         heap_megabytes: int = 512,
         ready_timeout_ms: int = 60_000,
         cache: Path | None = None,
+        port: int | None = None,
+        home: Path | None = None,
         report: Report = lambda _: None,
     ) -> None:
         """Nothing happens before the block is entered.
@@ -78,6 +90,8 @@ class EmbeddedKafka:
             heap_megabytes: of the Java runtime.
             ready_timeout_ms: how long the broker may take from its start to its first answer.
             cache: where the jars are kept; the user's cache directory by default.
+            port: where clients find the broker; any free one by default.
+            home: an existing directory in which the data are kept, held by one broker at a time.
             report: told in a line each what is going on, for people who wait.
         """
         self._properties = {**BROKER_PROPERTIES, **(properties or {})}
@@ -85,7 +99,7 @@ class EmbeddedKafka:
         self._ready_timeout_ms = ready_timeout_ms
         self._cache = cache or default_cache()
         self._report = report
-        self._cluster_id = uuid4().hex[:22]  # Kafka's are 22 characters of base64
+        self._port, self._home = port, home
 
     def __enter__(self) -> Self:
         """Start a new broker.
@@ -96,11 +110,16 @@ class EmbeddedKafka:
         """
         heap = f"-Xmx{self._heap_megabytes}m"
         self._java = [str(java_executable()), heap, *JVM_FLAGS, "-cp", self._class_path()]
-        self.directory = Path(tempfile.mkdtemp(prefix="botmeter-kafka-"))
-        self._process = GuardedProcess(self.directory)
+        self.directory = self._home or Path(tempfile.mkdtemp(prefix="botmeter-kafka-"))
+        known_as = kept_cluster_id(self.directory)
+        self._cluster_id = known_as or uuid4().hex[:22]  # Kafka's are 22 characters of base64
+        self._process = self._guarded()
         try:
+            self._require_port()
+            self._prepare(is_new=known_as is None)
             self._start_on_free_ports()
-            create_internal_topics(self.bootstrap_servers, self._properties)
+            if known_as is None:
+                create_internal_topics(self.bootstrap_servers, self._properties)
         except BaseException:
             self._process.close()
             raise
@@ -109,7 +128,7 @@ class EmbeddedKafka:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Kill the broker, at once since nobody wants its data, and delete them."""
+        """End the broker: killed at once when nobody wants its data, which are deleted; in good order when kept."""
         self._process.close()
 
     @property
@@ -157,13 +176,47 @@ class EmbeddedKafka:
         """Let the paused broker go on."""
         self._process.signal(signal.SIGCONT)
 
+    def await_end(self) -> None:
+        """Return when the broker has ended, by itself or because another program ended it."""
+        while not self._process.has_exited(within_s=_LOOK_S):
+            pass
+
     def _class_path(self) -> str:
         return ":".join(str(jar) for jar in kafka_jars(self._cache, self._report))
 
-    def _start_on_free_ports(self) -> None:
-        (self.directory / "tmp").mkdir()
+    def _guarded(self) -> GuardedProcess:
+        if self._home is None:
+            return GuardedProcess(self.directory)
+        lock = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._await_lock(lock)
+            return GuardedProcess(self.directory, "keep", lock)
+        finally:
+            os.close(lock)  # the guard holds it until the broker has ended
+
+    def _await_lock(self, lock: int) -> None:
+        """The broker of a program that was killed takes a moment to end."""
+        deadline = time.monotonic() + LOCK_PATIENCE_S
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise EmbeddedKafkaUnavailable(f"another Apache Kafka uses {self._home}") from None
+            time.sleep(BETWEEN_QUESTIONS_S)
+
+    def _require_port(self) -> None:
+        if self._port is not None and not is_free(self._port):
+            raise PortTaken(f"port {self._port} is taken; is another Kafka running?")
+
+    def _prepare(self, *, is_new: bool) -> None:
+        (self.directory / "tmp").mkdir(exist_ok=True)
+        (self.directory / "server.log").unlink(missing_ok=True)  # of the broker that was here before
         self._choose_ports()
-        self._format_storage()
+        if is_new:
+            self._format_storage()
+
+    def _start_on_free_ports(self) -> None:
         for _ in range(PORT_ATTEMPTS - 1):
             try:
                 return self.start()
@@ -172,7 +225,8 @@ class EmbeddedKafka:
         return self.start()
 
     def _choose_ports(self) -> None:
-        self._broker_port, controller_port = free_ports(2)
+        chosen, controller_port = free_ports(2)
+        self._broker_port = self._port or chosen
         text = server_properties(self._properties, self._broker_port, controller_port)
         (self.directory / "server.properties").write_text(text, "ascii")
 

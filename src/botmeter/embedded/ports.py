@@ -14,11 +14,12 @@ PORTS = range(20_000, 32_768)
 def free_ports(count: int) -> list[int]:
     """Different ports of 127.0.0.1 that nobody uses at this moment; somebody may before they are bound."""
     candidates = random.sample(PORTS, k=len(PORTS))
-    free = (port for port in candidates if _is_free(port))
+    free = (port for port in candidates if is_free(port))
     return [next(free) for _ in range(count)]
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of 127.0.0.1 at this moment."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the broker does
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 #: One broker, many short-lived topics, and tests that want a rebalance now rather than in a minute.
 BROKER_PROPERTIES: Mapping[str, str] = {
@@ -55,6 +57,15 @@ def server_properties(properties: Mapping[str, str], broker_port: int, controlle
         "log.dirs": "data",
     }
     return "".join(f"{name}={_escaped(value)}\n" for name, value in {**node, **properties}.items())
+
+
+def kept_cluster_id(home: Path) -> str | None:
+    """The id of the cluster whose data are in this directory, None when there are none."""
+    properties = home / "data" / "meta.properties"
+    if not properties.exists():
+        return None
+    found = re.search(r"^cluster\.id=(\S+)$", properties.read_text("ascii"), re.MULTILINE)
+    return found and found[1]
 
 
 def _escaped(value: str) -> str:

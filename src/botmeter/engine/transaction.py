@@ -27,7 +27,7 @@ from typing import Any, Final, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from botmeter.contracts import cloudevents, encoding
+from botmeter.contracts import encoding
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.engine.task import Restored
@@ -193,9 +193,7 @@ class Transaction:
     def _produce_snapshots(self, producer: Producer, work: _Work, deadline: float) -> None:
         for key, account in work.due.items():
             value = encoding.encode_snapshot(account, work.encoded[key], work.floor)
-            id_ = cloudevents.snapshot_id(account.account_id, account.version)
-            headers = cloudevents.headers("snapshot", id_, account.account_id, int(time.time() * 1000), None)
-            output = Output(self._topics.snapshots.name, key, value, headers)
+            output = Output(self._topics.snapshots.name, key, value, [])
             _put(producer, work.part.decided.partition, output, None, deadline)
 
     def _offsets(self, part: Part) -> list[TopicPartition]:

@@ -7,18 +7,19 @@ The same step serves the worker and `botmeter replay`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from botmeter.contracts import cloudevents, encoding
+from botmeter.contracts import catalogue
+from botmeter.contracts.catalogue import Channel, Told
+from botmeter.contracts.cloudevents import Place
 from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interaction, domain_interaction
 from botmeter.contracts.instants import millis
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.account import Account
-from botmeter.domain.announcements import Alert, Announcement, announce
+from botmeter.domain.announcements import Alert, announce, answer, balance_of
 from botmeter.domain.billing import decide_command, decide_tick
-from botmeter.domain.commands import CommandResult
 from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
 from botmeter.domain.metering import Memory, decide_interaction
 from botmeter.domain.prices import Rules
@@ -28,6 +29,8 @@ from botmeter.metering.dead_letters import REFUSED, dead_letter
 from botmeter.metering.records import LOG_APPEND_TIME, Output, Record, traceparent_of
 from botmeter.metering.state import Changes, PartitionState
 from botmeter.metering.store import NEVER, WindowKey
+
+M = TypeVar("M", bound=Told)
 
 #: On the first of a month, all cycles of a time zone end at once; each takes tens of microseconds and a few records.
 TICK_ACCOUNTS_MAX: Final = 5_000
@@ -87,7 +90,7 @@ class Meter:
     def end(self) -> Decided:
         """Ends the micro-batch: adds the balance of each account it changed, one for each."""
         for key, (at, traceparent) in self._changed.items():
-            self._balance(key, self.state.accounts[key], at, traceparent)
+            self._write(catalogue.BALANCES, key, balance_of(self.state.accounts[key], at), traceparent)
         return self._decided
 
     # --- Interactions ---
@@ -206,7 +209,8 @@ class Meter:
         events, result = decide_command(account_id, account, command, at, cause, self._rules)
         traceparent = traceparent_of(record)
         self._record(key, events, traceparent)
-        self._answer(account_id, key, result, record, traceparent)
+        place = Place(record.topic(), record.partition(), record.offset())
+        self._write(catalogue.COMMAND_RESULTS, key, answer(account_id, result), traceparent, came_from=place)
         self._decided.counts["command"] += 1
         self.state.stream_time = max(self.state.stream_time, at)
 
@@ -235,41 +239,28 @@ class Meter:
         """Folds the events into the states and writes them, each followed by what it announces."""
         for event in events:
             account = self.state.apply(key, event)
-            type_, id_ = encoding.event_type(event), cloudevents.event_id(event.account_id, event.version)
-            headers = cloudevents.headers(type_, id_, event.account_id, event.at, traceparent)
-            value = encoding.encode_event(event)
-            self._decided.outputs.append(Output(self._topics.journal.name, key, value, headers, event.at))
+            self._write(catalogue.JOURNAL, key, event, traceparent, timestamp=event.at)
             for announcement in announce(event, account.terms.contacts):
-                self._announce(key, announcement, traceparent)
+                if isinstance(announcement, Alert):
+                    self._write(catalogue.ALERTS, key, announcement, traceparent)
+                else:
+                    self._write(catalogue.HANDOFFS, key, announcement, traceparent)
         if events:
             self._changed[key] = (events[-1].at, traceparent)
 
-    def _announce(self, key: bytes, announcement: Announcement, traceparent: bytes | None) -> None:
-        if isinstance(announcement, Alert):
-            topic, make_id = self._topics.alerts, cloudevents.alert_id
-        else:
-            topic, make_id = self._topics.handoffs, cloudevents.handoff_id
-        account_id, version = announcement.account_id, announcement.version
-        headers = cloudevents.headers(
-            announcement.type, make_id(account_id, version), account_id, announcement.at, traceparent
-        )
-        value = encoding.encode_announcement(announcement)
-        self._decided.outputs.append(Output(topic.name, key, value, headers))
-
-    def _answer(
-        self, account_id: str, key: bytes, result: CommandResult, record: Record, traceparent: bytes | None
+    def _write(
+        self,
+        channel: Channel[Callable[[M], bytes], Any],
+        key: bytes,
+        message: M,
+        traceparent: bytes | None,
+        *,
+        came_from: Place | None = None,
+        timestamp: int | None = None,
     ) -> None:
-        type_ = "accepted" if result.reason is None else "rejected"
-        id_ = cloudevents.result_id(record.topic(), record.partition(), record.offset())
-        headers = cloudevents.headers(type_, id_, account_id, result.at, traceparent)
-        value = encoding.encode_result(account_id, result)
-        self._decided.outputs.append(Output(self._topics.command_results.name, key, value, headers))
-
-    def _balance(self, key: bytes, account: Account, at: int, traceparent: bytes | None) -> None:
-        id_ = cloudevents.balance_id(account.account_id, account.version)
-        headers = cloudevents.headers("balance", id_, account.account_id, at, traceparent)
-        value = encoding.encode_balance(account, at)
-        self._decided.outputs.append(Output(self._topics.balances.name, key, value, headers))
+        headers = channel.headers(message, traceparent, came_from)
+        name = channel.topic_of(self._topics).name
+        self._decided.outputs.append(Output(name, key, channel.encode(message), headers, timestamp))
 
     def _bury(self, record: Record, poison: PoisonRecord) -> None:
         self._decided.outputs.append(dead_letter(self._topics.dead_letters.name, record, poison))

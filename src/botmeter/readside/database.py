@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from botmeter.errors import ConfigurationError
-from botmeter.readside.tables import TABLES, Tables, generation_table
+from botmeter.readside.tables import TABLES, Generation, Tables, generation_table
 
 #: How long a writer waits for another one. A rebuild's transactions take less than a second each.
 _BUSY_TIMEOUT_S: Final = 30.0
@@ -90,12 +90,13 @@ def reading(engine: Engine) -> Iterator[tuple[Connection, Tables]]:
         yield connection, current_tables(connection)
 
 
+def current_generation(engine: Engine) -> Generation:
+    """Which set of tables is current."""
+    with reading(engine) as (_, tables):
+        return tables.generation
+
+
 def current_tables(connection: Connection) -> Tables:
-    """The set of tables that is current. Raises ConfigurationError in a database without a read side."""
-    try:
-        letter = connection.execute(select(generation_table.c.generation)).scalar_one()
-    except DBAPIError as error:
-        raise ConfigurationError(
-            f"the database has no read side yet ({error.orig}); botmeter project makes it"
-        ) from error
+    """The set of tables that is current."""
+    letter: Generation = connection.execute(select(generation_table.c.generation)).scalar_one()
     return TABLES[letter]

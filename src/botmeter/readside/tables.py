@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -96,7 +97,7 @@ def _accounts(name: str) -> Table:
         name,
         metadata,
         # Of the record that opened the account: offset * 1024 + partition. Short, and the same after a rebuild.
-        Column("account_no", BigInteger, primary_key=True, autoincrement=False),
+        Column("account_no", _RowId, primary_key=True, autoincrement=False),
         Column("account_id", String(256), nullable=False),
         Column("partition", Integer, nullable=False),
         # The record of the account's last event, and its time.
@@ -106,9 +107,9 @@ def _accounts(name: str) -> Table:
         Column("opened_at", BigInteger, nullable=False),
         # How it stands: what the bots do, since when, why, and the journal record that says so.
         Column("state", String(16), nullable=False),
-        Column("status_since", BigInteger, nullable=False),
-        Column("status_reason", String(32)),
-        Column("status_offset", BigInteger, nullable=False),
+        Column("state_since", BigInteger, nullable=False),
+        Column("state_reason", String(40), nullable=False),
+        Column("state_offset", BigInteger, nullable=False),
         # What lists show and sort by.
         Column("plan", String(16), nullable=False),
         Column("pool", String(16), nullable=False),
@@ -123,16 +124,17 @@ def _accounts(name: str) -> Table:
         Column("cycle_ends_at", BigInteger, nullable=False),
         Column("time_zone", String(64), nullable=False),
         Column("last_session_at", BigInteger),
-        # Sessions a day lately, as of `paced_at`; from it the likely run-out, and the order by risk (0: has run out).
+        # Sessions of late, older ones weighing less, as of `updated_at`: so the pace, the likely run-out, the risk.
+        Column("recent_weight", Double, nullable=False),
         Column("pace_per_day", Integer, nullable=False),
-        Column("paced_at", BigInteger, nullable=False),
         Column("runs_out_at", BigInteger),
         Column("risk", BigInteger, nullable=False),
         # The whole account as JSON, from which the projection goes on.
         Column("account", Text, nullable=False),
         Index(f"ix_{name}_account_id", "account_id", unique=True),
-        Index(f"ix_{name}_risk", "risk", "account_no"),
-        Index(f"ix_{name}_state", "state", "risk", "account_no"),
+        # With the id, so that a search need not look at the rows.
+        Index(f"ix_{name}_risk", "risk", "account_no", "account_id"),
+        Index(f"ix_{name}_state", "state", "risk", "account_no", "account_id"),
     )
 
 
@@ -161,7 +163,6 @@ def _cycles(name: str) -> Table:
         Column("handoffs", BigInteger, nullable=False),
         Column("amount_minor", BigInteger, nullable=False),
         Column("currency", String(3)),
-        Column("ended_at", BigInteger),
         sqlite_with_rowid=False,
     )
 
@@ -181,10 +182,9 @@ def _sessions(name: str) -> Table:
         Column("started_at", BigInteger, nullable=False),
         Column("cycle_number", Integer, nullable=False),
         Column("pool", String(16), nullable=False),
-        # After this session; `total` and `packs` are those of the cycle it counts in.
+        # After this session; `total` is that of the cycle it counts in.
         Column("used", BigInteger, nullable=False),
         Column("total", BigInteger, nullable=False),
-        Column("packs", Integer, nullable=False),
         Column("bot_id", String(256), nullable=False),
         Column("conversation_id", String(256), nullable=False),
         Column("widget", String(16), nullable=False),
@@ -236,7 +236,9 @@ def _history(name: str) -> Table:
         Column("before_offset", BigInteger),
         # The event's own fields, as JSON.
         Column("detail", Text, nullable=False),
-        Index(f"ix_{name}_at", "account_no", "at", "journal_offset"),
+        # In the order of the journal: a broker's clock may step back, so moments are no order.
+        Index(f"ix_{name}_journal_offset", "account_no", "journal_offset"),
+        Index(f"ix_{name}_type", "account_no", "type", "journal_offset"),
         Index(f"ix_{name}_command_id", "account_no", "command_id"),
     )
 
@@ -257,7 +259,7 @@ def _handoffs(name: str) -> Table:
         Column("bot_id", String(256), nullable=False),
         Column("reason", String(32), nullable=False),
         *_cause_columns(),
-        Index(f"ix_{name}_at", "account_no", "at", "journal_offset"),
+        Index(f"ix_{name}_journal_offset", "account_no", "journal_offset"),
     )
 
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from botmeter.client_options import REFUSED_OPTIONS, flattened, redacted
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
+from botmeter.settings.readside import ReadsideSettings
 from botmeter.settings.web import WebSettings
 
 PREFIX: Final = "BOTMETER_"
@@ -22,7 +23,7 @@ CONFIG_VARIABLE: Final = "BOTMETER_CONFIG"
 _TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]+$"
 
 
-class Settings(WebSettings, BaseSettings):
+class Settings(WebSettings, ReadsideSettings, BaseSettings):
     """All settings, checked and frozen. Made directly, it reads nothing."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
@@ -226,6 +227,10 @@ class Settings(WebSettings, BaseSettings):
             exhaustion=self.exhaustion,
             default_thresholds=self.default_thresholds,
         )
+
+    def readside_database(self) -> str:
+        """The URL of the read side's database."""
+        return self.readside_url or f"sqlite:///{self.data_dir.absolute() / 'readside.db'}"
 
     def topics(self) -> Topics:
         """The topics of the contract under the configured names."""

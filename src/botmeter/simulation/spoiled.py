@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from botmeter.contracts.decoding import MAX_DEPTH, MAX_RECORD_BYTES
-from botmeter.contracts.inputs import ID_CHARACTERS_MAX
+from botmeter.contracts.fields import ID_CHARACTERS_MAX
 from botmeter.simulation.accounts import CLOSED, UNKNOWN_ACCOUNT_ID
 
 Fields = dict[str, str]

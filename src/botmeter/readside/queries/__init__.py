@@ -6,9 +6,14 @@ Each method reads in one transaction of its own, so that what it answers is of o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from botmeter.readside.database import reading
+from botmeter.readside.queries import accounts, freshness, sessions, statements, timeline, usage
+from botmeter.readside.queries.found import find_account
 from botmeter.readside.results import (
     AccountDetail,
     AccountPage,
@@ -34,6 +39,7 @@ from botmeter.readside.results import (
     UsageSeries,
     WhatIf,
 )
+from botmeter.readside.tables import Tables
 
 
 class Queries:
@@ -43,18 +49,35 @@ class Queries:
     Cursors are opaque texts; one that is not of the same question raises ValueError.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, journal: str = "botmeter.journal") -> None:
+        """`journal` is the name of its topic."""
+        self._engine, self._journal = engine, journal
+
+    @contextmanager
+    def _account(self, account_id: str) -> Iterator[tuple[Connection, Tables, Any]]:
+        """A transaction, the tables, and the account's row or None."""
+        with reading(self._engine) as (connection, tables):
+            yield connection, tables, find_account(connection, tables, account_id)
+
+    def _freshness(self, connection: Connection, tables: Tables, account: Any, now: int) -> Freshness:
+        return freshness.of_partition(connection, tables, self._journal, account.partition, now)
 
     # --- Freshness ---------------------------------------------------------------------------------------------------
 
     def freshness(self, now: int, account_id: str | None = None) -> Freshness | None:
         """How far the numbers reach: of an account's partition, else of the one that lags most."""
-        raise NotImplementedError
+        with reading(self._engine) as (connection, tables):
+            if account_id is None:
+                return freshness.worst(connection, tables, self._journal, now)
+            account = find_account(connection, tables, account_id)
+            if account is None:
+                return None
+            return freshness.of_partition(connection, tables, self._journal, account.partition, now)
 
     def progress(self, now: int) -> Sequence[Freshness]:
         """How far every partition is projected, the journal's first."""
-        raise NotImplementedError
+        with reading(self._engine) as (connection, tables):
+            return freshness.all_progress(connection, tables, now)
 
     # --- Accounts ----------------------------------------------------------------------------------------------------
 
@@ -72,23 +95,41 @@ class Queries:
 
         `only` keeps to these account ids: what a caller may see.
         """
-        raise NotImplementedError
+        with reading(self._engine) as (connection, tables):
+            return accounts.page(
+                connection,
+                tables,
+                search=search,
+                state=state,
+                only=only,
+                sort=sort,
+                limit=limit,
+                cursor=cursor,
+            )
 
     def count_by_state(self, only: Sequence[str] | None = None) -> Mapping[AccountState, int]:
         """How many accounts are in each state; states without accounts count 0."""
-        raise NotImplementedError
+        with reading(self._engine) as (connection, tables):
+            return accounts.count_by_state(connection, tables, only)
 
     def summary(self, account_id: str) -> AccountSummary | None:
         """The account as its line in the list has it: the balance, fast."""
-        raise NotImplementedError
+        with self._account(account_id) as (_, _, account):
+            return None if account is None else accounts.summary_of(account)
 
     def account(self, account_id: str, now: int) -> AccountDetail | None:
         """Everything of an account but its history."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            return accounts.detail(connection, tables, account, self._freshness(connection, tables, account, now))
 
     def open_session(self, account_id: str, end_user_id: str, at: int, *, preview: bool) -> SessionRow | None:
         """The end-user's session whose 24 hours cover the moment `at` (`S5`), if there is one."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            return sessions.covering(connection, tables, account, end_user_id, at, preview=preview)
 
     # --- Usage -------------------------------------------------------------------------------------------------------
 
@@ -96,11 +137,17 @@ class Queries:
         self, account_id: str, since: int, until: int, *, bucket: Bucket = "day", by: UsageBy | None = None
     ) -> UsageSeries | None:
         """Sessions started in each hour or day of the account's own time that overlaps `[since, until)`."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            return usage.series(connection, tables, account, since, until, bucket, by)
 
     def burn_down(self, account_id: str, now: int, cycle_number: int | None = None) -> BurnDown | None:
         """What remained over a cycle, the current one by default; with a forecast for the current one."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            return usage.burn_down(connection, tables, account, cycle_number, now)
 
     # --- Sessions ----------------------------------------------------------------------------------------------------
 
@@ -108,15 +155,21 @@ class Queries:
         self, account_id: str, wanted: SessionFilter, *, limit: int = 50, cursor: str | None = None
     ) -> SessionPage:
         """Sessions, newest first."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return SessionPage((), None)
+            return sessions.page(connection, tables, account, wanted, limit, cursor)
 
     def all_sessions(self, account_id: str, wanted: SessionFilter) -> Iterator[SessionRow]:
         """Every session, oldest first, streamed: for CSV and NDJSON. The iterator holds a connection until it ends."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is not None:
+                yield from sessions.stream(connection, tables, account, wanted)
 
     def explain(self, session_id: str) -> Explanation | None:
         """Why a session was charged, and to what."""
-        raise NotImplementedError
+        with reading(self._engine) as (connection, tables):
+            return sessions.explain(connection, tables, session_id)
 
     # --- History -----------------------------------------------------------------------------------------------------
 
@@ -132,37 +185,64 @@ class Queries:
 
         `types` are those of the journal; alerts, for example, are `results.ALERTS`.
         """
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return TimelinePage((), None)
+            return timeline.page(connection, tables, account, types, limit, cursor)
 
     def handoffs(self, account_id: str, *, limit: int = 50, cursor: str | None = None) -> HandoffPage:
         """Conversations that went to the agents, newest first."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return HandoffPage((), None)
+            return timeline.handoffs(connection, tables, account, limit, cursor)
 
     def suspensions(self, account_id: str, limit: int = 50) -> Sequence[Suspension]:
         """The times in which the bots stood still, newest first."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return ()
+            return timeline.suspensions(connection, tables, account, limit)
 
     def charges(self, account_id: str, cycle_number: int | None = None) -> Sequence[ChargeRow]:
         """Money charged, newest first; of one cycle, or of all."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return ()
+            return timeline.charges(connection, tables, account, cycle_number)
 
     def commands(self, account_id: str, limit: int = 50) -> Sequence[CommandRow]:
         """The commands of an account, newest first."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return ()
+            return timeline.commands(connection, tables, account, command_id=None, limit=limit)
 
     def command(self, account_id: str, command_id: str) -> CommandRow | None:
         """One command, once it was judged."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            found = timeline.commands(connection, tables, account, command_id=command_id, limit=1)
+            return found[0] if found else None
 
     # --- Statements --------------------------------------------------------------------------------------------------
 
     def cycles(self, account_id: str) -> Sequence[CycleSpan]:
         """The billing cycles of an account, newest first."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return ()
+            return statements.cycles(connection, tables, account)
 
     def statement(self, account_id: str, cycle_number: int, now: int) -> Statement | None:
         """One cycle in sessions and money; the current one as it stands."""
-        raise NotImplementedError
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            return statements.statement(
+                connection, tables, account, cycle_number, self._freshness(connection, tables, account, now)
+            )
 
     # --- What if -----------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ class SessionFilter:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A charged session. `used`, `total` and `packs` are those of its cycle after it; `charged_at` is broker time."""
+    """A charged session. `used` and `total` are those of its cycle after it; `charged_at` is broker time."""
 
     session_id: str
     account_id: str
@@ -37,7 +37,6 @@ class SessionRow:
     pool: Pool
     used: int
     total: int
-    packs: int
     bot_id: str
     conversation_id: str
     widget: Widget

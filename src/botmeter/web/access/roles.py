@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from botmeter.contracts.inputs import Id
+from botmeter.contracts.fields import Id
 
 Role = Literal["viewer", "billing_admin", "operator"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)

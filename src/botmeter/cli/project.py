@@ -1,0 +1,96 @@
+"""`botmeter project`: the read side."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+
+import click
+
+from botmeter.kafka.clients import admin_config
+from botmeter.kafka.questions import wait_for_broker
+from botmeter.readside.database import open_database
+from botmeter.readside.migrations import migrate
+from botmeter.readside.progress_line import ProgressLine
+from botmeter.readside.projection import Projection, Source
+from botmeter.readside.rebuild import rebuild
+from botmeter.settings.model import Settings
+
+log = logging.getLogger("botmeter")
+
+
+@click.command(name="project", short_help="Run the read side.")
+@click.option(
+    "--rebuild",
+    "is_rebuild",
+    is_flag=True,
+    help="Project the whole journal anew beside the present tables, put the new ones in their place, and end.",
+)
+@click.pass_obj
+def command(settings: Settings, *, is_rebuild: bool) -> None:
+    """Project the journal into a database, until stopped: what API and page show is read from there.
+
+    The database is SQLite, the file readside.db in the data directory, or PostgreSQL by BOTMETER_READSIDE_URL. Its
+    tables are made and kept up to date by this command. Offsets are kept in it too, so that a stop or a crash at any
+    moment neither loses nor repeats anything. Of several projections of one database one writes, the others stand by.
+
+    `botmeter web` runs this inside where the database is SQLite.
+    """
+    log_to_stderr(settings.log_level)
+    stop = threading.Event()
+    received = _stop_on_signals(stop)
+    config = admin_config(settings.kafka, settings.bootstrap_servers)
+    wait_for_broker(config, settings.broker_timeout_s, log.info)
+    engine = open_database(settings.readside_database())
+    migrate(engine)
+    line = ProgressLine(sys.stderr)
+    source = source_of(settings)
+    try:
+        if is_rebuild:
+            rebuild(engine, source, settings.readside_batch_records, stop, line.show)
+        else:
+            Projection(engine, source, batch_records=settings.readside_batch_records, on_progress=line.show).run(stop)
+    finally:
+        line.end()
+        engine.dispose()
+    if received and received[0] == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def source_of(settings: Settings) -> Source:
+    """What is projected, by the settings."""
+    topics = settings.topics()
+    return Source(
+        bootstrap_servers=settings.bootstrap_servers,
+        kafka=settings.kafka,
+        group=settings.group,
+        journal=topics.journal.name,
+        deliveries=topics.deliveries.name,
+        partitions=settings.partitions,
+    )
+
+
+def _stop_on_signals(stop: threading.Event) -> list[int]:
+    """SIGTERM and Ctrl-C end the transaction under way, then the program; which one came."""
+    received: list[int] = []
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, receive)
+    return received
+
+
+def log_to_stderr(level: str) -> None:
+    """Log lines with time and level."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("botmeter").setLevel(level)

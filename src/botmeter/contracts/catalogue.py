@@ -1,0 +1,219 @@
+"""The catalogue: every message there is, and all that is to be known of it.
+
+One row a topic says what its messages are; from it follows one `Message` each: topic, type, id, model, example. All
+else asks here: encoding, decoding, headers, schemas. So a new message of a topic is a class (of the domain) and a model
+with an example; a new topic is these, its line in `topics.py`, and a row here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeVar, get_args
+
+from botmeter.contracts import cloudevents, decoding, encoding
+from botmeter.contracts.cloudevents import Headers, Place
+from botmeter.contracts.codec import Codec, message_type
+from botmeter.contracts.delivery import Delivery
+from botmeter.contracts.topics import Topic, Topics
+from botmeter.domain.announcements import Alert, Answer, Balance, Handoff
+
+if TYPE_CHECKING:
+    from botmeter.contracts.message_model import Example, MessageModel
+
+    Model = type[MessageModel]
+
+Encode_co = TypeVar("Encode_co", covariant=True)
+Decode_co = TypeVar("Decode_co", covariant=True)
+
+
+class Told(Protocol):
+    """What every message is about and when it took effect, UTC ms."""
+
+    @property
+    def account_id(self) -> str:
+        """The account, and the record's key."""
+
+    @property
+    def at(self) -> int:
+        """UTC ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: its topic (a field of `Topics`), its `type` on the wire, its id, its model, an example.
+
+    `id` says what its `ce_id` is made of; None where a record has no CloudEvents headers.
+    """
+
+    topic: str
+    type: str
+    id: str | None
+    model: Model
+    example: Example
+
+
+@dataclass(frozen=True)
+class Channel(Generic[Encode_co, Decode_co]):
+    """A row: a topic and its messages."""
+
+    #: A field of `Topics`.
+    topic: str
+    description: str
+    #: What botmeter does with them.
+    actions: tuple[Literal["send", "receive"], ...]
+    #: `module:name` of their models below this package. By name, because only the schemas need them: they load slowly.
+    models: str
+    #: From the shape that the program knows, as a record's value.
+    encode: Encode_co
+    #: From a record's value (a dead letter: from its headers) what the program knows.
+    decode: Decode_co
+    #: What `ce_id` is made of: fields of the message, or the place of the record that it came from.
+    id: str | None = None
+
+    def topic_of(self, topics: Topics) -> Topic:
+        """This topic in an installation."""
+        found: Topic = getattr(topics, self.topic)
+        return found
+
+    def headers(self, message: Told, traceparent: bytes | None, came_from: Place | None = None) -> Headers:
+        """The headers of the record; `traceparent` is that of the record at `came_from`, if that had one."""
+        if self.id is None:
+            return [] if traceparent is None else [("traceparent", traceparent)]
+        id_ = self._id_of(message, came_from)
+        return cloudevents.headers(message_type(message), id_, message.account_id, message.at, traceparent)
+
+    @cached_property
+    def messages(self) -> Sequence[Message]:
+        """Every message of the topic."""
+        module, name = self.models.split(":")
+        found = getattr(import_module(f"botmeter.contracts.{module}"), name)
+        union = get_args(found)
+        return [self._message(model) for model in (get_args(union[0]) if union else [found])]
+
+    def _message(self, model: type[MessageModel]) -> Message:
+        typed = "type" in model.model_fields
+        type_ = get_args(model.model_fields["type"].annotation)[0] if typed else self.topic.removesuffix("s")
+        example = {"type": type_, **model.example} if typed else model.example
+        return Message(self.topic, type_, self.id, model, example)
+
+    @cached_property
+    def _id_of(self) -> Callable[[Any, Any], str]:
+        template = self.id or ""
+        names = re.findall(r"{(\w+)}", template)
+        values, pattern = attrgetter(*names), re.sub(r"{\w+}", "%s", template)
+        if "offset" in names:
+            return lambda _, came_from: pattern % values(came_from)
+        return lambda message, _: pattern % values(message)
+
+
+_ALERTS: Final[Codec[Alert]] = Codec([Alert], "an alert")
+_HANDOFFS: Final[Codec[Handoff]] = Codec(get_args(Handoff), "a handoff")
+_BALANCES: Final[Codec[Balance]] = Codec([Balance], "a balance")
+_ANSWERS: Final[Codec[Answer]] = Codec(get_args(Answer), "an answer to a command")
+_DELIVERIES: Final[Codec[Delivery]] = Codec([Delivery], "a delivery")
+
+INTERACTIONS: Final = Channel(
+    "interactions",
+    "Every interaction between end-users and bots.",
+    actions=("receive",),
+    models="inputs:InteractionMessage",
+    encode=decoding.encode_input,
+    decode=decoding.decode_interaction,
+)
+COMMANDS: Final = Channel(
+    "commands",
+    "What the billing side asks for; each command is answered in the command results.",
+    actions=("receive",),
+    models="inputs:CommandMessage",
+    encode=decoding.encode_input,
+    decode=decoding.decode_command,
+)
+JOURNAL: Final = Channel(
+    "journal",
+    "Every change of every account; the truth that all else follows from.",
+    actions=("send", "receive"),
+    models="journal:JournalMessage",
+    encode=encoding.encode_event,
+    decode=encoding.decode_event,
+)
+BALANCES: Final = Channel(
+    "balances",
+    "The latest balance of each account.",
+    actions=("send",),
+    models="outputs:Balance",
+    encode=_BALANCES.encode,
+    decode=_BALANCES.decode,
+    id="balance/{account_id}/{version}",
+)
+ALERTS: Final = Channel(
+    "alerts",
+    "Thresholds reached and allowances used up, each told once.",
+    actions=("send",),
+    models="outputs:AlertMessage",
+    encode=_ALERTS.encode,
+    decode=_ALERTS.decode,
+    id="alert/{account_id}/{version}",
+)
+HANDOFFS: Final = Channel(
+    "handoffs",
+    "Chats that go to the agents, and bots that stand still or go on.",
+    actions=("send",),
+    models="outputs:HandoffMessage",
+    encode=_HANDOFFS.encode,
+    decode=_HANDOFFS.decode,
+    id="handoff/{account_id}/{version}",
+)
+COMMAND_RESULTS: Final = Channel(
+    "command_results",
+    "The answer to each command.",
+    actions=("send",),
+    models="outputs:AnswerMessage",
+    encode=_ANSWERS.encode,
+    decode=_ANSWERS.decode,
+    id="result/{topic}/{partition}/{offset}",
+)
+DEAD_LETTERS: Final = Channel(
+    "dead_letters",
+    "Records that could not be taken: the original key, value and headers, and the reason.",
+    actions=("send",),
+    models="headers:DeadLetterHeaders",
+    encode=cloudevents.dead_letter_headers,
+    decode=cloudevents.read_dead_letter,
+    id=cloudevents.DEAD_LETTER_ID,
+)
+DELIVERIES: Final = Channel(
+    "deliveries",
+    "What the notifier sent to whom, and what became of it.",
+    actions=("send",),
+    models="outputs:DeliveryMessage",
+    encode=_DELIVERIES.encode,
+    decode=_DELIVERIES.decode,
+    id="delivery/{delivery_id}/{attempts}/{state}",
+)
+SNAPSHOTS: Final = Channel(
+    "snapshots",
+    "Internal: accounts as they were, to restore from.",
+    actions=("send", "receive"),
+    models="outputs:Snapshot",
+    encode=encoding.encode_snapshot,
+    decode=encoding.decode_snapshot,
+)
+
+#: Every topic, in the order of `Topics`.
+CHANNELS: Final[Sequence[Channel[Any, Any]]] = (
+    INTERACTIONS,
+    COMMANDS,
+    JOURNAL,
+    BALANCES,
+    ALERTS,
+    HANDOFFS,
+    COMMAND_RESULTS,
+    DEAD_LETTERS,
+    DELIVERIES,
+    SNAPSHOTS,
+)

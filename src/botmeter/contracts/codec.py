@@ -1,0 +1,215 @@
+"""Bytes from dataclasses and back: how any message looks on the wire, prepared once per class.
+
+A message is a JSON object: a `type` first, then the fields of the class in their order; a moment (UTC ms inside) is
+RFC 3339 there. A class whose messages have several types says so by a field `type`; else its name is its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_type_hints
+
+import msgspec
+
+from botmeter.contracts.instants import is_moment, millis, rfc3339
+from botmeter.domain.naming import type_name
+
+M = TypeVar("M")
+Changes = tuple[tuple[int, Callable[[Any], Any]], ...]
+
+to_json: Final = msgspec.json.Encoder().encode
+#: What decoding may raise.
+DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_MOMENT: Final = Annotated[datetime, msgspec.Meta(tz=True)]
+#: What a class's own way of a field is on the wire: its type there, and its value from and to the wire.
+Special = tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]
+
+
+class Codec(Generic[M]):
+    """Encodes and decodes the messages of some classes; `what` names one for errors, such as "an alert"."""
+
+    def __init__(
+        self,
+        classes: Iterable[type[M]],
+        what: str,
+        special: dict[str, Special] | None = None,
+        last: tuple[str, ...] = (),
+    ) -> None:
+        """`special`: fields with a way of their own; those named in `last` are written at the end."""
+        special = special or {}
+        self._what = what
+        self._to_wire = {class_: _to_wire(class_, special, last) for class_ in classes}
+        wires = [(class_, type_) for class_ in self._to_wire for type_ in types_of(class_)]
+        structs = {_struct(class_, special, type_): (class_, type_) for class_, type_ in wires}
+        self._from_wire = {wire: _from_wire(class_, special, type_) for wire, (class_, type_) in structs.items()}
+        # A union that is made at run time.
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Union[tuple(structs)]).decode  # noqa: UP007
+
+    def encode(self, message: M) -> bytes:
+        """The message as a record's value."""
+        return to_json(self._to_wire[type(message)](message))
+
+    def decode(self, value: bytes | None) -> M:
+        """The message in a record's value; fields it does not know are ignored.
+
+        Raises ValueError for an unknown type, a missing field or one that does not fit.
+        """
+        try:
+            wire = self._decode(value or b"")
+        except DECODE_ERRORS as error:
+            raise ValueError(f"not {self._what}: {error}") from error
+        message: M = self._from_wire[type(wire)](wire)
+        return message
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_decode_type: Final = msgspec.json.Decoder(_Typed).decode
+
+
+def type_in(value: bytes | None) -> str:
+    """The `type` of the message in a record's value, read without the rest. Raises ValueError without one."""
+    try:
+        return _decode_type(value or b"").type
+    except DECODE_ERRORS as error:
+        raise ValueError(f"not a message: {error}") from error
+
+
+def message_type(message: object) -> str:
+    """The `type` of a message on the wire."""
+    return getattr(message, "type", None) or type_name(type(message))
+
+
+def types_of(class_: type) -> tuple[str, ...]:
+    """The types that messages of this class may have on the wire."""
+    return get_args(get_type_hints(class_).get("type")) or (type_name(class_),)
+
+
+def _own(class_: type) -> dict[str, Field[Any]]:
+    """The fields of a class by name, all but `type`."""
+    return {field.name: field for field in fields(class_) if field.name != "type"}
+
+
+def _changes(class_: type, names: Iterable[str], special: dict[str, Special], change_of: Any) -> Changes:
+    """Which of these fields differ on the wire: their places, and how each is changed."""
+    hints = get_type_hints(class_)
+    found = ((place, change_of(name, hints[name], special)) for place, name in enumerate(names))
+    return tuple((place, change) for place, change in found if change is not None)
+
+
+def _has_moments(hint: Any) -> bool:
+    """Whether a field of this type is an object with moments in it."""
+    return is_dataclass(hint) and any(is_moment(field.name) for field in fields(hint))
+
+
+# --- To the wire -----------------------------------------------------------------------------------------------------
+
+
+def _to_wire(class_: type, special: dict[str, Special], last: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """A function that gives the struct which is a message's JSON: made faster than a dict, and written faster."""
+    names = (*(name for name in _own(class_) if name not in last), *last)
+    values, changes = attrgetter(*names), _changes(class_, names, special, _value_to_wire)
+    types = types_of(class_)
+    structs = {type_: _as_written(class_, names, {"tag": type_, "tag_field": "type"}) for type_ in types}
+    only = structs[types[0]] if len(types) == 1 else None
+
+    def to_wire(message: Any) -> Any:
+        found = list(values(message))
+        for place, change in changes:
+            found[place] = change(found[place])
+        return (only or structs[message.type])(*found)
+
+    return to_wire
+
+
+def _object_to_wire(class_: type) -> Callable[[Any], Any]:
+    """The same for an object within a message, which has no `type`."""
+    names = tuple(_own(class_))
+    values, changes = attrgetter(*names), _changes(class_, names, {}, _value_to_wire)
+    struct = _as_written(class_, names, {})
+
+    def to_wire(value: Any) -> Any:
+        found = list(values(value))
+        for place, change in changes:
+            found[place] = change(found[place])
+        return struct(*found)
+
+    return to_wire
+
+
+def _as_written(class_: type, names: Iterable[str], options: dict[str, Any]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(class_.__name__, [(name, object) for name in names], gc=False, **options)
+
+
+def _value_to_wire(name: str, hint: Any, special: dict[str, Special]) -> Callable[[Any], Any] | None:
+    """How a field's value becomes that of the wire; None where the two are the same."""
+    if name in special:
+        return special[name][2]
+    if is_moment(name):
+        return rfc3339 if hint is int else _rfc3339_or_none
+    return _object_to_wire(hint) if _has_moments(hint) else None
+
+
+def _rfc3339_or_none(ms: int | None) -> str | None:
+    return None if ms is None else rfc3339(ms)
+
+
+# --- From the wire ---------------------------------------------------------------------------------------------------
+
+
+def _struct(class_: type, special: dict[str, Special], type_: str | None) -> type[msgspec.Struct]:
+    """The class as a struct that `type` selects, with moments as they are on the wire."""
+    hints = get_type_hints(class_)
+    described = [
+        (name, _wire_type(name, hints[name], special), *_default(field)) for name, field in _own(class_).items()
+    ]
+    tag: Any = {} if type_ is None else {"tag": type_, "tag_field": "type"}
+    return msgspec.defstruct(class_.__name__, described, gc=False, kw_only=True, **tag)
+
+
+def _default(field: Field[Any]) -> tuple[Any, ...]:
+    """What a record of an older version, which lacks the field, means by that."""
+    return () if field.default is MISSING else (field.default,)
+
+
+def _wire_type(name: str, hint: Any, special: dict[str, Special]) -> Any:
+    if name in special:
+        return special[name][0]
+    if is_moment(name):
+        return _MOMENT if hint is int else _MOMENT | None
+    return _struct(hint, {}, None) if _has_moments(hint) else hint
+
+
+def _from_wire(class_: type, special: dict[str, Special], type_: str | None = None) -> Callable[[Any], Any]:
+    """A function that gives the message of its wire struct."""
+    names = tuple(_own(class_))
+    values, changes = attrgetter(*names), _changes(class_, names, special, _value_from_wire)
+    every = [field.name for field in fields(class_)]
+    type_place = every.index("type") if "type" in every else None
+
+    def from_wire(wire: Any) -> Any:
+        found = list(values(wire))
+        for place, change in changes:
+            found[place] = change(found[place])
+        if type_place is not None:
+            found.insert(type_place, type_)
+        return class_(*found)
+
+    return from_wire
+
+
+def _value_from_wire(name: str, hint: Any, special: dict[str, Special]) -> Callable[[Any], Any] | None:
+    if name in special:
+        return special[name][1]
+    if is_moment(name):
+        return millis if hint is int else _millis_or_none
+    return _from_wire(hint, {}) if _has_moments(hint) else None
+
+
+def _millis_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else millis(moment)

@@ -1,0 +1,86 @@
+"""The headers of what botmeter writes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from botmeter.contracts.fields import Id, Moment
+from botmeter.contracts.message_model import AT, WireModel
+
+
+class _CloudEvent(WireModel):
+    model_config = ConfigDict(extra="allow")
+
+    ce_specversion: Literal["1.0"]
+    ce_id: Annotated[str, Field(min_length=1, description="Deterministic; unique over all topics.")]
+    ce_source: Literal["/botmeter"]
+    ce_type: Annotated[str, Field(pattern="^botmeter\\.[a-z_]+\\.v[0-9]+$")]
+    ce_time: Moment
+
+
+class OutputHeaders(_CloudEvent):
+    """CloudEvents 1.0, Kafka binding, binary mode; every value is UTF-8 text."""
+
+    ce_subject: Annotated[Id, Field(description="The account_id.")]
+    content_type: Annotated[Literal["application/json"], Field(alias="content-type")]
+    traceparent: Annotated[str | None, Field(description="That of the record it came from, if it had one.")] = None
+
+
+class TraceHeaders(WireModel):
+    """Of records whose value says all; they have no CloudEvents headers."""
+
+    traceparent: Annotated[str | None, Field(description="That of the record it came from, if it had one.")] = None
+
+
+class DeadLetterHeaders(
+    _CloudEvent,
+    example={
+        "botmeter_reason": "too_late",
+        "__streams.errors.message": "occurred_at lies further behind the broker's time than the limit allows",
+        "__streams.errors.topic": "chat.interactions",
+        "__streams.errors.partition": "0",
+        "__streams.errors.offset": "17",
+        "ce_specversion": "1.0",
+        "ce_id": "dead-letter/chat.interactions/0/17",
+        "ce_source": "/botmeter",
+        "ce_type": "botmeter.dead_letter.v1",
+        "ce_time": AT,
+        "ce_subject": "acme",
+        "content-type": "application/json",
+    },
+):
+    """The original's headers come first and untouched; of a name that occurs twice the last one counts."""
+
+    ce_subject: Annotated[
+        str | None, Field(description="The original's account_id, else its key, where it can be one.")
+    ] = None
+    content_type: Annotated[
+        str,
+        Field(
+            alias="content-type",
+            description="The original's own; else JSON, or application/octet-stream if it is none.",
+        ),
+    ]
+    botmeter_reason: Annotated[
+        Literal[
+            "malformed",
+            "invalid",
+            "too_large",
+            "wrong_key",
+            "wrong_partition",
+            "in_future",
+            "too_late",
+            "unknown_account",
+            "account_closed",
+        ],
+        Field(description="For programs; more reasons may be added."),
+    ]
+    error_message: Annotated[str, Field(alias="__streams.errors.message", description="For people.")]
+    error_topic: Annotated[str, Field(alias="__streams.errors.topic")]
+    error_partition: Annotated[str, Field(alias="__streams.errors.partition", pattern="^[0-9]+$")]
+    error_offset: Annotated[str, Field(alias="__streams.errors.offset", pattern="^[0-9]+$")]
+    botmeter_truncated: Annotated[
+        Literal["true"] | None, Field(description="Present when the value was cut to what the topic takes.")
+    ] = None

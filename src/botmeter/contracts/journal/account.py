@@ -1,0 +1,120 @@
+"""An account's life and terms: opened, plan, contacts, thresholds, auto-recharge, closed; and commands handled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from botmeter.contracts.fields import Count, Id, Moment, Percent
+from botmeter.contracts.journal.event import BY_COMMAND, Cause, EventMessage, event
+from botmeter.contracts.message_model import CYCLE_ENDS, CYCLE_STARTS
+from botmeter.domain.commands import Plan, Refusal
+from botmeter.domain.cycles import BillingCycle
+
+
+class AccountOpened(
+    EventMessage,
+    example=event(
+        1,
+        BY_COMMAND,
+        plan="growth",
+        billing_cycle="monthly",
+        anchor=CYCLE_STARTS,
+        time_zone="America/New_York",
+        contacts=["admin@acme.example"],
+        thresholds=[80],
+        starts_at=CYCLE_STARTS,
+        ends_at=CYCLE_ENDS,
+    ),
+):
+    """The account exists; `starts_at` and `ends_at` bound its billing cycle number 1."""
+
+    type: Literal["account_opened"]
+    plan: Plan
+    billing_cycle: BillingCycle
+    anchor: Moment
+    time_zone: str
+    contacts: list[str]
+    thresholds: list[Percent]
+    starts_at: Moment
+    ends_at: Moment
+    cause: Cause
+
+
+class PlanChanged(EventMessage, example=event(4, BY_COMMAND, plan="pro")):
+    """The account moved to another plan."""
+
+    type: Literal["plan_changed"]
+    plan: Plan
+    cause: Cause
+
+
+class BillingCycleChangeScheduled(
+    EventMessage, example=event(12, BY_COMMAND, billing_cycle="quarterly", effective_at=CYCLE_ENDS)
+):
+    """From `effective_at` on, the next boundary, billing cycles have another length."""
+
+    type: Literal["billing_cycle_change_scheduled"]
+    billing_cycle: BillingCycle
+    effective_at: Moment
+    cause: Cause
+
+
+class ThresholdsSet(EventMessage, example=event(16, BY_COMMAND, percents=[50, 80, 95], reached=[50])):
+    """`reached` of the `percents` lie at or below the present usage and will not alert."""
+
+    type: Literal["thresholds_set"]
+    percents: list[Percent]
+    reached: list[Percent]
+    cause: Cause
+
+
+class AutoRechargeSet(EventMessage, example=event(18, BY_COMMAND, below=500, packs=1)):
+    """Auto-recharge as it now stands; 0 packs: off."""
+
+    type: Literal["auto_recharge_set"]
+    below: Count
+    packs: Count
+    cause: Cause
+
+
+class ContactsSet(EventMessage, example=event(20, BY_COMMAND, contacts=["billing@acme.example"])):
+    """Who is told of alerts from now on."""
+
+    type: Literal["contacts_set"]
+    contacts: list[str]
+    cause: Cause
+
+
+class AccountClosed(EventMessage, example=event(460, BY_COMMAND, was_exhausted=False)):
+    """The account ended; `was_exhausted` says that its bots stood still already."""
+
+    type: Literal["account_closed"]
+    was_exhausted: bool
+    cause: Cause
+
+
+class CommandHandled(
+    EventMessage,
+    example=event(
+        461,
+        BY_COMMAND,
+        command_id="k-2",
+        command="reduce_packs",
+        issued_by="admin",
+        result="rejected",
+        reason="reduces_below_zero",
+        message="the next cycle has 1 packs, 2 cannot be taken away",
+    ),
+):
+    """A command was judged; `reason` and `message` are those of a refusal, else null."""
+
+    type: Literal["command_handled"]
+    command_id: Id
+    command: Annotated[str, Field(description="The command's type as it was sent; empty when it had none.")]
+    issued_by: Annotated[str, Field(description="Who asked; empty when that could not be read.")]
+    result: Literal["accepted", "rejected"]
+    reason: Refusal | None
+    message: str | None
+    cause: Cause

@@ -1,0 +1,199 @@
+"""Usage over time, and the burn-down of a cycle."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from botmeter.contracts.encoding import decode_account
+from botmeter.readside.forecast import DayOfUsage, forecast
+from botmeter.readside.local_time import DAY_MS, starts
+from botmeter.readside.queries.accounts import reached_at
+from botmeter.readside.queries.found import span_of
+from botmeter.readside.queries.steps import steps_of
+from botmeter.readside.results import (
+    Bucket,
+    BurnDown,
+    CycleSpan,
+    Forecast,
+    RemainingPoint,
+    ThresholdLine,
+    UsageBucket,
+    UsageBy,
+    UsageSeries,
+)
+from botmeter.readside.tables import Tables
+
+#: A cycle up to this length is drawn by the hour.
+_BY_HOUR_MS: Final = 62 * DAY_MS
+#: A forecast looks back so far.
+_BASIS_DAYS: Final = 56
+#: A pool that does not expire with the cycle is looked ahead so far.
+_AHEAD_MS: Final = 60 * DAY_MS
+
+
+def series(
+    connection: Connection, tables: Tables, account: Any, since: int, until: int, bucket: Bucket, by: UsageBy | None
+) -> UsageSeries:
+    """Sessions by bucket of the account's own time, empty ones too."""
+    bounds = list(starts(since, until, account.time_zone, bucket))
+    counts = _counts(connection, tables, account.account_no, bounds, bucket, by)
+    totals: dict[str, int] = {}
+    for (_, key), sessions in counts.items():
+        totals[key] = totals.get(key, 0) + sessions
+    keys = () if by is None else tuple(sorted(totals, key=lambda key: (-totals[key], key)))
+    parts = [tuple(counts.get((start, key), 0) for key in keys or ("",)) for start in bounds[:-1]]
+    sums = [sum(each) for each in parts]
+    return UsageSeries(
+        time_zone=account.time_zone,
+        bucket=bucket,
+        by=by,
+        keys=keys,
+        buckets=tuple(
+            UsageBucket(begin, end, sessions, cumulative, part if by else ())
+            for (begin, end), sessions, cumulative, part in zip(
+                pairwise(bounds), sums, accumulate(sums), parts, strict=True
+            )
+        ),
+        total=sum(sums),
+    )
+
+
+def _counts(
+    connection: Connection, tables: Tables, account_no: int, bounds: Sequence[int], bucket: Bucket, by: UsageBy | None
+) -> Mapping[tuple[int, str], int]:
+    table = tables.usage_hours if bucket == "hour" else tables.usage_days
+    columns: Mapping[UsageBy | None, Any] = {
+        "widget": table.c.widget,
+        "bot": table.c.bot_id,
+        "mode": table.c.preview,
+    }
+    key = columns.get(by)
+    chosen = (table.c.bucket,) if key is None else (table.c.bucket, key)
+    found = connection.execute(
+        select(func.sum(table.c.sessions), *chosen)
+        .where(table.c.account_no == account_no, table.c.bucket >= bounds[0], table.c.bucket < bounds[-1])
+        .group_by(*chosen)
+    )
+    names: dict[Any, str] = {True: "preview", False: "live"}
+    return {(row[1], "" if key is None else names.get(row[2], str(row[2]))): int(row[0]) for row in found}
+
+
+# --- Burn-down -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A moment at which what remains is known for certain: before and after an event."""
+
+    at: int
+    before: int
+    after: int
+
+
+def burn_down(
+    connection: Connection, tables: Tables, account: Any, cycle_number: int | None, now: int
+) -> BurnDown | None:
+    """What remained over a cycle; None when the account has no such cycle."""
+    cycles = tables.cycles
+    number = account.cycle_number if cycle_number is None else cycle_number
+    row = connection.execute(
+        select(cycles).where(cycles.c.account_no == account.account_no, cycles.c.number == number)
+    ).one_or_none()
+    if row is None:
+        return None
+    cycle, is_current = span_of(row), number == account.cycle_number
+    anchors = _anchors(connection, tables, account, cycle, now if is_current else None)
+    width: Bucket = "hour" if cycle.ends_at - cycle.starts_at <= _BY_HOUR_MS else "day"
+    used = series(connection, tables, account, anchors[0].at, anchors[-1].at + 1, width, None)
+    return BurnDown(
+        cycle=cycle,
+        is_current=is_current,
+        points=tuple(_points(anchors, used.buckets)),
+        steps=steps_of(connection, tables, account, number),
+        thresholds=_lines(connection, tables, account) if is_current else (),
+        forecast=_forecast(connection, tables, account, now) if is_current else None,
+    )
+
+
+def _anchors(connection: Connection, tables: Tables, account: Any, cycle: CycleSpan, now: int | None) -> list[_Anchor]:
+    """From the cycle's beginning to its end, or to now; there are always two at least."""
+    history = tables.history
+    rows = connection.execute(
+        select(history)
+        .where(history.c.account_no == account.account_no, history.c.cycle_number == cycle.number)
+        .order_by(history.c.journal_offset)
+    ).all()
+    moments = accumulate((row.at for row in rows), max)  # a broker's clock may step back
+    found = [
+        _Anchor(at, row.total - row.used - row.moved, row.total - row.used)
+        for at, row in zip(moments, rows, strict=True)
+    ]
+    found[0] = _Anchor(found[0].at, found[0].after, found[0].after)  # what the cycle before left is not of this one
+    if now is not None:
+        return [*found, _Anchor(max(now, found[-1].at), account.remaining, account.remaining)]
+    turn = connection.execute(
+        select(history)
+        .where(
+            history.c.account_no == account.account_no,
+            history.c.cycle_number == cycle.number + 1,
+            history.c.type == "cycle_started",
+        )
+        .limit(1)
+    ).one()
+    left = turn.total - turn.used - turn.moved
+    return [*found, _Anchor(max(turn.at, found[-1].at), left, left)]
+
+
+def _points(anchors: Sequence[_Anchor], buckets: Sequence[UsageBucket]) -> list[RemainingPoint]:
+    """The line through the anchors, between them by the usage of each bucket; jumps are two points of one moment."""
+    found = [RemainingPoint(anchors[0].at, anchors[0].after)]
+    ends = [bucket.starts_at for bucket in buckets]
+    for last, this in pairwise(anchors):
+        begin, end = bisect_right(ends, last.at), bisect_right(ends, this.at - 1)
+        inside = buckets[max(begin - 1, 0) : end]
+        total, spent = sum(bucket.sessions for bucket in inside), last.after - this.before
+        done = 0
+        for bucket in inside[:-1]:
+            done += bucket.sessions
+            if total and bucket.sessions:
+                found.append(RemainingPoint(bucket.ends_at, last.after - round(spent * done / total)))
+        found.extend(RemainingPoint(this.at, remaining) for remaining in (this.before, this.after))
+    return _without_repeats(found)
+
+
+def _without_repeats(points: Sequence[RemainingPoint]) -> list[RemainingPoint]:
+    return [point for number, point in enumerate(points) if number == 0 or point != points[number - 1]]
+
+
+def _lines(connection: Connection, tables: Tables, account: Any) -> tuple[ThresholdLine, ...]:
+    known = decode_account(account.account.encode())
+    reached = reached_at(connection, tables, account.account_no)
+    return tuple(
+        ThresholdLine(
+            percent=percent,
+            remaining=account.total - -(-percent * account.total // 100),
+            reached_at=reached.get(percent) if percent in known.allowance.reached else None,
+        )
+        for percent in known.terms.thresholds
+    )
+
+
+def _forecast(connection: Connection, tables: Tables, account: Any, now: int) -> Forecast | None:
+    """By the days of the last weeks; an account without sessions left has none."""
+    if account.state in {"exhausted", "closed"} or account.remaining == 0:
+        return None
+    since = max(account.opened_at, now - _BASIS_DAYS * DAY_MS)
+    if since >= now:
+        return None
+    days = series(connection, tables, account, since, now, "day", None).buckets
+    usage = [DayOfUsage(max(day.starts_at, since), min(day.ends_at, now), day.sessions) for day in days]
+    horizon_at = (
+        max(account.cycle_ends_at, now + _AHEAD_MS) if account.pool == "complimentary" else account.cycle_ends_at
+    )
+    return forecast(now, max(horizon_at, now + 1), account.remaining, usage, account.time_zone)

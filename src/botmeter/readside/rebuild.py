@@ -1,0 +1,109 @@
+"""A rebuild: the whole journal projected anew beside the present tables, which it then replaces.
+
+Whoever reads sees the old tables until the moment of the change, and the new ones from then on. A projection that runs
+meanwhile notices the change at its next transaction and goes on in the new tables.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Engine, select, update
+
+from botmeter.errors import ConfigurationError
+from botmeter.readside.database import current_generation, writing
+from botmeter.readside.projection import Progress, Projection, Source
+from botmeter.readside.tables import TABLES, Generation, Tables, generation_table, metadata
+
+log = logging.getLogger(__name__)
+
+#: Questions under way when the tables change have so long to end.
+_GRACE_S: Final = 5.0
+#: A projection beside it waits for one of these transactions at most.
+_BATCH_RECORDS_MAX: Final = 10_000
+
+
+def rebuild(
+    engine: Engine,
+    source: Source,
+    batch_records: int,
+    stop: threading.Event,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> bool:
+    """Projects the whole journal into new tables and makes them current; False when `stop` came first.
+
+    Raises ConfigurationError when another rebuild is under way.
+    """
+    old = current_generation(engine)
+    new: Generation = "b" if old == "a" else "a"
+    _make(engine, TABLES[new])
+    _project_until_level(engine, source, min(batch_records, _BATCH_RECORDS_MAX), new, stop, on_progress)
+    if stop.is_set():
+        return False
+    with writing(engine) as connection:
+        connection.execute(update(generation_table).values(generation=new))
+    log.info("read side: the new tables are current")
+    stop.wait(_GRACE_S)
+    _drop(engine, TABLES[old])
+    return True
+
+
+def _project_until_level(
+    engine: Engine,
+    source: Source,
+    batch_records: int,
+    generation: Generation,
+    stop: threading.Event,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    is_done = threading.Event()
+    watcher = _Watcher(is_done, on_progress)
+    projection = Projection(engine, source, batch_records=batch_records, rebuilt=generation, on_progress=watcher.watch)
+    ended = _Either(stop, is_done)
+    projection.run(ended)
+
+
+class _Watcher:
+    """Sets a flag once the projection is level."""
+
+    def __init__(self, is_done: threading.Event, on_progress: Callable[[Progress], None]) -> None:
+        self._is_done, self._on_progress = is_done, on_progress
+
+    def watch(self, progress: Progress) -> None:
+        self._on_progress(progress)
+        if progress.is_level:
+            self._is_done.set()
+
+
+class _Either(threading.Event):
+    """Set as soon as one of two flags is."""
+
+    def __init__(self, *flags: threading.Event) -> None:
+        super().__init__()
+        self._flags = flags
+
+    def is_set(self) -> bool:
+        return any(flag.is_set() for flag in self._flags)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._flags[0].wait(timeout) or self.is_set()
+
+
+def _make(engine: Engine, tables: Tables) -> None:
+    """Makes the tables, without what a rebuild that was broken off left in them."""
+    with writing(engine) as connection:
+        if connection.dialect.has_table(connection, tables.lease.name):
+            expires_at = connection.execute(select(tables.lease.c.expires_at)).scalar_one_or_none()
+            if expires_at is not None and expires_at > time.time_ns() // 1_000_000:
+                raise ConfigurationError("another rebuild is under way, or ended less than 10 s ago")
+        metadata.drop_all(connection, tables=tables.all())
+        metadata.create_all(connection, tables=tables.all())
+
+
+def _drop(engine: Engine, tables: Tables) -> None:
+    with writing(engine) as connection:
+        metadata.drop_all(connection, tables=tables.all())

@@ -1,0 +1,27 @@
+"""Settings of the read side: where it is kept, how much it takes at a time, how long it keeps hours."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class ReadsideSettings(BaseModel):
+    """A part of `Settings`."""
+
+    readside_url: str = Field(
+        default="",
+        pattern=r"^((sqlite|postgresql)(\+[a-z0-9_]+)?://\S+)?$",
+        description="Database of the read side, such as postgresql+psycopg://user:password@host/name. "
+        "Empty: SQLite, the file readside.db in the data directory.",
+    )
+    readside_batch_records: int = Field(
+        default=50_000,
+        ge=1,
+        le=500_000,
+        description="Most records of the journal that one transaction of the read side takes.",
+    )
+    readside_hours_days: int = Field(
+        default=400,
+        ge=1,
+        description="Usage by the hour is kept for so many days; sessions and usage by the day are kept for good.",
+    )
