@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -16,7 +16,7 @@ from botmeter.domain.account import Account, Allowance, PastCycle, Terms
 from botmeter.domain.commands import CommandResult
 from botmeter.domain.cycles import Cycle
 from botmeter.domain.events import Event
-from botmeter.domain.prices import Money
+from botmeter.domain.prices import DAY_MS, Money
 
 #: Moments of the years 1970 to 2200, UTC ms.
 moments = st.integers(0, 7_258_118_400_000)
@@ -31,8 +31,15 @@ ids = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min
 
 # --- Out: events, announcements, accounts ----------------------------------------------------------------------------
 
-_ID_FIELDS: Final = {"account_id", "end_user_id", "bot_id", "conversation_id", "event_id", "command_id", "topic"}
+_ID_FIELDS: Final = {
+    "account_id", "end_user_id", "bot_id", "conversation_id", "event_id", "command_id", "topic", "contacts", "email",
+    "name", "delivery_id",
+}  # fmt: skip
 _PERCENT_FIELDS: Final = {"percent", "percents", "reached", "thresholds"}
+
+
+def _texts(name: str) -> st.SearchStrategy[str]:
+    return ids if name in _ID_FIELDS else texts
 
 
 def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
@@ -48,7 +55,7 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) in {Union, UnionType}:
         return st.one_of([_values(name, member) for member in get_args(hint)])
     if hint is str:
-        return ids if name in _ID_FIELDS else texts
+        return st.sampled_from(["de", "de-AT", "zh-Hant-TW"]) if name == "locale" else _texts(name)
     if hint is int:
         return percents if name in _PERCENT_FIELDS else counts
     if hint is bool:
@@ -78,9 +85,6 @@ _announcing = st.one_of(
         )
     ]
 )
-announcements: st.SearchStrategy[an.Announcement] = (
-    st.builds(an.announce, _announcing, st.lists(texts, max_size=3).map(tuple)).filter(bool).flatmap(st.sampled_from)
-)
 allowances = st.integers(0, 10**6).flatmap(
     lambda total: st.builds(
         Allowance,
@@ -102,6 +106,20 @@ accounts: st.SearchStrategy[Account] = st.builds(
     allowance=allowances,
     past_cycle=st.none() | instances(PastCycle),
     handled=st.dictionaries(ids, instances(CommandResult), max_size=3),
+)
+#: With cycles that have a length.
+_announcing_accounts = st.builds(
+    replace,
+    accounts,
+    cycle=st.builds(
+        lambda number, starts_at, length_ms: Cycle(number, starts_at, starts_at + length_ms),
+        counts,
+        moments,
+        st.integers(1, 400 * DAY_MS),
+    ),
+)
+announcements: st.SearchStrategy[an.Announcement] = (
+    st.builds(an.announce, _announcing, _announcing_accounts).filter(bool).flatmap(st.sampled_from)
 )
 charges = instances(Money)
 

@@ -13,6 +13,7 @@ from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import decode_command
 from botmeter.contracts.encoding import encode_event
 from botmeter.domain import commands as cmd
+from botmeter.domain.contacts import ContactDetails
 from botmeter.domain.events import CommandCause, CommandHandled
 from botmeter.errors import PoisonRecord
 
@@ -81,6 +82,15 @@ def test_zero_packs_switch_auto_recharge_off() -> None:
     assert decode_command(command("set_auto_recharge", below=0, packs=0))[1] == cmd.SetAutoRecharge(*ISSUED, 0, 0)
 
 
+def test_a_contact_is_an_address_or_an_object() -> None:
+    given = ["a@b", {"email": "c@d"}, {"email": "e@f", "name": "E", "locale": "de-AT", "alerts": ["projected"]}]
+
+    assert decode_command(command("set_contacts", contacts=given))[1] == cmd.SetContacts(
+        *ISSUED,
+        ("a@b", ContactDetails("c@d"), ContactDetails("e@f", "E", "de-AT", ("projected",))),
+    )
+
+
 MEANINGLESS: dict[str, tuple[bytes, str]] = {
     "0 packs": (command("purchase_packs", packs=0), "packs: Input should be greater than or equal to 1"),
     "-1 packs": (command("reduce_packs", packs=-1), "packs: Input should be greater than or equal to 1"),
@@ -110,10 +120,29 @@ MEANINGLESS: dict[str, tuple[bytes, str]] = {
     "anchor in 2200": (command("open_account", anchor="2200-01-01T00:00:00Z"), "anchor: The anchor should lie in"),
     "anchor without offset": (command("open_account", anchor="2026-11-01T00:00:00"), "anchor: Input should be an RFC"),
     "anchor as a number": (command("open_account", anchor=1_793_491_200), "anchor: Input should be an RFC 3339"),
+    "contact in no words": (command("set_contacts", contacts=[5]), "contacts.0: Input should be an e-mail address or"),
+    "contact without address": (command("set_contacts", contacts=[{}]), "contacts.0.details.email: Field required"),
+    "unknown alert": (
+        command("set_contacts", contacts=[{"email": "a@b", "alerts": ["mood"]}]),
+        "contacts.0.details.alerts.0: Input should be",
+    ),
+    "no language": (
+        command("set_contacts", contacts=[{"email": "a@b", "locale": "de_DE"}]),
+        "contacts.0.details.locale: String should match",
+    ),
     "51 contacts": (command("set_contacts", contacts=["a@b"] * 51), "contacts: List should have at most 50 items"),
-    "empty contact": (command("set_contacts", contacts=[""]), "contacts.0: String should have at least 1 character"),
-    "endless contact": (command("set_contacts", contacts=["x" * 321]), "contacts.0: String should have at most 320"),
-    "contact with a line break": (command("set_contacts", contacts=["a\nb"]), "contacts.0: String should have no"),
+    "empty contact": (
+        command("set_contacts", contacts=[""]),
+        "contacts.0.address: String should have at least 1 character",
+    ),
+    "endless contact": (
+        command("set_contacts", contacts=["x" * 321]),
+        "contacts.0.address: String should have at most 320",
+    ),
+    "contact with a line break": (
+        command("set_contacts", contacts=["a\nb"]),
+        "contacts.0.address: String should have no",
+    ),
 }
 
 

@@ -13,9 +13,19 @@ from hypothesis import strategies as st
 from botmeter.contracts import catalogue
 from botmeter.contracts.encoding import decode_account, decode_snapshot, encode_account, encode_snapshot
 from botmeter.domain.account import Account, Allowance, PastCycle, Terms
-from botmeter.domain.announcements import Alert, HandedOffChat, ResumedBot, SuspendedBot, answer, balance_of
+from botmeter.domain.announcements import (
+    Alert,
+    AutoRecharge,
+    HandedOffChat,
+    ResumedBot,
+    SuspendedBot,
+    answer,
+    balance_of,
+)
 from botmeter.domain.commands import CommandResult
+from botmeter.domain.contacts import ContactDetails
 from botmeter.domain.cycles import Cycle
+from botmeter.domain.prices import Money
 
 from .strategies import accounts
 
@@ -79,7 +89,25 @@ def test_the_percentage_used_is_rounded_down_to_one_decimal(used: int, total: in
 
 def test_an_alert_is_what_the_contract_shows() -> None:
     alert = Alert(
-        "threshold_reached", "acme/41", "acme", 41, AT, 80, 1600, 2000, 400, "purchased", 3, 1_796_101_200_000, ("a@b",)
+        "threshold_reached",
+        "acme/41",
+        "acme",
+        41,
+        AT,
+        80,
+        1600,
+        2000,
+        400,
+        "purchased",
+        3,
+        1_796_101_200_000,
+        ("a@b", ContactDetails("c@d", locale="de", alerts=("projected",))),
+        plan="growth",
+        packs=2,
+        time_zone="America/New_York",
+        cycle_starts_at=1_793_505_600_000,
+        cycle_elapsed_percent=74.0,
+        auto_recharge=AutoRecharge(500, 1),
     )
 
     assert json.loads(catalogue.ALERTS.encode(alert)) == {
@@ -95,7 +123,13 @@ def test_an_alert_is_what_the_contract_shows() -> None:
         "pool": "purchased",
         "cycle_number": 3,
         "cycle_ends_at": "2026-12-01T05:00:00.000Z",
-        "contacts": ["a@b"],
+        "contacts": ["a@b", {"email": "c@d", "name": None, "locale": "de", "alerts": ["projected"]}],
+        "plan": "growth",
+        "packs": 2,
+        "time_zone": "America/New_York",
+        "cycle_starts_at": "2026-11-01T04:00:00.000Z",
+        "cycle_elapsed_percent": 74.0,
+        "auto_recharge": {"below": 500, "packs": 1},
     }
 
 
@@ -103,20 +137,32 @@ def test_an_alert_is_what_the_contract_shows() -> None:
     ("handoff", "own"),
     [
         (
-            HandedOffChat("chat_handed_off", "acme/50", "acme", 50, AT, "c-9", "u-7", "b-1", "sessions_exhausted"),
+            HandedOffChat(
+                "chat_handed_off", "acme/50", "acme", 50, AT, "c-9", "u-7", "b-1", "sessions_exhausted", occurred_at=AT
+            ),
             {
                 "handoff_id": "acme/50",
                 "conversation_id": "c-9",
                 "end_user_id": "u-7",
                 "bot_id": "b-1",
                 "reason": "sessions_exhausted",
+                "widget": "conversations",
+                "occurred_at": "2026-11-23T10:00:00.000Z",
             },
         ),
         (
-            SuspendedBot("bot_suspended", "acme", 50, AT, "account_closed"),
-            {"reason": "account_closed", "conversations": "transfer_to_agents", "self_service": "stopped"},
+            SuspendedBot("bot_suspended", "acme", 50, AT, "account_closed", handoff_id="acme/50"),
+            {
+                "reason": "account_closed",
+                "conversations": "transfer_to_agents",
+                "self_service": "stopped",
+                "handoff_id": "acme/50",
+            },
         ),
-        (ResumedBot("bot_resumed", "acme", 50, AT, "cycle_started"), {"reason": "cycle_started"}),
+        (
+            ResumedBot("bot_resumed", "acme", 50, AT, "cycle_started", "acme/50"),
+            {"reason": "cycle_started", "handoff_id": "acme/50"},
+        ),
     ],
     ids=["chat", "suspended", "resumed"],
 )
@@ -129,13 +175,18 @@ def test_a_handoff_is_what_the_contract_shows(
 
 def test_results_are_what_the_contract_shows() -> None:
     accepted = catalogue.COMMAND_RESULTS.encode(answer("acme", CommandResult("k-2", AT, 7, None, None)))
+    bought = catalogue.COMMAND_RESULTS.encode(
+        answer("acme", CommandResult("k-2", AT, 7, None, None, Money(20_000, "USD")))
+    )
     rejected = catalogue.COMMAND_RESULTS.encode(
         answer("acme", CommandResult("k-3", AT, None, "unknown_account", "never opened"))
     )
 
     assert accepted == (
-        b'{"type":"accepted","command_id":"k-2","account_id":"acme","version":7,"at":"2026-11-23T10:00:00.000Z"}'
+        b'{"type":"accepted","command_id":"k-2","account_id":"acme","version":7,"at":"2026-11-23T10:00:00.000Z",'
+        b'"charge":null}'
     )
+    assert bought == accepted.replace(b"null", b'{"amount_minor":20000,"currency":"USD"}')
     assert rejected == (
         b'{"type":"rejected","command_id":"k-3","account_id":"acme","at":"2026-11-23T10:00:00.000Z",'
         b'"reason":"unknown_account","message":"never opened"}'

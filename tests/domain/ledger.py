@@ -18,6 +18,7 @@ from botmeter.domain.account import Account, evolve
 from botmeter.domain.announcements import Announcement, announce
 from botmeter.domain.billing import decide_command, decide_tick
 from botmeter.domain.commands import CommandResult, Plan
+from botmeter.domain.contacts import Contacts
 from botmeter.domain.cycles import BillingCycle
 from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
 from botmeter.domain.metering import Memory, Outcome, decide_interaction
@@ -91,7 +92,7 @@ class Ledger:
         for event in events:
             self.state = evolve(self.state, event)
             self.journal.append(event)
-            self.announcements.extend(announce(event, self.state.terms.contacts))
+            self.announcements.extend(announce(event, self.state))
             if isinstance(event, ev.SessionStarted):
                 key = (event.end_user_id, event.preview)
                 self.starts[key] = with_start(self.starts.get(key, ()), event.started_at, event.at, self.rules)
@@ -157,7 +158,7 @@ def open_account(
     billing_cycle: BillingCycle = "monthly",
     anchor: int | None = MARCH,
     time_zone: str = "UTC",
-    contacts: tuple[str, ...] = (),
+    contacts: Contacts = (),
     at: int | None = None,
     id_: str | None = None,
 ) -> Step:

@@ -17,12 +17,14 @@ from msgspec import UNSET
 from pydantic import BaseModel, ValidationError
 
 from botmeter.contracts import inputs
+from botmeter.contracts.contact import ContactDetails
 from botmeter.contracts.derivation import derive
 from botmeter.contracts.fields import CONTROL_CHARACTER
 from botmeter.contracts.inputs import CommandAddress, InteractionMessage
 from botmeter.contracts.instants import millis
 from botmeter.contracts.message_model import MessageModel, members, type_of
 from botmeter.domain import commands as cmd
+from botmeter.domain import contacts
 from botmeter.domain.commands import Command
 from botmeter.domain.naming import type_name
 from botmeter.domain.sessions import Actor, Interaction, Widget
@@ -184,8 +186,7 @@ def _to_domain(class_: Callable[..., Command]) -> Callable[[MessageModel], Comma
     """The domain's command from a message with the same fields."""
 
     def to_domain(message: MessageModel) -> Command:
-        fields = message.model_dump(exclude={"type", "account_id"})
-        return class_(**{name: _domain_value(value) for name, value in fields.items()})
+        return class_(**{name: _domain_value(value) for name, value in message if name not in {"type", "account_id"}})
 
     return to_domain
 
@@ -193,7 +194,11 @@ def _to_domain(class_: Callable[..., Command]) -> Callable[[MessageModel], Comma
 def _domain_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return millis(value)
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(map(_domain_value, value))
+    if isinstance(value, ContactDetails):
+        return contacts.ContactDetails(**{name: _domain_value(of_contact) for name, of_contact in value})
+    return value
 
 
 _CLASSES: Final[dict[str, type[Command]]] = {type_name(class_): class_ for class_ in get_args(Command)}

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from botmeter.domain.cycles import is_time_zone
 
 ID_CHARACTERS_MAX: Final = 256
-CONTACT_CHARACTERS_MAX: Final = 320  # the longest e-mail address
+ADDRESS_CHARACTERS_MAX: Final = 320  # the longest e-mail address
 #: Unicode's control characters (Cc).
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 #: The same as a schema says it.
@@ -69,13 +69,12 @@ Id = Annotated[
     AfterValidator(_without_control_characters),
     _text_schema(ID_CHARACTERS_MAX),
 ]
-Contact = Annotated[
+Address = Annotated[
     str,
-    Field(min_length=1, max_length=CONTACT_CHARACTERS_MAX),
+    Field(min_length=1, max_length=ADDRESS_CHARACTERS_MAX),
     AfterValidator(_without_control_characters),
-    _text_schema(CONTACT_CHARACTERS_MAX),
+    _text_schema(ADDRESS_CHARACTERS_MAX),
 ]
-Contacts = Annotated[list[Contact], Field(max_length=50)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Anchor = Annotated[Instant, AfterValidator(_anchor)]
 TimeZone = Annotated[str, Field(max_length=ID_CHARACTERS_MAX), AfterValidator(_time_zone)]

@@ -13,25 +13,42 @@ from botmeter.contracts.message_model import AT, WireModel
 class _CloudEvent(WireModel):
     model_config = ConfigDict(extra="allow")
 
-    ce_specversion: Literal["1.0"]
-    ce_id: Annotated[str, Field(min_length=1, description="Deterministic; unique over all topics.")]
-    ce_source: Literal["/botmeter"]
-    ce_type: Annotated[str, Field(pattern="^botmeter\\.[a-z_]+\\.v[0-9]+$")]
-    ce_time: Moment
+    ce_specversion: Annotated[Literal["1.0"], Field(description="Of CloudEvents.")]
+    ce_id: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The idempotency key: the same message read or written again has the same, and no other "
+            "message "
+            "of any topic has it.",
+        ),
+    ]
+    ce_source: Annotated[Literal["/botmeter"], Field(description="Who wrote it.")]
+    ce_type: Annotated[
+        str,
+        Field(pattern="^botmeter\\.[a-z_]+\\.v[0-9]+$", description="botmeter.<type>.v1, with the type of the value."),
+    ]
+    ce_time: Annotated[Moment, Field(description="When it took effect, UTC.")]
 
 
 class OutputHeaders(_CloudEvent):
     """CloudEvents 1.0, Kafka binding, binary mode; every value is UTF-8 text."""
 
     ce_subject: Annotated[Id, Field(description="The account_id.")]
-    content_type: Annotated[Literal["application/json"], Field(alias="content-type")]
-    traceparent: Annotated[str | None, Field(description="That of the record it came from, if it had one.")] = None
+    content_type: Annotated[
+        Literal["application/json"], Field(alias="content-type", description="Of the value, which is UTF-8.")
+    ]
+    traceparent: Annotated[
+        str | None, Field(description="W3C trace context: that of the record it came from. Missing: that had none.")
+    ] = None
 
 
 class TraceHeaders(WireModel):
     """Of records whose value says all; they have no CloudEvents headers."""
 
-    traceparent: Annotated[str | None, Field(description="That of the record it came from, if it had one.")] = None
+    traceparent: Annotated[
+        str | None, Field(description="W3C trace context: that of the record it came from. Missing: that had none.")
+    ] = None
 
 
 class DeadLetterHeaders(
@@ -54,7 +71,7 @@ class DeadLetterHeaders(
     """The original's headers come first and untouched; of a name that occurs twice the last one counts."""
 
     ce_subject: Annotated[
-        str | None, Field(description="The original's account_id, else its key, where it can be one.")
+        str | None, Field(description="The original's account_id, else its key. Missing: neither can be one.")
     ] = None
     content_type: Annotated[
         str,
@@ -78,9 +95,14 @@ class DeadLetterHeaders(
         Field(description="For programs; more reasons may be added."),
     ]
     error_message: Annotated[str, Field(alias="__streams.errors.message", description="For people.")]
-    error_topic: Annotated[str, Field(alias="__streams.errors.topic")]
-    error_partition: Annotated[str, Field(alias="__streams.errors.partition", pattern="^[0-9]+$")]
-    error_offset: Annotated[str, Field(alias="__streams.errors.offset", pattern="^[0-9]+$")]
+    error_topic: Annotated[str, Field(alias="__streams.errors.topic", description="The topic of the original.")]
+    error_partition: Annotated[
+        str,
+        Field(alias="__streams.errors.partition", pattern="^[0-9]+$", description="The partition of the original."),
+    ]
+    error_offset: Annotated[
+        str, Field(alias="__streams.errors.offset", pattern="^[0-9]+$", description="The offset of the original.")
+    ]
     botmeter_truncated: Annotated[
         Literal["true"] | None, Field(description="Present when the value was cut to what the topic takes.")
     ] = None

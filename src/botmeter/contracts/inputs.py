@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from botmeter.contracts.fields import Anchor, Contacts, Id, Instant, Packs, Percents, Sessions, TimeZone
+from botmeter.contracts.contact import Contacts
+from botmeter.contracts.fields import Anchor, Id, Instant, Packs, Percents, Sessions, TimeZone
 from botmeter.contracts.message_model import AT, Example, MessageModel
 from botmeter.domain.commands import Plan
 from botmeter.domain.cycles import BillingCycle
@@ -21,6 +22,25 @@ class _Input(MessageModel):
     #: Built when first used: most starts never see a bad record.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
+
+_AccountId = Annotated[
+    Id,
+    Field(
+        description="The account. In UTF-8 it must be the record's key, and the record lie on the partition that "
+        "Kafka's "
+        "default partitioner (murmur2) gives the key: as Java clients do by themselves, and clients on librdkafka with "
+        "partitioner=murmur2_random."
+    ),
+]
+_BillingCycle = Annotated[BillingCycle, Field(description="1, 3, 6 or 12 months of the account's time zone.")]
+_Contacts = Annotated[
+    Contacts,
+    Field(
+        description="Who is told of alerts, in the order in which they are to be listed: an e-mail address, or "
+        "an object "
+        "with more about the contact."
+    ),
+]
 
 _INTERACTION: Final = {
     "event_id": "e-1",
@@ -39,23 +59,39 @@ class InteractionMessage(_Input, example=_INTERACTION):
     """One message or click of an end-user, a bot, an agent or the system, as the chat platform publishes it."""
 
     event_id: Annotated[Id, Field(description="Names the interaction; the same again changes nothing.")]
-    account_id: Annotated[Id, Field(description="The account, and the record's key.")]
+    account_id: _AccountId
     end_user_id: Annotated[Id, Field(description="Whose session it opens or joins.")]
-    bot_id: Annotated[Id | None, Field(description="The bot that is talked to; null when there is none.")] = None
+    bot_id: Annotated[
+        Id | None, Field(description="The bot that is talked to. null or missing: there is none, as with agents.")
+    ] = None
     conversation_id: Annotated[Id, Field(description="The chat that is handed to agents when no session is left.")]
-    widget: Annotated[Widget, Field(description="Where the chat takes place.")]
-    actor: Annotated[Actor, Field(description="Who acted; only an end-user opens or joins a session.")]
+    widget: Annotated[
+        Widget,
+        Field(
+            description="Where the chat takes place. When no session is left, a chat in conversations goes to "
+            "the agents, and the bot in self_service stops."
+        ),
+    ]
+    actor: Annotated[
+        Actor, Field(description="Who acted; only end_user opens or joins a session, and only with a bot.")
+    ]
     preview: Annotated[bool, Field(description="Whether a bot is tried out; previews have sessions of their own.")] = (
         False
     )
-    occurred_at: Annotated[Instant, Field(description="When it happened, RFC 3339 with any offset.")]
+    occurred_at: Annotated[
+        Instant,
+        Field(
+            description="When it happened, RFC 3339 with any offset: at most 48 hours before the broker takes "
+            "the record, and 5 minutes after (both are settings)."
+        ),
+    ]
 
 
 class CommandAddress(_Input):
     """What a command must have to be answered at all."""
 
     command_id: Annotated[Id, Field(description="Unique in the account; the same again gives the same result.")]
-    account_id: Annotated[Id, Field(description="The account, and the record's key.")]
+    account_id: _AccountId
 
 
 class IssuedMessage(CommandAddress):
@@ -81,34 +117,40 @@ class OpenAccountMessage(
     """Opens an account."""
 
     type: Literal["open_account"]
-    plan: Plan
-    billing_cycle: BillingCycle
+    plan: Annotated[Plan, Field(description="All but free bring complimentary sessions.")]
+    billing_cycle: _BillingCycle
     anchor: Annotated[
-        Anchor | None, Field(description="Where billing cycles are counted from; default: the record's timestamp.")
+        Anchor | None,
+        Field(
+            description="Where billing cycles are counted from, RFC 3339 with any offset, in the years 1970 to "
+            "2199; it may lie before or after now. null or missing: the record's timestamp."
+        ),
     ] = None
-    time_zone: Annotated[TimeZone, Field(description="IANA time zone of the billing cycles.")] = "UTC"
-    contacts: Annotated[Contacts, Field(description="Who is told of alerts.")] = []  # noqa: RUF012 - pydantic copies it
+    time_zone: Annotated[TimeZone, Field(description="The IANA time zone in which billing cycles are reckoned.")] = (
+        "UTC"
+    )
+    contacts: _Contacts = []  # noqa: RUF012 - pydantic copies it
 
 
 class ChangePlanMessage(IssuedMessage, example=_command(plan="pro")):
     """Moves the account to another plan."""
 
     type: Literal["change_plan"]
-    plan: Plan
+    plan: Annotated[Plan, Field(description="The plan to have from now on; the same as before changes nothing.")]
 
 
 class PurchasePacksMessage(IssuedMessage, example=_command(packs=2)):
     """Adds packs to this billing cycle at once, and to every following one."""
 
     type: Literal["purchase_packs"]
-    packs: Packs
+    packs: Annotated[Packs, Field(description="How many more; charged in full at once, and again with each cycle.")]
 
 
 class ReducePacksMessage(IssuedMessage, example=_command(packs=1)):
     """Takes packs away from the next billing cycle on."""
 
     type: Literal["reduce_packs"]
-    packs: Packs
+    packs: Annotated[Packs, Field(description="How many fewer; the present billing cycle keeps its packs.")]
 
 
 class CancelReductionMessage(IssuedMessage, example=_command()):
@@ -121,37 +163,44 @@ class ChangeBillingCycleMessage(IssuedMessage, example=_command(billing_cycle="q
     """Another length of the billing cycle, from the next boundary on."""
 
     type: Literal["change_billing_cycle"]
-    billing_cycle: BillingCycle
+    billing_cycle: _BillingCycle
 
 
 class CreditSessionsMessage(IssuedMessage, example=_command(sessions=100, reason="outage 11 Nov")):
     """A goodwill credit to the current pool."""
 
     type: Literal["credit_sessions"]
-    sessions: Sessions
-    reason: Annotated[str, Field(max_length=1000)]
+    sessions: Annotated[Sessions, Field(description="How many more; they end with the pool they are added to.")]
+    reason: Annotated[str, Field(max_length=1000, description="Why, for the audit.")]
 
 
 class SetThresholdsMessage(IssuedMessage, example=_command(percents=[50, 80, 95])):
     """The percentages of usage to warn at; order and repetition do not matter."""
 
     type: Literal["set_thresholds"]
-    percents: Percents
+    percents: Annotated[
+        Percents, Field(description="In any order. Those that usage has reached already do not alert for now.")
+    ]
 
 
 class SetAutoRechargeMessage(IssuedMessage, example=_command(below=500, packs=1)):
     """Buys `packs` whenever fewer than `below` sessions remain; 0 packs switch it off."""
 
     type: Literal["set_auto_recharge"]
-    below: Annotated[int, Field(ge=0, le=1_000_000_000)]
-    packs: Annotated[int, Field(ge=0, le=1_000_000)]
+    below: Annotated[
+        int,
+        Field(ge=0, le=1_000_000_000, description="Packs are bought when fewer sessions remain, and when none does."),
+    ]
+    packs: Annotated[
+        int, Field(ge=0, le=1_000_000, description="How many are bought each time; 0: none, switched off.")
+    ]
 
 
 class SetContactsMessage(IssuedMessage, example=_command(contacts=["billing@acme.example"])):
     """Who is told of alerts from now on."""
 
     type: Literal["set_contacts"]
-    contacts: Contacts
+    contacts: _Contacts
 
 
 class CloseAccountMessage(IssuedMessage, example=_command()):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, get_args
+from typing import Annotated, Any, ClassVar, Final, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from botmeter.contracts.fields import Count
 
@@ -35,10 +35,10 @@ class WireModel(MessageModel):
 
 
 class Charge(WireModel):
-    """Money, in minor units of its currency (cents of USD)."""
+    """Money."""
 
-    amount_minor: Count
-    currency: str
+    amount_minor: Annotated[Count, Field(description="In minor units of the currency: cents of USD.")]
+    currency: Annotated[str, Field(description="ISO 4217, such as USD.")]
 
 
 def members(union: Any) -> tuple[type[MessageModel], ...]:
@@ -50,3 +50,12 @@ def type_of(model: type[BaseModel]) -> str:
     """The `type` that the model's messages have on the wire."""
     found: str = get_args(model.model_fields["type"].annotation)[0]
     return found
+
+
+def since(release: str, description: str, *, nullable: bool = False) -> Any:
+    """Of a field that was added: written always since that release; records of older ones lack it, and it is None.
+
+    On the wire it is null only if it is `nullable`.
+    """
+    description = f"{description} Since release {release}; older records lack it."
+    return Field(description=description, json_schema_extra={"x-since": release, "x-nullable": nullable})

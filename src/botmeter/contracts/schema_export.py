@@ -71,7 +71,20 @@ def _plain_schema(model: type[BaseModel]) -> Document:
     """The model's schema without the titles that only repeat the names."""
     schema: Document = _untitled(model.model_json_schema(by_alias=True))
     schema["description"] = " ".join(schema["description"].split())
+    if "type" in schema["properties"]:
+        schema["properties"]["type"]["description"] = "Which message this is; one of a type not known is to be ignored."
+    for described in schema["properties"].values():
+        if "x-since" in described:
+            _absent_or_present(described)
     return schema
+
+
+def _absent_or_present(described: Document) -> None:
+    """Of a field that older records lack: it is not there, where the model says None, and has a value where it is."""
+    del described["default"]
+    if not described.pop("x-nullable") and "anyOf" in described:
+        [present] = (option for option in described.pop("anyOf") if option != {"type": "null"})
+        described.update(present)
 
 
 def _untitled(schema: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Final, Literal, assert_never
 
 from botmeter.domain import events as ev
 from botmeter.domain.commands import CommandResult, Plan
+from botmeter.domain.contacts import Contacts
 from botmeter.domain.cycles import BillingCycle, Cycle
 from botmeter.domain.events import Event, ExhaustionReason, Pool
 from botmeter.domain.prices import DAY_MS
@@ -33,7 +34,7 @@ class Terms:
     billing_cycle: BillingCycle
     next_billing_cycle: BillingCycle
     anchor: int
-    contacts: tuple[str, ...]
+    contacts: Contacts
     thresholds: tuple[int, ...]
     recharge_below: int
     recharge_packs: int
@@ -270,4 +271,4 @@ def is_remembered(result: CommandResult, at: int) -> bool:
 
 def result_of(event: ev.CommandHandled) -> CommandResult:
     """What the issuer of the command is told, now and when the command comes again."""
-    return CommandResult(event.command_id, event.at, event.version, event.reason, event.message)
+    return CommandResult(event.command_id, event.at, event.version, event.reason, event.message, event.charge)

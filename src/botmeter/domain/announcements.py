@@ -8,13 +8,27 @@ from typing import Literal
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, Status
 from botmeter.domain.commands import CommandResult, Plan, Refusal
-from botmeter.domain.cycles import BillingCycle
+from botmeter.domain.contacts import Contacts
+from botmeter.domain.cycles import BillingCycle, Cycle
 from botmeter.domain.events import AvailableReason, Event, ExhaustionReason, Pool
+from botmeter.domain.prices import Money
+from botmeter.domain.sessions import Widget
+
+
+@dataclass(frozen=True, slots=True)
+class AutoRecharge:
+    """Buy `packs` when fewer than `below` sessions remain (`A11`)."""
+
+    below: int
+    packs: int
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """For the notification service: `percent` of the sessions are used, 100 when exhausted (`T1`, `T3`)."""
+    """For the notification service: `percent` of the sessions are used, 100 when exhausted (`T1`, `T3`).
+
+    What follows `contacts` is None in alerts of release 0.1.0.
+    """
 
     type: Literal["threshold_reached", "sessions_exhausted"]
     alert_id: str
@@ -28,7 +42,16 @@ class Alert:
     pool: Pool
     cycle_number: int
     cycle_ends_at: int
-    contacts: tuple[str, ...]
+    #: All contacts of the account; those that choose want only some alerts (`T7`).
+    contacts: Contacts
+    plan: Plan | None = None
+    packs: int | None = None
+    time_zone: str | None = None
+    cycle_starts_at: int | None = None
+    #: How much of the cycle's time is over, rounded down to one decimal (`T7`).
+    cycle_elapsed_percent: float | None = None
+    #: None: off.
+    auto_recharge: AutoRecharge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +67,9 @@ class HandedOffChat:
     end_user_id: str
     bot_id: str
     reason: ExhaustionReason
+    widget: Widget = "conversations"
+    #: Of the interaction, UTC ms; None in handoffs of release 0.1.0.
+    occurred_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,8 @@ class SuspendedBot:
     reason: ExhaustionReason | Literal["account_closed"]
     conversations: Literal["transfer_to_agents"] = "transfer_to_agents"
     self_service: Literal["stopped"] = "stopped"
+    #: None in suspensions of release 0.1.0.
+    handoff_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,40 +96,58 @@ class ResumedBot:
     version: int
     at: int
     reason: AvailableReason
+    #: None in resumptions of release 0.1.0.
+    handoff_id: str | None = None
 
 
 Handoff = HandedOffChat | SuspendedBot | ResumedBot
 Announcement = Alert | Handoff
 
 
-def announce(event: Event, contacts: tuple[str, ...]) -> tuple[Announcement, ...]:
-    """What follows from one event, in order; `contacts` are the account's at that moment."""
-    head = (event.account_id, event.version, event.at)
+def announce(event: Event, account: Account) -> tuple[Announcement, ...]:
+    """What follows from one event, in order; `account` is the account after it."""
+    head, handoff_id = (event.account_id, event.version, event.at), f"{event.account_id}/{event.version}"
     match event:
         case ev.ThresholdReached():
-            return (_alert("threshold_reached", event, event.percent, contacts),)
+            return (_alert("threshold_reached", event, event.percent, account),)
         case ev.SessionsExhausted():
-            suspended = SuspendedBot("bot_suspended", *head, event.reason)
+            suspended = SuspendedBot("bot_suspended", *head, event.reason, handoff_id=handoff_id)
             if event.reason == "no_sessions":
                 return (suspended,)
-            return (_alert("sessions_exhausted", event, 100, contacts), suspended)
+            return (_alert("sessions_exhausted", event, 100, account), suspended)
         case ev.SessionsAvailable():
-            return (ResumedBot("bot_resumed", *head, event.reason),)
+            return (ResumedBot("bot_resumed", *head, event.reason, handoff_id),)
         case ev.ChatHandedOff():
-            chat = (event.conversation_id, event.end_user_id, event.bot_id)
-            return (HandedOffChat("chat_handed_off", event.handoff_id, *head, *chat, reason=event.reason),)
-        case ev.AccountClosed():
-            return () if event.was_exhausted else (SuspendedBot("bot_suspended", *head, "account_closed"),)
+            return (_handed_off(event),)
+        case ev.AccountClosed() if not event.was_exhausted:
+            return (SuspendedBot("bot_suspended", *head, "account_closed", handoff_id=handoff_id),)
         case _:
             return ()
+
+
+def _handed_off(event: ev.ChatHandedOff) -> HandedOffChat:
+    return HandedOffChat(
+        type="chat_handed_off",
+        handoff_id=event.handoff_id,
+        account_id=event.account_id,
+        version=event.version,
+        at=event.at,
+        conversation_id=event.conversation_id,
+        end_user_id=event.end_user_id,
+        bot_id=event.bot_id,
+        reason=event.reason,
+        widget=event.widget,
+        occurred_at=event.occurred_at,
+    )
 
 
 def _alert(
     type_: Literal["threshold_reached", "sessions_exhausted"],
     event: ev.ThresholdReached | ev.SessionsExhausted,
     percent: int,
-    contacts: tuple[str, ...],
+    account: Account,
 ) -> Alert:
+    terms, cycle = account.terms, account.cycle
     return Alert(
         type=type_,
         alert_id=f"{event.account_id}/{event.version}",
@@ -115,8 +161,20 @@ def _alert(
         pool=event.pool,
         cycle_number=event.cycle_number,
         cycle_ends_at=event.cycle_ends_at,
-        contacts=contacts,
+        contacts=terms.contacts,
+        plan=terms.plan,
+        packs=account.allowance.packs,
+        time_zone=terms.time_zone,
+        cycle_starts_at=cycle.starts_at,
+        cycle_elapsed_percent=_elapsed_percent(cycle, event.at),
+        auto_recharge=AutoRecharge(terms.recharge_below, terms.recharge_packs) if terms.recharge_packs else None,
     )
+
+
+def _elapsed_percent(cycle: Cycle, at: int) -> float:
+    """How much of the cycle's time is over; brokers' clocks may differ, so `at` may lie a little outside it."""
+    elapsed_ms, length_ms = at - cycle.starts_at, cycle.ends_at - cycle.starts_at
+    return min(max(elapsed_ms * 1000 // length_ms, 0), 1000) / 10
 
 
 # --- Balances --------------------------------------------------------------------------------------------------------
@@ -178,12 +236,16 @@ def balance_of(account: Account, at: int) -> Balance:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """For the issuer of a command: it was carried out; `version` is the account's after it (`C2`)."""
+    """For the issuer of a command: it was carried out; `version` is the account's after it (`C2`).
+
+    `charge` is what it cost, None if nothing; also when the command comes again, for which nothing is charged anew.
+    """
 
     command_id: str
     account_id: str
     version: int
     at: int
+    charge: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,5 +267,5 @@ def answer(account_id: str, result: CommandResult) -> Answer:
     if result.reason is not None and result.message is not None:
         return Rejected(result.command_id, account_id, result.at, result.reason, result.message)
     if result.version is not None:
-        return Accepted(result.command_id, account_id, result.version, result.at)
+        return Accepted(result.command_id, account_id, result.version, result.at, result.charge)
     raise ValueError(f"{account_id}: command {result.command_id} has no result")

@@ -15,7 +15,7 @@ from botmeter.domain.cycles import cycle_around
 from botmeter.domain.decision import Decision, exhaust_when_empty, resume_when_available
 from botmeter.domain.events import Cause, Event, Pool
 from botmeter.domain.naming import type_name
-from botmeter.domain.prices import Rules
+from botmeter.domain.prices import Money, Rules
 from botmeter.domain.thresholds import reached_of
 
 # --- Cycles ----------------------------------------------------------------------------------------------------------
@@ -115,9 +115,16 @@ def _handled(decision: Decision, command: Command, at: int, refused: _RefusedErr
         result="rejected" if refused else "accepted",
         reason=refused.reason if refused else None,
         message=str(refused) if refused else None,
+        charge=_charge(decision.events),
     )
     decision.emit(event)
     return result_of(event)
+
+
+def _charge(events: list[Event]) -> Money | None:
+    """What the command bought; packs that renewed before it, with cycles that were due, are not its doing."""
+    bought = (event.charge for event in events if isinstance(event, ev.PacksPurchased))
+    return next(bought, None)
 
 
 def _obey(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from botmeter.domain.contacts import Contacts
 from botmeter.domain.cycles import BillingCycle
+from botmeter.domain.prices import Money
 
 Plan = Literal["free", "growth", "pro", "enterprise"]
 
@@ -36,7 +38,7 @@ class OpenAccount(_Issued):
     billing_cycle: BillingCycle
     anchor: int | None
     time_zone: str
-    contacts: tuple[str, ...]
+    contacts: Contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class SetAutoRecharge(_Issued):
 class SetContacts(_Issued):
     """Who is to be told of alerts."""
 
-    contacts: tuple[str, ...]
+    contacts: Contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ Command = (
 class CommandResult:
     """What the issuer is told: refused with a `reason` (for programs) and a `message` (for people), else accepted.
 
-    `at` is the command's broker timestamp (UTC ms); `version` the account's after the command, None if it is unknown.
+    `at` is the command's broker timestamp (UTC ms); `version` the account's after the command, None if it is unknown;
+    `charge` what an accepted command cost, None if nothing.
     """
 
     command_id: str
@@ -143,3 +146,4 @@ class CommandResult:
     version: int | None
     reason: Refusal | None
     message: str | None
+    charge: Money | None = None

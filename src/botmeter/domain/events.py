@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from botmeter.domain.commands import Plan, Refusal
+from botmeter.domain.contacts import Contacts
 from botmeter.domain.cycles import BillingCycle
 from botmeter.domain.prices import Money
 from botmeter.domain.sessions import Widget
@@ -68,7 +69,7 @@ class AccountOpened(_Happened):
     billing_cycle: BillingCycle
     anchor: int
     time_zone: str
-    contacts: tuple[str, ...]
+    contacts: Contacts
     thresholds: tuple[int, ...]
     starts_at: int
     ends_at: int
@@ -181,7 +182,7 @@ class AutoRechargeSet(_Happened):
 class ContactsSet(_Happened):
     """Who is told of alerts from now on."""
 
-    contacts: tuple[str, ...]
+    contacts: Contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +240,18 @@ class SessionsAvailable(_Happened):
 
 @dataclass(frozen=True, slots=True)
 class ChatHandedOff(_Happened):
-    """A conversation goes to the agents (`T4`)."""
+    """A conversation goes to the agents (`T4`), because of an interaction that `occurred_at` that moment (UTC ms).
+
+    Journals of release 0.1.0 do not say when; the widget was always the same.
+    """
 
     handoff_id: str
     conversation_id: str
     end_user_id: str
     bot_id: str
     reason: ExhaustionReason
+    widget: Widget = "conversations"
+    occurred_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +263,10 @@ class AccountClosed(_Happened):
 
 @dataclass(frozen=True, slots=True)
 class CommandHandled(_Happened):
-    """A command of a known account was judged (`C1`): `reason` and `message` are those of a refusal, else None."""
+    """A command of a known account was judged (`C1`): `reason` and `message` are those of a refusal, else None.
+
+    `charge` is what it cost, None if nothing, and always in journals of release 0.1.0.
+    """
 
     command_id: str
     command: str
@@ -265,6 +274,7 @@ class CommandHandled(_Happened):
     result: Literal["accepted", "rejected"]
     reason: Refusal | None
     message: str | None
+    charge: Money | None = None
 
 
 Event = (

@@ -163,6 +163,8 @@ def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: in
             end_user_id=interaction.end_user_id,
             bot_id=interaction.bot_id or "",
             reason=decision.account.exhaustion_reason,
+            widget=interaction.widget,
+            occurred_at=interaction.occurred_at,
         )
     )
     return "handed_off"

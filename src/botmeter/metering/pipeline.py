@@ -240,7 +240,7 @@ class Meter:
         for event in events:
             account = self.state.apply(key, event)
             self._write(catalogue.JOURNAL, key, event, traceparent, timestamp=event.at)
-            for announcement in announce(event, account.terms.contacts):
+            for announcement in announce(event, account):
                 if isinstance(announcement, Alert):
                     self._write(catalogue.ALERTS, key, announcement, traceparent)
                 else:

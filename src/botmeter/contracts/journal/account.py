@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from botmeter.contracts.fields import Count, Id, Moment, Percent
+from botmeter.contracts import described
+from botmeter.contracts.fields import Moment, Percent
 from botmeter.contracts.journal.event import BY_COMMAND, Cause, EventMessage, event
-from botmeter.contracts.message_model import CYCLE_ENDS, CYCLE_STARTS
-from botmeter.domain.commands import Plan, Refusal
-from botmeter.domain.cycles import BillingCycle
+from botmeter.contracts.message_model import CYCLE_ENDS, CYCLE_STARTS, Charge
+from botmeter.domain.commands import Refusal
 
 
 class AccountOpened(
@@ -31,14 +31,16 @@ class AccountOpened(
     """The account exists; `starts_at` and `ends_at` bound its billing cycle number 1."""
 
     type: Literal["account_opened"]
-    plan: Plan
-    billing_cycle: BillingCycle
-    anchor: Moment
-    time_zone: str
-    contacts: list[str]
-    thresholds: list[Percent]
-    starts_at: Moment
-    ends_at: Moment
+    plan: described.Plan
+    billing_cycle: described.BillingCycle
+    anchor: Annotated[
+        Moment, Field(description="Where billing cycles are counted from, UTC; before, in or after the first one.")
+    ]
+    time_zone: described.TimeZone
+    contacts: described.Contacts
+    thresholds: Annotated[list[Percent], Field(description="The percentages of usage at which to warn, ascending.")]
+    starts_at: described.CycleStartsAt
+    ends_at: described.CycleEndsAt
     cause: Cause
 
 
@@ -46,7 +48,7 @@ class PlanChanged(EventMessage, example=event(4, BY_COMMAND, plan="pro")):
     """The account moved to another plan."""
 
     type: Literal["plan_changed"]
-    plan: Plan
+    plan: described.Plan
     cause: Cause
 
 
@@ -56,8 +58,10 @@ class BillingCycleChangeScheduled(
     """From `effective_at` on, the next boundary, billing cycles have another length."""
 
     type: Literal["billing_cycle_change_scheduled"]
-    billing_cycle: BillingCycle
-    effective_at: Moment
+    billing_cycle: described.BillingCycle
+    effective_at: Annotated[
+        Moment, Field(description="When it takes effect, UTC: the end of the present billing cycle.")
+    ]
     cause: Cause
 
 
@@ -65,8 +69,11 @@ class ThresholdsSet(EventMessage, example=event(16, BY_COMMAND, percents=[50, 80
     """`reached` of the `percents` lie at or below the present usage and will not alert."""
 
     type: Literal["thresholds_set"]
-    percents: list[Percent]
-    reached: list[Percent]
+    percents: Annotated[list[Percent], Field(description="The percentages of usage at which to warn, ascending.")]
+    reached: Annotated[
+        list[Percent],
+        Field(description="Those that usage has reached already, ascending: no alert comes of them for now."),
+    ]
     cause: Cause
 
 
@@ -74,8 +81,8 @@ class AutoRechargeSet(EventMessage, example=event(18, BY_COMMAND, below=500, pac
     """Auto-recharge as it now stands; 0 packs: off."""
 
     type: Literal["auto_recharge_set"]
-    below: Count
-    packs: Count
+    below: described.Below
+    packs: described.RechargePacks
     cause: Cause
 
 
@@ -83,7 +90,7 @@ class ContactsSet(EventMessage, example=event(20, BY_COMMAND, contacts=["billing
     """Who is told of alerts from now on."""
 
     type: Literal["contacts_set"]
-    contacts: list[str]
+    contacts: described.Contacts
     cause: Cause
 
 
@@ -91,7 +98,7 @@ class AccountClosed(EventMessage, example=event(460, BY_COMMAND, was_exhausted=F
     """The account ended; `was_exhausted` says that its bots stood still already."""
 
     type: Literal["account_closed"]
-    was_exhausted: bool
+    was_exhausted: Annotated[bool, Field(description="Whether its bots stood still already.")]
     cause: Cause
 
 
@@ -106,15 +113,23 @@ class CommandHandled(
         result="rejected",
         reason="reduces_below_zero",
         message="the next cycle has 1 packs, 2 cannot be taken away",
+        charge=None,
     ),
 ):
     """A command was judged; `reason` and `message` are those of a refusal, else null."""
 
     type: Literal["command_handled"]
-    command_id: Id
+    command_id: described.CommandId
     command: Annotated[str, Field(description="The command's type as it was sent; empty when it had none.")]
     issued_by: Annotated[str, Field(description="Who asked; empty when that could not be read.")]
-    result: Literal["accepted", "rejected"]
-    reason: Refusal | None
-    message: str | None
+    result: Annotated[Literal["accepted", "rejected"], Field(description="A rejected command changed nothing.")]
+    reason: Annotated[
+        Refusal | None,
+        Field(description="Why it was rejected, for programs; more may be added. null: it was accepted."),
+    ]
+    message: Annotated[str | None, Field(description="Why it was rejected, for people. null: it was accepted.")]
+    charge: Annotated[
+        Charge | None,
+        Field(description="What the command cost. null: nothing, or the event is older than release 0.2.0."),
+    ] = None
     cause: Cause

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from botmeter.contracts import described
 from botmeter.contracts.fields import Count, Moment, Positive
 from botmeter.contracts.journal.event import BY_COMMAND, BY_TIMER, CHARGE, Cause, EventMessage, event
 from botmeter.contracts.message_model import CYCLE_ENDS, CYCLE_STARTS, Charge
-from botmeter.domain.cycles import BillingCycle
-from botmeter.domain.events import Pool
 
 
 class ComplimentaryGranted(EventMessage, example=event(2, BY_COMMAND, sessions=500)):
     """The once-ever complimentary sessions."""
 
     type: Literal["complimentary_granted"]
-    sessions: Positive
+    sessions: Annotated[Positive, Field(description="How many.")]
     cause: Cause
 
 
@@ -23,7 +24,7 @@ class ComplimentaryForfeited(EventMessage, example=event(4, BY_COMMAND, sessions
     """The complimentary pool ended; `sessions` were left in it."""
 
     type: Literal["complimentary_forfeited"]
-    sessions: Count
+    sessions: Annotated[Count, Field(description="How many of them were left, and are gone.")]
     cause: Cause
 
 
@@ -31,15 +32,18 @@ class PacksPurchased(
     EventMessage,
     example=event(5, BY_COMMAND, packs=2, sessions=2000, charge=CHARGE, total=2000, used=0, trigger="command"),
 ):
-    """Packs bought, by a command or by auto-recharge; `total` and `used` are the pool's after it."""
+    """Packs bought, by a command or by auto-recharge; `total` and `used` are those after it."""
 
     type: Literal["packs_purchased"]
-    packs: Positive
-    sessions: Positive
-    charge: Charge
-    total: Count
-    used: Count
-    trigger: Literal["command", "auto_recharge"]
+    packs: Annotated[Positive, Field(description="How many were bought, for this billing cycle and each that follows.")]
+    sessions: Annotated[Positive, Field(description="How many sessions they hold.")]
+    charge: described.Charge
+    total: described.Total
+    used: described.Used
+    trigger: Annotated[
+        Literal["command", "auto_recharge"],
+        Field(description="Who bought them: a command, or the account's auto-recharge."),
+    ]
     cause: Cause
 
 
@@ -47,8 +51,8 @@ class PackReductionScheduled(EventMessage, example=event(7, BY_COMMAND, packs=1,
     """`packs` fewer from the next billing cycle on, which leaves `packs_next_cycle`."""
 
     type: Literal["pack_reduction_scheduled"]
-    packs: Positive
-    packs_next_cycle: Count
+    packs: Annotated[Positive, Field(description="How many fewer there will be.")]
+    packs_next_cycle: described.PacksNextCycle
     cause: Cause
 
 
@@ -56,7 +60,7 @@ class PackReductionCancelled(EventMessage, example=event(9, BY_COMMAND, packs_ne
     """The next billing cycle keeps the packs of this one."""
 
     type: Literal["pack_reduction_cancelled"]
-    packs_next_cycle: Count
+    packs_next_cycle: described.PacksNextCycle
     cause: Cause
 
 
@@ -81,17 +85,17 @@ class CycleStarted(
     """A billing cycle began: `expired` sessions lapsed, `packs` renewed for `charge` (null without packs)."""
 
     type: Literal["cycle_started"]
-    number: Positive
-    starts_at: Moment
-    ends_at: Moment
-    billing_cycle: BillingCycle
-    anchor: Moment
-    pool: Pool
-    packs: Count
-    total: Count
-    used: Count
-    expired: Count
-    charge: Charge | None
+    number: described.CycleNumber
+    starts_at: described.CycleStartsAt
+    ends_at: described.CycleEndsAt
+    billing_cycle: described.BillingCycle
+    anchor: Annotated[Moment, Field(description="Where billing cycles are counted from, UTC.")]
+    pool: described.Pool
+    packs: described.Packs
+    total: described.Total
+    used: described.Used
+    expired: Annotated[Count, Field(description="Sessions that were left of the cycle before, and are gone.")]
+    charge: Annotated[Charge | None, Field(description="What the packs of this cycle cost. null: there are none.")]
     cause: Cause
 
 
@@ -101,9 +105,9 @@ class SessionsCredited(
     """A goodwill credit; `pool`, `total` and `used` are those after it."""
 
     type: Literal["sessions_credited"]
-    sessions: Positive
-    reason: str
-    pool: Pool
-    total: Count
-    used: Count
+    sessions: Annotated[Positive, Field(description="How many were added.")]
+    reason: Annotated[str, Field(description="Why, in the issuer's words.")]
+    pool: described.Pool
+    total: described.Total
+    used: described.Used
     cause: Cause

@@ -6,46 +6,72 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from botmeter.contracts.fields import Count, Id, Moment, Positive
+from botmeter.contracts import described
+from botmeter.contracts.fields import Count, Id
 from botmeter.contracts.message_model import AT, Example, WireModel
+
+_Topic = Annotated[str, Field(description="The topic of the record.")]
+_Partition = Annotated[Count, Field(description="The partition of the record; the journal's is the same.")]
+_Offset = Annotated[Count, Field(description="The offset of the record.")]
+_BeforeOffset = Annotated[
+    Count,
+    Field(
+        description="The first interaction of the partition that was not taken yet at that moment. So inputs and "
+        "journal "
+        "give one order of all that was decided."
+    ),
+]
 
 
 class CausedByInteraction(WireModel):
-    """The record of the interaction."""
+    """The record of the interaction that caused the event."""
 
-    topic: str
-    partition: Count
-    offset: Count
-    event_id: Id
+    topic: _Topic
+    partition: _Partition
+    offset: _Offset
+    event_id: Annotated[Id, Field(description="The interaction, as the chat platform named it.")]
 
 
 class CausedByCommand(WireModel):
-    """The record of the command; `before_offset` is the first interaction not yet taken at that moment."""
+    """The record of the command that caused the event."""
 
-    topic: str
-    partition: Count
-    offset: Count
-    command_id: Id
-    before_offset: Count
+    topic: _Topic
+    partition: _Partition
+    offset: _Offset
+    command_id: described.CommandId
+    before_offset: _BeforeOffset
 
 
 class CausedByTimer(WireModel):
-    """The timer that starts due billing cycles; `before_offset` as for commands."""
+    """The timer, which starts billing cycles that are due where no record does."""
 
-    timer: Literal["cycle"]
-    before_offset: Count
+    timer: Annotated[Literal["cycle"], Field(description="Which timer; there is one.")]
+    before_offset: _BeforeOffset
 
 
-Cause = CausedByInteraction | CausedByCommand | CausedByTimer
+Cause = Annotated[
+    CausedByInteraction | CausedByCommand | CausedByTimer,
+    Field(description="What caused the event: the record of an interaction or of a command, or the timer."),
+]
 
 
 class EventMessage(WireModel):
     """What every event carries; its `cause` follows its own fields."""
 
     type: str
-    account_id: Id
-    version: Annotated[Positive, Field(description="1, 2, 3, ... in the account's journal, without gaps.")]
-    at: Annotated[Moment, Field(description="When it took effect, by the broker's clock.")]
+    account_id: described.AccountId
+    version: Annotated[
+        described.Version,
+        Field(
+            description="1, 2, 3, ... in the account's journal, without gaps. It orders the messages of an "
+            "account across "
+            "all topics."
+        ),
+    ]
+    at: Annotated[
+        described.At,
+        Field(description="When it took effect, UTC: the broker's time of its cause, or the start of a billing cycle."),
+    ]
 
 
 #: Parts of the examples.

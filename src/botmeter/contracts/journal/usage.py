@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from botmeter.contracts.fields import Count, Id, Moment, Percent, Positive
+from botmeter.contracts import described
+from botmeter.contracts.fields import Moment, Percent, Positive
 from botmeter.contracts.journal.event import BY_COMMAND, BY_INTERACTION, Cause, EventMessage, event
 from botmeter.contracts.message_model import AT, CYCLE_ENDS
-from botmeter.domain.events import AvailableReason, ExhaustionReason, Pool
-from botmeter.domain.sessions import Widget
 
 
 class SessionStarted(
@@ -34,17 +33,31 @@ class SessionStarted(
     """A charged bot session, from `started_at` up to but not including `ends_at`; `used` counts it."""
 
     type: Literal["session_started"]
-    session_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-    end_user_id: Id
-    preview: bool
-    started_at: Moment
-    ends_at: Moment
-    cycle_number: Positive
-    pool: Pool
-    used: Positive
-    bot_id: Id
-    conversation_id: Id
-    widget: Widget
+    session_id: Annotated[
+        str,
+        Field(
+            pattern="^[0-9a-f]{32}$",
+            description="Names the session: the same account, end-user, preview and start always give the same.",
+        ),
+    ]
+    end_user_id: described.EndUserId
+    preview: Annotated[bool, Field(description="Whether a bot was tried out; previews have sessions of their own.")]
+    started_at: Annotated[
+        Moment, Field(description="When the first interaction occurred, UTC: the session lasts 24 hours from then.")
+    ]
+    ends_at: Annotated[Moment, Field(description="24 hours later, UTC; that moment does not belong to the session.")]
+    cycle_number: Annotated[
+        described.CycleNumber,
+        Field(
+            description="The billing cycle it is counted in: the present one, or, where it arrived late, the one "
+            "before."
+        ),
+    ]
+    pool: described.Pool
+    used: Annotated[Positive, Field(description="Sessions of that cycle or pool that are used, with this one.")]
+    bot_id: described.BotId
+    conversation_id: described.ConversationId
+    widget: described.Widget
     cause: Cause
 
 
@@ -65,13 +78,13 @@ class ThresholdReached(
     """Usage came to `percent` of the total, by the session just started."""
 
     type: Literal["threshold_reached"]
-    percent: Percent
-    used: Count
-    total: Positive
-    remaining: Count
-    pool: Pool
-    cycle_number: Positive
-    cycle_ends_at: Moment
+    percent: Annotated[Percent, Field(description="The threshold that was reached.")]
+    used: described.Used
+    total: Annotated[described.Total, Field(ge=1)]
+    remaining: described.Remaining
+    pool: described.Pool
+    cycle_number: described.CycleNumber
+    cycle_ends_at: described.CycleEndsAt
     cause: Cause
 
 
@@ -92,13 +105,13 @@ class SessionsExhausted(
     """The account has no session left: all are used, or there are none at all."""
 
     type: Literal["sessions_exhausted"]
-    reason: ExhaustionReason
-    used: Count
-    total: Count
-    remaining: Count
-    pool: Pool
-    cycle_number: Positive
-    cycle_ends_at: Moment
+    reason: described.ExhaustionReason
+    used: described.Used
+    total: described.Total
+    remaining: described.Remaining
+    pool: described.Pool
+    cycle_number: described.CycleNumber
+    cycle_ends_at: described.CycleEndsAt
     cause: Cause
 
 
@@ -108,10 +121,10 @@ class SessionsAvailable(
     """An exhausted account has sessions again."""
 
     type: Literal["sessions_available"]
-    reason: AvailableReason
-    used: Count
-    total: Positive
-    remaining: Positive
+    reason: described.AvailableReason
+    used: described.Used
+    total: Annotated[described.Total, Field(ge=1)]
+    remaining: Annotated[described.Remaining, Field(ge=1)]
     cause: Cause
 
 
@@ -125,14 +138,24 @@ class ChatHandedOff(
         end_user_id="u-7",
         bot_id="b-1",
         reason="sessions_exhausted",
+        widget="conversations",
+        occurred_at=AT,
     ),
 ):
     """A conversation goes to the agents."""
 
     type: Literal["chat_handed_off"]
-    handoff_id: str
-    conversation_id: Id
-    end_user_id: Id
-    bot_id: Id
-    reason: ExhaustionReason
+    handoff_id: Annotated[str, Field(description="Names the handoff.")]
+    conversation_id: described.ConversationId
+    end_user_id: described.EndUserId
+    bot_id: described.BotId
+    reason: described.ExhaustionReason
+    widget: Annotated[
+        described.Widget,
+        Field(description="Where the chat takes place. Missing: conversations, in events older than release 0.2.0."),
+    ] = "conversations"
+    occurred_at: Annotated[
+        Moment | None,
+        Field(description="When the interaction occurred, UTC. null: not known, in events older than release 0.2.0."),
+    ] = None
     cause: Cause

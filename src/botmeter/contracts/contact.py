@@ -1,0 +1,54 @@
+"""Contacts, as commands give them and as messages pass them on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from botmeter.contracts.fields import Address, Id
+from botmeter.contracts.message_model import MessageModel
+from botmeter.domain.contacts import AlertKind
+
+
+class ContactDetails(MessageModel):
+    """A contact of whom more is known than the address."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
+
+    email: Annotated[Address, Field(description="The e-mail address.")]
+    name: Annotated[Id | None, Field(description="How to call the contact; null: not known.")] = None
+    locale: Annotated[
+        str | None,
+        Field(
+            max_length=35,
+            pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+            description="The language to write in, as a BCP 47 tag such as de-AT; null: the default.",
+        ),
+    ] = None
+    alerts: Annotated[
+        list[AlertKind] | None,
+        Field(
+            max_length=10,
+            description="The alerts the contact wants, in no order; null: all. projected: at the present rate the "
+            "sessions will end before the billing cycle does.",
+        ),
+    ] = None
+
+
+def _shape(contact: Any) -> str | None:
+    if isinstance(contact, str):
+        return "address"
+    return "details" if isinstance(contact, dict | ContactDetails) else None
+
+
+#: An e-mail address alone, or an object.
+Contact = Annotated[
+    Annotated[Address, Tag("address")] | Annotated[ContactDetails, Tag("details")],
+    Discriminator(
+        _shape,
+        custom_error_type="contact_type",
+        custom_error_message="Input should be an e-mail address or an object with one",
+    ),
+]
+Contacts = Annotated[list[Contact], Field(max_length=50)]

@@ -1,0 +1,29 @@
+"""Snapshots: internal, and no part of the contract but for their being there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from botmeter.contracts import described
+from botmeter.contracts.fields import Count
+from botmeter.contracts.message_model import WireModel
+
+
+class Snapshot(
+    WireModel,
+    example={
+        "account_id": "acme",
+        "version": 42,
+        "journal_offset": 1018,
+        "account": {"account_id": "acme", "version": 42, "status": "active"},
+    },
+):
+    """Internal: an account, from which a worker restores it instead of reading its whole journal."""
+
+    type: Literal["snapshot"]
+    account_id: described.AccountId
+    version: described.Version
+    journal_offset: Annotated[Count, Field(description="The account's journal before this offset is in the snapshot.")]
+    account: Annotated[dict[str, Any], Field(description="The state; its shape may change with any release.")]
