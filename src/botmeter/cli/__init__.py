@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
     "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),
     "web": ("botmeter.cli.web", "Serve the billing page and the API."),
+    "account": ("botmeter.cli.account", "Open accounts, buy packs, look at balances and statements."),
     "kafka": ("botmeter.cli.kafka", "Run an Apache Kafka to try things with, on this machine alone."),
     "schemas": ("botmeter.cli.schemas", "Export the JSON Schemas and the AsyncAPI document."),
 }

@@ -1,0 +1,105 @@
+"""An account's part of the topics: its records in one partition of each, whatever else is in there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Event as Flag
+from types import TracebackType
+from typing import Final, Self
+
+from confluent_kafka import Message
+
+from botmeter.client.connection import Connection
+from botmeter.contracts import catalogue
+from botmeter.contracts.topics import Topic, partition_of
+from botmeter.domain.account import Account, evolve
+from botmeter.domain.announcements import Balance
+from botmeter.domain.events import Event
+from botmeter.kafka import clients, questions
+from botmeter.kafka.reader import committed_records
+
+#: librdkafka wants a group also of a reader that never joins one.
+_GROUP: Final = "botmeter-account-log"
+
+#: Told the topic, the offset read to, and the offset at which reading ends.
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account as its journal has it up to `journal_offset` (exclusive) of the partition; `at` as in a balance."""
+
+    account: Account
+    at: int
+    partition: int
+    journal_offset: int
+
+
+class AccountLog:
+    """Reads what is committed of one account. Used in a `with`, by one thread."""
+
+    def __init__(self, connection: Connection, account_id: str, report: Report = lambda *_: None) -> None:
+        """Nothing is asked before the block is entered; `report` is told how far reading is."""
+        self._connection, self._report = connection, report
+        self.account_id, self._key = account_id, account_id.encode()
+
+    def __enter__(self) -> Self:
+        """Finds the account's partition. Raises ClusterError, Retriable."""
+        servers, options = self._connection.bootstrap_servers, self._connection.options
+        self._admin = clients.make_admin(clients.admin_config(options, servers))
+        self._reader = clients.make_consumer(clients.reader_config(options, servers, _GROUP))
+        partitions = questions.partitions_of(self._admin, self._connection.topics.journal.name)
+        self.partition = partition_of(self._key, partitions)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._reader.close()
+
+    def records(self, topic: Topic, start: int = 0) -> Iterator[Message]:
+        """The account's records of a topic from offset `start` on, up to its end as of now.
+
+        Raises ClusterError, Retriable.
+        """
+        [begin] = questions.begin_offsets(self._admin, topic.name, [self.partition]).values()
+        [end] = questions.end_offsets(self._admin, topic.name, [self.partition]).values()
+        chunks = committed_records(self._reader, topic.name, self.partition, max(begin, start), end, Flag())
+        for chunk in chunks:
+            yield from (record for record in chunk if record.key() == self._key)
+            self._report(topic.name, int(chunk[-1].offset() or 0) + 1, end)
+
+    def events(self, start: int = 0) -> Iterator[Event]:
+        """The account's journal from offset `start` on. Raises ClusterError, Retriable."""
+        for record in self.records(self._connection.topics.journal, start):
+            yield catalogue.JOURNAL.decode(record.value() or b"")
+
+    def balance(self) -> Balance | None:
+        """The account's latest balance, None when there is none. Raises ClusterError, Retriable."""
+        found = None
+        for record in self.records(self._connection.topics.balances):
+            found = catalogue.BALANCES.decode(record.value())
+        return found
+
+    def standing(self) -> Standing | None:
+        """The account as it is now, None when there is none: from its snapshot, and what the journal adds to that.
+
+        Raises ClusterError, Retriable.
+        """
+        balance = self.balance()
+        account, start = self._snapshot()
+        at = 0 if balance is None else balance.at
+        [end] = questions.end_offsets(self._admin, self._connection.topics.journal.name, [self.partition]).values()
+        for event in self.events(start):
+            if account is None or event.version > account.version:
+                account, at = evolve(account, event), event.at
+        return None if account is None else Standing(account, at, self.partition, end)
+
+    def _snapshot(self) -> tuple[Account | None, int]:
+        """The latest snapshot that can be read, and the journal's offset from which it lacks something."""
+        found: tuple[Account | None, int] = (None, 0)
+        for record in self.records(self._connection.topics.snapshots):
+            try:
+                found = catalogue.SNAPSHOTS.decode(record.value() or b"")
+            except ValueError:  # of another release, or a tombstone: then the journal has it all
+                found = (None, 0)
+        return found
