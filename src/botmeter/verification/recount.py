@@ -187,7 +187,7 @@ class Recount:
             outputs.journal.expect(event, identity, source)
             if not self._ledger.take(event):
                 self._tell_overshoot(event, source)
-            for announcement in announce(event, account.terms.contacts):
+            for announcement in announce(event, account):
                 topic = outputs.alerts if isinstance(announcement, Alert) else outputs.handoffs
                 topic.expect(announcement, identity, source)
         outputs.balances.reached(account, events[-1].at)
