@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,10 +21,12 @@ PATIENCE_S: Final = 120.0
 class WorkerProcess:
     """A running worker and what it has said so far. Its end is awaited with `stop`, `kill` or `ended`."""
 
-    def __init__(self, environment: Mapping[str, str], command: str = "worker") -> None:
+    def __init__(
+        self, environment: Mapping[str, str], command: str = "worker", program: Sequence[str] = tuple(PROGRAM)
+    ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTMETER_")}
         self._process = subprocess.Popen(
-            [*PROGRAM, command],
+            [*program, command],
             env={**inherited, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -139,6 +139,14 @@ def subscriber_config(kafka: Mapping[str, str], bootstrap_servers: str, group: s
     return _config(bootstrap_servers, {**_READING, "client.id": "botmeter-subscriber", **kafka}, fixed)
 
 
+def follower_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str, client_id: str) -> Config:
+    """A member of a group that keeps its offsets itself (`subscription.py`)."""
+    own = {option: value for option, value in kafka.items() if option not in _OF_MEMBERS}
+    tuned: Config = {**_READING, "client.id": client_id, "session.timeout.ms": 15_000, **own}
+    fixed = {**_EXACTLY_ONCE_READING, "group.id": group, "partition.assignment.strategy": "cooperative-sticky"}
+    return _config(bootstrap_servers, tuned, fixed)
+
+
 def producer_config(
     kafka: Mapping[str, str], bootstrap_servers: str, transactional_id: str, transaction_timeout_ms: int
 ) -> Config:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from botmeter.client_options import REFUSED_OPTIONS, flattened, redacted
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
+from botmeter.settings.notify import NotifySettings
 from botmeter.settings.readside import ReadsideSettings
 from botmeter.settings.web import WebSettings
 
@@ -23,7 +24,7 @@ CONFIG_VARIABLE: Final = "BOTMETER_CONFIG"
 _TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]+$"
 
 
-class Settings(WebSettings, ReadsideSettings, BaseSettings):
+class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     """All settings, checked and frozen. Made directly, it reads nothing."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)

@@ -1,0 +1,1 @@
+"""Alerts to e-mail and webhooks: an outbox in SQL, and senders that know how far each attempt came."""

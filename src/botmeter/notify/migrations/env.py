@@ -1,0 +1,15 @@
+"""What alembic runs; the connection is handed over by `database.py`."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from botmeter.notify.tables import METADATA, VERSION_TABLE
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    render_as_batch=True,
+    version_table=VERSION_TABLE,
+)
+context.run_migrations()

@@ -1,0 +1,337 @@
+"""The outbox: what is to be told, to whom, and how far each delivery came. All that must survive a crash is here.
+
+A delivery's states:
+
+    queued, retrying  --claim-->  sending  --finish-->  sent, maybe_twice, failed, retrying
+
+    queued        new, or to be sent again
+    sending       a sender has it; when the claim ends without a word from it, the next one takes it over
+    retrying      the last attempt did not arrive, or nobody knows; it is tried again later
+    sent          accepted, and every attempt before certainly did not arrive
+    maybe_twice   accepted, and an attempt before may have arrived too
+    failed        refused for good, or given up; can be sent again
+    skipped       older than the notifier's first start allows; can be sent
+
+A sender claims a delivery for a limited time, and says just before the point of no return (the final dot of a mail)
+that it is about to pass it. Whoever takes over from a sender that died knows by that whether the attempt certainly
+failed or may have arrived. The same statement fences: a sender that was too slow and lost its claim does not pass.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, select, update
+
+from botmeter.kafka.subscription import Place
+from botmeter.notify import reports
+from botmeter.notify.database import insert_new
+from botmeter.notify.notices import Notice
+from botmeter.notify.outcomes import Accepted, NotAccepted, Outcome, Refused, Unanswered
+from botmeter.notify.recipients import ChannelName, Recipient, delivery_id
+from botmeter.notify.schedule import Patience, pause_ms
+from botmeter.notify.tables import deliveries, notices, offsets, unreadable
+
+#: Answers are kept for people, not as a copy of whatever a server says.
+_REASON_CHARACTERS_MAX: Final = 500
+
+
+class ClaimLost(Exception):  # noqa: N818 - named by what happened
+    """The claim has ended and another sender may have the delivery. Recovery: do not send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt at one delivery, the holder's alone until it ends."""
+
+    token: str
+    delivery_id: str
+    notice: Notice
+    recipient: Recipient
+    time_zone: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice with those it is for."""
+
+    notice: Notice
+    recipients: Sequence[Recipient]
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is no message."""
+
+    place: Place
+    offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of an attempt; `delay_ms` is from the notice's own time to now."""
+
+    channel: ChannelName
+    state: str
+    delay_ms: int
+
+
+class Outbox:
+    """The outbox in a database; every method is one transaction, and may be called from any thread."""
+
+    def __init__(self, engine: Engine, patience: Patience, clock_ms: Callable[[], int]) -> None:
+        self._engine = engine
+        self._patience = patience
+        self._clock_ms = clock_ms
+
+    # --- What was read -----------------------------------------------------------------------------------------------
+
+    def positions(self, places: Sequence[Place], max_age_ms: int) -> dict[Place, int]:
+        """Where to read on. A place seen for the first time is noted, with the age from which it is kept quiet."""
+        now_ms = self._clock_ms()
+        first = {"next_offset": 0, "quiet_before_ms": now_ms - max_age_ms}
+        with self._engine.begin() as connection:
+            insert_new(
+                connection, offsets, [{"topic": topic, "partition": number, **first} for topic, number in places]
+            )
+            rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next_offset))
+            known = {Place(topic, partition): offset for topic, partition, offset in rows}
+        return {place: known[place] for place in places if known[place]}
+
+    def record(self, told: Sequence[Told], bad: Sequence[Unreadable], progress: Mapping[Place, int]) -> int:
+        """Keep what was read, and that it was read. How many deliveries came of it; of known notices none comes."""
+        now_ms = self._clock_ms()
+        with self._engine.begin() as connection:
+            quiet_ms = _quiet_before(connection)
+            new = _new(connection, told)
+            insert_new(connection, notices, [_notice_row(each.notice, now_ms) for each in new])
+            rows = [self._delivery_row(each, one, quiet_ms, now_ms) for each in new for one in each.recipients]
+            insert_new(connection, deliveries, rows)
+            insert_new(connection, unreadable, [_unreadable_row(each, now_ms) for each in bad])
+            advance(connection, progress)
+        return len(rows)
+
+    def _delivery_row(self, told: Told, recipient: Recipient, quiet_ms: int, now_ms: int) -> dict[str, Any]:
+        is_quiet = told.notice.at_ms < quiet_ms
+        return {
+            "delivery_id": delivery_id(told.notice.notice_id, recipient),
+            "notice_id": told.notice.notice_id,
+            "account_id": told.notice.account_id,
+            "channel": recipient.channel,
+            "recipient": recipient.address,
+            "name": recipient.name,
+            "locale": recipient.locale,
+            "time_zone": told.time_zone,
+            "state": "skipped" if is_quiet else "queued",
+            "attempts": 0,
+            "tries": 0,
+            "unanswered": 0,
+            "next_at_ms": None if is_quiet else now_ms,
+            "give_up_at_ms": now_ms + self._patience.give_up_ms,
+            "claim": "",
+            "is_past_return": 0,
+            "reason": "older than the notifier's first start allows" if is_quiet else "",
+            "changed_at_ms": now_ms,
+        }
+
+    # --- Sending -----------------------------------------------------------------------------------------------------
+
+    def claim(self, channel: ChannelName) -> Claim | None:
+        """The delivery that has been due longest, for one attempt; None when none is due.
+
+        One whose sender died is due when that claim ends; what it may have sent is counted as unanswered.
+        """
+        while True:
+            now_ms = self._clock_ms()
+            with self._engine.begin() as connection:
+                row = connection.execute(_due(channel, now_ms)).first()
+                if row is None:
+                    return None
+                if not row.is_past_return or row.unanswered < self._patience.repeats_max:
+                    return self._claimed(connection, row, now_ms)
+                self._give_up(connection, row, "the notifier died before it had an answer, too often", now_ms)
+
+    def pass_return(self, claim: Claim, answer_within_ms: int) -> None:
+        """Say that the attempt is about to pass the point of no return; the claim then lasts as long as the answer may.
+
+        Raises ClaimLost when it must not.
+        """
+        now_ms = self._clock_ms()
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.delivery_id == claim.delivery_id, deliveries.c.claim == claim.token)
+            .where(deliveries.c.next_at_ms > now_ms)
+            .values(is_past_return=1, next_at_ms=now_ms + answer_within_ms + self._patience.claim_ms)
+        )
+        with self._engine.begin() as connection:
+            if connection.execute(statement).rowcount == 0:
+                raise ClaimLost(claim.delivery_id)
+
+    def finish(self, claim: Claim, outcome: Outcome) -> Finished:
+        """Keep what became of the attempt. Raises ClaimLost when another sender has the delivery by now."""
+        now_ms = self._clock_ms()
+        with self._engine.begin() as connection:
+            row = connection.execute(_claimed_row(claim)).first()
+            if row is None:
+                raise ClaimLost(claim.delivery_id)
+            values = self._after(row, outcome, now_ms)
+            self._change(connection, row, values, now_ms)
+        return Finished(claim.recipient.channel, values["state"], now_ms - claim.notice.at_ms)
+
+    def _claimed(self, connection: Connection, row: Row[Any], now_ms: int) -> Claim:
+        token = secrets.token_hex(8)
+        values = {
+            "state": "sending",
+            "claim": token,
+            "attempts": row.attempts + 1,
+            "tries": row.tries + 1,
+            "unanswered": row.unanswered + row.is_past_return,
+            "is_past_return": 0,
+            "next_at_ms": now_ms + self._patience.claim_ms,
+        }
+        connection.execute(update(deliveries).where(deliveries.c.delivery_id == row.delivery_id).values(values))
+        notice = Notice(row.notice_id, row.kind, row.account_id, row.at_ms, row.body)
+        recipient = Recipient(row.channel, row.recipient, row.name, row.locale)
+        return Claim(token, row.delivery_id, notice, recipient, row.time_zone, row.attempts + 1)
+
+    def _after(self, row: Row[Any], outcome: Outcome, now_ms: int) -> dict[str, Any]:
+        """State, next attempt and count of what is unknown, after the attempt."""
+        match outcome:
+            case Accepted():
+                return {"state": "maybe_twice" if row.unanswered else "sent", "reason": outcome.answer}
+            case Refused():
+                return {"state": "failed", "reason": outcome.reason}
+            case Unanswered(is_deduplicated=True):
+                return {**self._later(row, outcome.reason, now_ms), "unanswered": row.unanswered + 1}
+            case Unanswered():
+                unanswered = {"unanswered": row.unanswered + 1, "reason": outcome.reason}
+                if row.unanswered >= self._patience.repeats_max:
+                    return {**unanswered, "state": "failed"}
+                return {**unanswered, "state": "retrying", "next_at_ms": now_ms + self._patience.repeat_ms}
+            case NotAccepted():
+                return self._later(row, outcome.reason, now_ms, outcome.after_ms)
+
+    def _later(self, row: Row[Any], reason: str, now_ms: int, after_ms: int = 0) -> dict[str, Any]:
+        """Another attempt after a pause, or the end of patience."""
+        next_at_ms = now_ms + max(pause_ms(self._patience, row.tries, row.delivery_id), after_ms)
+        if next_at_ms > row.give_up_at_ms:
+            return {"state": "failed", "reason": f"given up: {reason}"}
+        return {"state": "retrying", "reason": reason, "next_at_ms": next_at_ms}
+
+    def _give_up(self, connection: Connection, row: Row[Any], reason: str, now_ms: int) -> None:
+        self._change(connection, row, {"state": "failed", "reason": reason, "unanswered": row.unanswered + 1}, now_ms)
+
+    def _change(self, connection: Connection, row: Row[Any], values: Mapping[str, Any], now_ms: int) -> None:
+        """A new state, and the report of it."""
+        reason = " ".join(str(values["reason"]).split())[:_REASON_CHARACTERS_MAX]
+        complete = {
+            "next_at_ms": None,
+            "claim": "",
+            "is_past_return": 0,
+            "changed_at_ms": now_ms,
+            **values,
+            "reason": reason,
+        }
+        connection.execute(update(deliveries).where(deliveries.c.delivery_id == row.delivery_id).values(complete))
+        reports.add(connection, {**row._mapping, **complete}, now_ms)  # noqa: SLF001 - public, says SQLAlchemy
+
+    # --- Sending again -----------------------------------------------------------------------------------------------
+
+    def resend(self, chosen: Sequence[str]) -> int:
+        """Queue these deliveries anew, whatever became of them but those under way; how many there were.
+
+        One that may have arrived stays marked: sent again, it is `maybe_twice`.
+        """
+        now_ms = self._clock_ms()
+        has_ended = deliveries.c.next_at_ms.is_(None)
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(deliveries).where(deliveries.c.delivery_id.in_(chosen), has_ended)).all()
+            for row in rows:
+                values = {
+                    "state": "queued",
+                    "tries": 0,
+                    "unanswered": 1 if row.unanswered or row.state in ("sent", "maybe_twice") else 0,
+                    "next_at_ms": now_ms,
+                    "give_up_at_ms": now_ms + self._patience.give_up_ms,
+                    "reason": "to be sent again",
+                    "changed_at_ms": now_ms,
+                }
+                connection.execute(update(deliveries).where(deliveries.c.delivery_id == row.delivery_id).values(values))
+        return len(rows)
+
+
+def advance(connection: Connection, progress: Mapping[Place, int]) -> None:
+    """Note what was read; never backwards, whatever a member that lost the partition still writes."""
+    rows = [
+        {"topic": place.topic, "partition": place.partition, "next_offset": offset, "quiet_before_ms": 0}
+        for place, offset in progress.items()
+    ]
+    for row in rows:
+        connection.execute(
+            update(offsets)
+            .where(offsets.c.topic == row["topic"], offsets.c.partition == row["partition"])
+            .where(offsets.c.next_offset < row["next_offset"])
+            .values(next_offset=row["next_offset"])
+        )
+
+
+def _quiet_before(connection: Connection) -> int:
+    """The age from which alerts are not sent; that of the first place seen counts for all."""
+    found = connection.execute(select(offsets.c.quiet_before_ms).order_by(offsets.c.quiet_before_ms).limit(1)).scalar()
+    return found or 0
+
+
+def _new(connection: Connection, told: Sequence[Told]) -> list[Told]:
+    """Those not known yet, each once."""
+    by_id: dict[str, Told] = {}
+    for each in told:
+        by_id.setdefault(each.notice.notice_id, each)
+    known = connection.execute(select(notices.c.notice_id).where(notices.c.notice_id.in_(list(by_id)))).scalars()
+    for notice_id in known.all():
+        del by_id[notice_id]
+    return list(by_id.values())
+
+
+def _notice_row(notice: Notice, now_ms: int) -> dict[str, Any]:
+    return {
+        "notice_id": notice.notice_id,
+        "kind": notice.kind,
+        "account_id": notice.account_id,
+        "at_ms": notice.at_ms,
+        "body": notice.body,
+        "recorded_at_ms": now_ms,
+    }
+
+
+def _unreadable_row(bad: Unreadable, now_ms: int) -> dict[str, Any]:
+    return {
+        "topic": bad.place.topic,
+        "partition": bad.place.partition,
+        "record_offset": bad.offset,
+        "reason": bad.reason[:_REASON_CHARACTERS_MAX],
+        "recorded_at_ms": now_ms,
+    }
+
+
+_WITH_NOTICE: Final = select(deliveries, notices.c.kind, notices.c.at_ms, notices.c.body).join_from(deliveries, notices)
+
+
+def _due(channel: ChannelName, now_ms: int) -> Any:
+    return (
+        _WITH_NOTICE.where(deliveries.c.channel == channel, deliveries.c.next_at_ms <= now_ms)
+        .order_by(deliveries.c.next_at_ms)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=deliveries)
+    )
+
+
+def _claimed_row(claim: Claim) -> Any:
+    return _WITH_NOTICE.where(
+        deliveries.c.delivery_id == claim.delivery_id, deliveries.c.claim == claim.token
+    ).with_for_update(of=deliveries)

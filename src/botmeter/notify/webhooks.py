@@ -1,0 +1,96 @@
+"""Webhooks by the Standard Webhooks specification: signed, with an id that stays the same through all attempts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import Final
+
+import httpx
+from standardwebhooks import Webhook
+
+from botmeter.contracts.instants import rfc3339
+from botmeter.notify.notices import Notice
+from botmeter.notify.outcomes import Accepted, NotAccepted, Outcome, Refused, Unanswered
+
+#: The endpoint says that it is no more, and wants no further attempt.
+_GONE: Final = 410
+#: An endpoint may ask for patience, but not for more than this.
+_RETRY_AFTER_MAX_S: Final = 3_600
+_NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class WebhookSender:
+    """Calls endpoints; for one thread."""
+
+    def __init__(self, secrets: Mapping[str, Sequence[str]], timeout_s: float) -> None:
+        """`secrets`: of each endpoint; the call is signed with all of them, so that one can replace another."""
+        self._signers = {url: [Webhook(secret) for secret in those] for url, those in secrets.items()}
+        self._client = httpx.Client(
+            timeout=timeout_s, follow_redirects=False, headers={"user-agent": f"botmeter/{version('botmeter')}"}
+        )
+
+    def send(self, notice: Notice, url: str, before_call: Callable[[], None]) -> Outcome:
+        """One attempt. What `before_call` raises ends it before anything is sent, and is raised on."""
+        signers = self._signers.get(url)
+        if signers is None:
+            return Refused("the endpoint is no longer among BOTMETER_NOTIFY_WEBHOOKS")
+        body = payload(notice)
+        headers = {"content-type": "application/json", **signed(signers, notice.notice_id, body, datetime.now(UTC))}
+        before_call()
+        try:
+            answer = self._client.post(url, content=body.encode(), headers=headers)
+        except _NOT_CONNECTED as fault:
+            return NotAccepted(f"cannot reach the endpoint: {_told(fault)}")
+        except httpx.HTTPError as fault:
+            return Unanswered(f"no answer: {_told(fault)}", is_deduplicated=True)
+        return _judged(answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def payload(notice: Notice) -> str:
+    """The body of the call: type, time and data, as the specification recommends; the data as in the topic."""
+    data = json.loads(notice.body)
+    content = {"type": f"botmeter.{notice.kind}", "timestamp": rfc3339(notice.at_ms), "data": data}
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def signed(signers: Sequence[Webhook], id_: str, body: str, at: datetime) -> dict[str, str]:
+    """The three headers of the specification. `at` is the attempt's time, so that an old call cannot be played back."""
+    signatures = [signer.sign(id_, at, body) for signer in signers]
+    return {
+        "webhook-id": id_,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def _judged(answer: httpx.Response) -> Outcome:
+    told = f"{answer.status_code} {answer.reason_phrase}".strip()
+    if answer.is_success:
+        return Accepted(told)
+    if answer.status_code == _GONE:
+        return Refused(told)
+    return NotAccepted(told, _retry_after_ms(answer.headers.get("retry-after", "")))
+
+
+def _retry_after_ms(text: str) -> int:
+    """The pause the endpoint asks for, in seconds or as a date; 0 when it names none."""
+    if text.isdigit():
+        seconds = float(text)
+    else:
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return 0
+    return int(1000 * max(0.0, min(seconds, _RETRY_AFTER_MAX_S)))
+
+
+def _told(fault: Exception) -> str:
+    return str(fault) or type(fault).__name__

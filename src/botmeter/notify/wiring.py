@@ -1,0 +1,106 @@
+"""Builds a notifier from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Engine
+
+from botmeter.errors import ConfigurationError
+from botmeter.kafka import clients
+from botmeter.kafka.subscription import Subscription
+from botmeter.kafka.writer import Writer
+from botmeter.notify.channels import Channel, EmailChannel, WebhookChannel
+from botmeter.notify.database import open_database
+from botmeter.notify.intake import Intake
+from botmeter.notify.mail import Stationery
+from botmeter.notify.metrics import Metrics, now_ms
+from botmeter.notify.outbox import Outbox
+from botmeter.notify.publisher import Publisher
+from botmeter.notify.schedule import Patience
+from botmeter.notify.service import Parts
+from botmeter.notify.smtp import MailServer
+from botmeter.settings.model import Settings
+
+#: One call at a time for each; endpoints are few.
+_WEBHOOK_SENDERS = 2
+
+
+def open_outbox(settings: Settings) -> tuple[Engine, Outbox]:
+    """The database with the newest schema, and the outbox in it. Raises ConfigurationError."""
+    engine = open_database(settings.notify_database_url.get_secret_value(), settings.data_dir / "notify.db")
+    return engine, Outbox(engine, _patience(settings), now_ms)
+
+
+def make_parts(settings: Settings) -> Parts:
+    """All a notifier needs. Raises ConfigurationError when there is nobody to tell, or the database cannot be used."""
+    channels = _channels(settings)
+    if not channels:
+        raise ConfigurationError(
+            "there is no way to tell anybody: set BOTMETER_NOTIFY_SMTP_HOST for mails or BOTMETER_NOTIFY_WEBHOOKS"
+        )
+    engine, outbox = open_outbox(settings)
+    endpoints = [url for url, _ in settings.webhooks()]
+    topics = settings.topics()
+    producing = clients.simple_producer_config(settings.kafka, settings.bootstrap_servers)
+    return Parts(
+        engine=engine,
+        outbox=outbox,
+        intake=Intake(outbox, endpoints, sends_mail=bool(settings.notify_smtp_host)),
+        subscribe=lambda: Subscription(
+            clients.follower_config(
+                settings.kafka, settings.bootstrap_servers, settings.notify_group, "botmeter-notifier"
+            ),
+            [topics.alerts.name, topics.handoffs.name],
+            lambda places: outbox.positions(places, settings.notify_max_age_s * 1000),
+        ),
+        publisher=Publisher(engine, Writer({**producing, "client.id": "botmeter-notifier"}, topics.deliveries.name)),
+        channels=channels,
+        metrics=Metrics(engine, now_ms),
+    )
+
+
+def stationery(settings: Settings) -> Stationery:
+    """What all mails have in common."""
+    page = settings.http_public_url.rstrip("/") or f"http://localhost:{settings.http_port}"
+    return Stationery(
+        sender=settings.notify_mail_from,
+        reply_to=settings.notify_reply_to,
+        billing_url=settings.notify_billing_url or f"{page}/billing/accounts/{{account_id}}",
+        language=settings.notify_locale,
+        idempotency_header=settings.notify_idempotency_header,
+    )
+
+
+def mail_server(settings: Settings) -> MailServer:
+    """Where mails are handed over."""
+    return MailServer(
+        host=settings.notify_smtp_host,
+        port=settings.notify_smtp_port,
+        security=settings.notify_smtp_security,
+        user=settings.notify_smtp_user,
+        password=settings.notify_smtp_password.get_secret_value(),
+        timeout_s=settings.notify_smtp_timeout_s,
+    )
+
+
+def _channels(settings: Settings) -> list[Callable[[], Channel]]:
+    found: list[Callable[[], Channel]] = []
+    if settings.notify_smtp_host:
+        mail = partial(EmailChannel, mail_server(settings), stationery(settings))
+        found += [mail] * settings.notify_mail_senders
+    if endpoints := dict(settings.webhooks()):
+        found += [partial(WebhookChannel, endpoints, settings.notify_webhook_timeout_s)] * _WEBHOOK_SENDERS
+    return found
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        retry_ms=int(settings.notify_retry_s * 1000),
+        retry_max_ms=int(settings.notify_retry_max_s * 1000),
+        give_up_ms=int(settings.notify_give_up_s * 1000),
+        repeat_ms=int(settings.notify_repeat_s * 1000),
+        repeats_max=settings.notify_repeats_max,
+        claim_ms=int(settings.notify_claim_s * 1000),
+    )

@@ -1,0 +1,124 @@
+"""Topics in memory, written as a worker would write them, for the proof and the model to read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from botmeter.contracts.topics import Topics, partition_of
+from botmeter.demo.reading import Place
+from botmeter.domain.prices import Rules
+from botmeter.metering.pipeline import Meter
+from botmeter.metering.records import Output, Record
+from botmeter.metering.state import PartitionState
+from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
+from botmeter.replay.tape import TapeRecord
+from botmeter.simulation.accounts import population
+from botmeter.simulation.records import SimulatedRecord
+from botmeter.simulation.traffic import Mix, Traffic
+
+TOPICS = Topics.named()
+PARTITIONS = 2
+NOW_MS = 1_795_000_000_000
+RULES = Rules()
+_MARK = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
+
+
+class Written:
+    """All topics of a small cluster."""
+
+    def __init__(self) -> None:
+        self.records: defaultdict[Place, list[TapeRecord]] = defaultdict(list)
+        self._meters = {number: _Step(number) for number in range(PARTITIONS)}
+
+    @property
+    def ends(self) -> dict[Place, int]:
+        return {
+            (topic.name, number): len(self.records[topic.name, number])
+            for topic in TOPICS.all()
+            for number in range(PARTITIONS)
+        }
+
+    def read(self, ends: Mapping[Place, int]) -> Iterator[list[Record]]:
+        """In small batches, as a broker gives them."""
+        for place in ends:
+            records: Sequence[Record] = self.records[place]
+            for begin in range(0, len(records), 7):
+                yield list(records[begin : begin + 7])
+
+    def copy(self) -> Written:
+        """The records alone: nothing can be published any more."""
+        copy = Written()
+        for place, records in self.records.items():
+            copy.records[place] = list(records)
+        return copy
+
+    def publish(self, records: Iterable[SimulatedRecord], at: int = NOW_MS) -> None:
+        """Each is taken by the worker before the next comes."""
+        for record in records:
+            partition = partition_of(record.key or b"", PARTITIONS) if record.partition is None else record.partition
+            taken = self._append(record.topic, partition, record.key, record.value, at)
+            for output in self._meters[partition].take(taken):
+                self._write(output, partition, at)
+
+    def tick(self, at: int) -> None:
+        for partition, step in self._meters.items():
+            for output in step.tick(at):
+                self._write(output, partition, at)
+
+    def all(self, topic: str) -> list[TapeRecord]:
+        return [record for number in range(PARTITIONS) for record in self.records[topic, number]]
+
+    def _write(self, output: Output, partition: int, at: int) -> None:
+        timestamp = output.timestamp or at
+        headers = list(output.headers)
+        self._append(output.topic, partition, output.key, output.value, timestamp, headers)
+
+    def _append(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        at: int,
+        headers: list[tuple[str, bytes | None]] | None = None,
+    ) -> TapeRecord:
+        place = self.records[topic, partition]
+        record = TapeRecord(topic, partition, len(place), key, value, at, headers or [])
+        place.append(record)
+        return record
+
+
+class _Step:
+    """The pure step of one partition, a batch for each record."""
+
+    def __init__(self, partition: int) -> None:
+        self._store = MemoryStore()
+        state = PartitionState(self._store, RULES, 1_000_000)
+        self._meter = Meter(partition, PARTITIONS, state, TOPICS, RULES, next_offset=0)
+
+    def take(self, record: TapeRecord) -> list[Output]:
+        self._meter.begin()
+        if record.topic() == TOPICS.commands.name:
+            self._meter.take_command(record)
+        else:
+            self._meter.take_interactions([record])
+        return self._end()
+
+    def tick(self, at: int) -> list[Output]:
+        self._meter.begin()
+        self._meter.tick(at)
+        return self._end()
+
+    def _end(self) -> list[Output]:
+        decided = self._meter.end()
+        self._store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, _MARK))
+        return decided.outputs
+
+
+def some_traffic(count: int = 20_000, mix: Mix = Mix(bad_share=0.05, command_share=0.003)) -> Written:  # noqa: B008
+    written = Written()
+    traffic = Traffic(1, population(12), TOPICS, PARTITIONS, mix)
+    written.publish(traffic.opening())
+    written.publish(traffic.take(count, NOW_MS))
+    return written
