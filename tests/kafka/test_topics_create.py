@@ -1,4 +1,4 @@
-"""Topics on a real broker: created once, checked ever after, altered never."""
+"""Topics on a real broker: created once, checked ever after, altered only when told to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic, Topics
 from botmeter.errors import ClusterError
 from botmeter.kafka.clients import admin_config, make_admin
 from botmeter.kafka.questions import topic_ids
-from botmeter.kafka.topic_setup import Finding, check_topics, create_topics, require_topics
+from botmeter.kafka.topic_setup import Finding, check_topics, create_topics, mend, require_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -51,7 +52,7 @@ def differences(findings: list[Finding]) -> list[str]:
     return [f"{finding.topic}: {difference}" for finding in findings for difference in finding.differences]
 
 
-def botmeter(bootstrap_servers: str, prefix: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def botmeter(bootstrap_servers: str, prefix: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTMETER_")}
     settings = {
         "BOTMETER_BOOTSTRAP_SERVERS": bootstrap_servers,
@@ -61,7 +62,7 @@ def botmeter(bootstrap_servers: str, prefix: str, **variables: str) -> subproces
         "BOTMETER_PARTITIONS": str(PARTITIONS),
     }
     return subprocess.run(
-        [sys.executable, "-c", "import botmeter.cli; botmeter.cli.main()", "topics", "create"],
+        [sys.executable, "-c", "import botmeter.cli; botmeter.cli.main()", "topics", "create", *options],
         env=inherited | settings | variables,
         capture_output=True,
         text=True,
@@ -203,3 +204,42 @@ def test_the_command_without_a_broker_exits_3(topic_prefix: str) -> None:
     [line] = done.stderr.splitlines()
     # In brackets the reason, if the client knew one by then.
     assert re.match(r"botmeter: cannot reach Kafka at localhost:1, tried for 0 s( \(.+\))?; see BOTMETER_BOOT", line)
+
+
+def test_settings_that_differ_are_mended_when_told_to_and_said_first(
+    admin: AdminClient, topics: Topics, bootstrap_servers: str, topic_prefix: str
+) -> None:
+    make(admin, topics.interactions, {"message.timestamp.type": "CreateTime", "retention.ms": "1000"})
+    make(admin, topics.journal, {"retention.ms": "604800000"})
+
+    done = botmeter(bootstrap_servers, topic_prefix, "--fix")
+
+    assert done.returncode == 0
+    assert sorted(complaints(done)) == [
+        f"setting message.timestamp.type of {topics.interactions.name} to LogAppendTime, it is CreateTime",
+        f"setting retention.ms of {topics.interactions.name} to 604800000, it is 1000",
+        f"setting retention.ms of {topics.journal.name} to -1, it is 604800000",
+    ]
+    assert {finding.state for finding in check_topics(admin, topics.all(), PARTITIONS)} == {"ok"}
+
+
+def test_nothing_mends_the_number_of_partitions(
+    admin: AdminClient, topics: Topics, bootstrap_servers: str, topic_prefix: str
+) -> None:
+    make(admin, topics.commands, {"retention.ms": "1000"}, partitions=PARTITIONS + 1)
+
+    done = botmeter(bootstrap_servers, topic_prefix, "--fix")
+
+    assert done.returncode == 1
+    assert differences(check_topics(admin, [topics.commands], PARTITIONS)) == [
+        f"{topics.commands.name}: the number of partitions is {PARTITIONS + 1}, should be {PARTITIONS}"
+    ]
+
+
+def test_more_than_wanted_is_left_as_it_is(admin: AdminClient, topics: Topics) -> None:
+    make(admin, topics.alerts, {"retention.ms": "-1"})
+
+    mend(admin, [difference for finding in create(admin, topics) for difference in finding.differences])
+
+    [alerts] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topics.alerts.name)]).values()
+    assert alerts.result()["retention.ms"].value == "-1"

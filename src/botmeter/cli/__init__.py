@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "worker": ("botmeter.cli.worker", "Run the stream processor."),
     "project": ("botmeter.cli.project", "Run the read side: the journal into a database, for page and API."),
     "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
+    "verify": ("botmeter.cli.verify", "Recompute the outputs from the inputs and report every difference."),
     "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),
     "web": ("botmeter.cli.web", "Serve the billing page and the API."),
     "account": ("botmeter.cli.account", "Open accounts, buy packs, look at balances and statements."),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, cast
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
@@ -18,8 +17,6 @@ from botmeter.metering.records import Record
 _BATCH: Final = 5_000
 #: How long to wait for the next record before looking whether to go on.
 _WAIT_S: Final = 0.1
-#: Without any record for so long, an end that is not reached will not be.
-_SILENCE_S: Final = 30.0
 
 #: Name of a topic, number of a partition.
 Place = tuple[str, int]
@@ -79,19 +76,3 @@ def ends_of(admin: AdminClient, topics: Iterable[str], partitions: int) -> dict[
         for topic in topics
         for number, end in questions.end_offsets(admin, topic, range(partitions)).items()
     }
-
-
-def read_to_end(reader: Reader, ends: Mapping[Place, int]) -> Iterator[list[Record]]:
-    """All committed records of these partitions up to their ends, in batches; of each partition in order.
-
-    Raises Retriable when none come although the ends are not reached.
-    """
-    reader.begin(ends)
-    heard_at = time.monotonic()
-    while not reader.has_reached(ends):
-        records = reader.batch()
-        if records:
-            heard_at = time.monotonic()
-            yield records
-        elif time.monotonic() - heard_at > _SILENCE_S:
-            raise Retriable(f"no record for {_SILENCE_S:.0f} s, although there are more")

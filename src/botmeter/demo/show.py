@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from botmeter.demo import summary
-from botmeter.demo.audit import Audit, Auditor
 from botmeter.demo.billing import BillingSide
 from botmeter.demo.cluster import PARTITIONS, Cluster, running_cluster
 from botmeter.demo.model import Model
-from botmeter.demo.reading import Place, Reader, read_to_end
 from botmeter.demo.screen import Screen, make_screen
 from botmeter.demo.stage import Stage
 from botmeter.demo.watch import Watch
 from botmeter.kafka import clients
-from botmeter.metering.records import Record
 from botmeter.simulation.accounts import CLOSED, SimulatedAccount, population
 from botmeter.simulation.interruption import Interruption, watched_for_interruption
 from botmeter.simulation.publisher import Publisher
 from botmeter.simulation.traffic import Mix, Traffic
+from botmeter.verification import report
+from botmeter.verification.cluster import Access, VerifiedCluster
+from botmeter.verification.findings import Findings
+from botmeter.verification.verification import Progress, Verification
 
 _ACCOUNTS: Final = 12
 _MIX: Final = Mix(new_user_share=0.8)
+_DIFFERENCES_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,15 @@ def run(options: Options) -> bool:
         with watched_for_interruption() as interruption:
             _play(cluster, screen, accounts, options, interruption)
             cluster.worker.stop()
-            audit = _audit(cluster, interruption)
-    is_well = not audit.findings.differences
-    for line in summary.figures(audit, cluster.topics):
+            findings = _verified(cluster, interruption)
+    screen.say("Read back from the beginning of all topics, recomputed apart from the worker:")
+    for line in report.figures(findings, cluster.topics):
         screen.say(line)
-    for line in summary.verdict(audit):
-        screen.say(line, "good" if is_well else "bad")
-    return is_well
+    screen.say(report.verdict(findings), "bad" if findings.total else "good")
+    for difference in findings.differences[:_DIFFERENCES_SHOWN]:
+        for line in report.lines(difference):
+            screen.say(line, "bad")
+    return not findings.total
 
 
 def _play(
@@ -78,17 +80,16 @@ def _play(
             publisher.close()
 
 
-def _audit(cluster: Cluster, interruption: Interruption) -> Audit:
-    reader = Reader(cluster.reader_config)
+def _verified(cluster: Cluster, interruption: Interruption) -> Findings:
+    """What the witness finds, as `botmeter verify` would."""
 
-    def read(ends: Mapping[Place, int]) -> Iterator[list[Record]]:
-        for batch in read_to_end(reader, ends):
-            if interruption.has_come:
-                raise KeyboardInterrupt
-            yield batch
+    def go_on(_: int) -> None:
+        if interruption.has_come:
+            raise KeyboardInterrupt
 
-    try:
-        ends = cluster.ends(topic.name for topic in cluster.topics.all())
-        return Auditor(read, cluster.topics, cluster.settings.rules(), ends).run()
-    finally:
-        reader.close()
+    settings, findings = cluster.settings, Findings()
+    access = Access({}, settings.bootstrap_servers, settings.group, PARTITIONS, settings.transaction_timeout_ms / 1000)
+    with VerifiedCluster(access, cluster.topics) as verified:
+        verification = Verification(verified, cluster.topics, settings.rules(), PARTITIONS, findings)
+        verification.round(Progress(go_on=go_on))
+    return findings

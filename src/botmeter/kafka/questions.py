@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
 
@@ -101,6 +101,25 @@ def end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> di
     return _offsets(admin, topic, partitions, _LATEST)
 
 
+def stable_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """Where readers of what is committed wait: the first record of an open transaction, else the high watermark.
+
+    Raises ClusterError, Retriable.
+    """
+    return _offsets(admin, topic, partitions, _LATEST, IsolationLevel.READ_COMMITTED)
+
+
+def committed_offsets(consumer: Consumer, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int | None]:
+    """What the consumer's group has committed for each topic and partition, None where nothing.
+
+    The consumer is to read uncommitted: otherwise there is no answer while a transaction is open. Raises ClusterError,
+    Retriable.
+    """
+    asked = [TopicPartition(topic, number) for topic, number in places]
+    answers = retried(lambda: consumer.committed(asked, timeout=REQUEST_TIMEOUT_S), "the group's offsets")
+    return {(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in answers}
+
+
 def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int]:
     """Offset of each partition's first record at or after `timestamp_ms` (UTC ms), or its end when there is none.
 
@@ -112,7 +131,15 @@ def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timest
     return {partition: ends[partition] if offset < 0 else offset for partition, offset in found.items()}
 
 
-def _offsets(admin: AdminClient, topic: str, partitions: Iterable[int], spec: _OffsetSpec) -> dict[int, int]:
+def _offsets(
+    admin: AdminClient,
+    topic: str,
+    partitions: Iterable[int],
+    spec: _OffsetSpec,
+    # Read uncommitted gives the high watermark. The last stable offset, which read committed gives, would hide records
+    # that another worker's open transaction is about to commit.
+    isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+) -> dict[int, int]:
     asked = {TopicPartition(topic, partition): spec for partition in partitions}
     if not asked:
         return {}
@@ -121,11 +148,7 @@ def _offsets(admin: AdminClient, topic: str, partitions: Iterable[int], spec: _O
         # What the client knows of leaders outlives an election: it would ask as of the old epoch, and be refused, until
         # its next look at the topic minutes later.
         admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)
-        # Read uncommitted gives the high watermark. The last stable offset, which read committed gives, would hide
-        # records that another worker's open transaction is about to commit.
-        answers = admin.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=REQUEST_TIMEOUT_S
-        )
+        answers = admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S)
         return {partition.partition: answer.result().offset for partition, answer in answers.items()}
 
     return retried(ask, topic)

@@ -1,6 +1,6 @@
-"""Topics as the contract wants them: create what is missing, say what differs. Nothing that exists is altered.
+"""Topics as the contract wants them: create what is missing, say what differs, mend settings when told to.
 
-Altering is left to a person because it loses data (retention, clean-up) or moves accounts to other partitions.
+Nothing that exists is altered unasked. The number of partitions never is: accounts would move between them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic
@@ -40,6 +40,11 @@ class Difference:
     def stops_the_worker(self) -> bool:
         """Whether it would make billing wrong; records kept too short a time only hurt who reads late."""
         return self.what != "retention.ms" or self.wanted == _FOREVER
+
+    @property
+    def can_be_mended(self) -> bool:
+        """Whether `mend` can: settings it can, the number of partitions nobody can."""
+        return self.what != _PARTITIONS
 
     def remedy(self, bootstrap_servers: str) -> str:
         """What to do about it, with the exact command where one does."""
@@ -114,6 +119,27 @@ def require_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int)
         for difference in finding.differences:
             if difference.stops_the_worker:
                 raise ClusterError(f"topic {finding.topic}: {difference}; see: botmeter topics create")
+
+
+def mend(admin: AdminClient, differences: Iterable[Difference]) -> None:
+    """Set each setting to what the contract wants; those of a topic at once. The number of partitions stays.
+
+    Raises:
+        ClusterError: the broker refuses.
+        Retriable: the broker does not answer.
+    """
+    wanted: dict[str, list[ConfigEntry]] = {}
+    for difference in differences:
+        if difference.can_be_mended:
+            entry = ConfigEntry(difference.what, difference.wanted, incremental_operation=AlterConfigOpType.SET)
+            wanted.setdefault(difference.topic, []).append(entry)
+    for topic, entries in wanted.items():
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+        [answer] = admin.incremental_alter_configs([resource], request_timeout=CREATE_TIMEOUT_S).values()
+        try:
+            answer.result()
+        except KafkaException as exception:
+            raise classify(cause(exception), f"topic {topic}") from exception
 
 
 def _create(admin: AdminClient, topic: Topic, partitions: int, replication_factor: int) -> bool:

@@ -1,13 +1,12 @@
-"""Topics in memory, written as a worker would write them, for the proof and the model to read."""
+"""Topics in memory, written as a worker writes them, one batch for each record."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from botmeter.contracts.topics import Topics, partition_of
-from botmeter.demo.reading import Place
-from botmeter.domain.prices import Rules
+from botmeter.domain.prices import PriceBook, Rules
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.records import Output, Record
 from botmeter.metering.state import PartitionState
@@ -19,7 +18,11 @@ from botmeter.simulation.traffic import Mix, Traffic
 
 TOPICS = Topics.named()
 PARTITIONS = 2
+#: A topic's name and a partition.
+Place = tuple[str, int]
 NOW_MS = 1_795_000_000_000
+#: So that accounts run out.
+SMALL = Rules(PriceBook(pack_sessions=20, complimentary_sessions=10))
 RULES = Rules()
 _MARK = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
 
@@ -27,9 +30,10 @@ _MARK = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
 class Written:
     """All topics of a small cluster."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules = RULES) -> None:
+        self.rules = rules
         self.records: defaultdict[Place, list[TapeRecord]] = defaultdict(list)
-        self._meters = {number: _Step(number) for number in range(PARTITIONS)}
+        self._meters = {number: _Step(number, rules) for number in range(PARTITIONS)}
 
     @property
     def ends(self) -> dict[Place, int]:
@@ -39,16 +43,15 @@ class Written:
             for number in range(PARTITIONS)
         }
 
-    def read(self, ends: Mapping[Place, int]) -> Iterator[list[Record]]:
+    def batches(self, topic: str, partition: int, start: int = 0, end: int | None = None) -> Iterator[Sequence[Record]]:
         """In small batches, as a broker gives them."""
-        for place in ends:
-            records: Sequence[Record] = self.records[place]
-            for begin in range(0, len(records), 7):
-                yield list(records[begin : begin + 7])
+        records = [record for record in self.records[topic, partition] if start <= record.offset()]
+        for begin in range(0, len(records), 7):
+            yield [record for record in records[begin : begin + 7] if end is None or record.offset() < end]
 
     def copy(self) -> Written:
         """The records alone: nothing can be published any more."""
-        copy = Written()
+        copy = Written(self.rules)
         for place, records in self.records.items():
             copy.records[place] = list(records)
         return copy
@@ -92,10 +95,10 @@ class Written:
 class _Step:
     """The pure step of one partition, a batch for each record."""
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, rules: Rules) -> None:
         self._store = MemoryStore()
-        state = PartitionState(self._store, RULES, 1_000_000)
-        self._meter = Meter(partition, PARTITIONS, state, TOPICS, RULES, next_offset=0)
+        state = PartitionState(self._store, rules, 1_000_000)
+        self._meter = Meter(partition, PARTITIONS, state, TOPICS, rules, next_offset=0)
 
     def take(self, record: TapeRecord) -> list[Output]:
         self._meter.begin()
@@ -116,8 +119,12 @@ class _Step:
         return decided.outputs
 
 
-def some_traffic(count: int = 20_000, mix: Mix = Mix(bad_share=0.05, command_share=0.003)) -> Written:  # noqa: B008
-    written = Written()
+def some_traffic(
+    count: int = 20_000,
+    mix: Mix = Mix(bad_share=0.05, command_share=0.003),  # noqa: B008
+    rules: Rules = RULES,
+) -> Written:
+    written = Written(rules)
     traffic = Traffic(1, population(12), TOPICS, PARTITIONS, mix)
     written.publish(traffic.opening())
     written.publish(traffic.take(count, NOW_MS))

@@ -1,0 +1,231 @@
+"""What there is to verify on a cluster: from where to where, and the records between."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from threading import Event as Flag
+from types import TracebackType
+from typing import Final, Self, cast
+
+from botmeter.contracts.topics import Topic, Topics
+from botmeter.errors import ConfigurationError
+from botmeter.kafka import clients, questions
+from botmeter.kafka.reader import RestoreStopped as ReadStopped
+from botmeter.kafka.reader import committed_records
+from botmeter.verification.records import Batches, Record
+from botmeter.verification.sequence import ALL, FIRST, LAST, Limits
+from botmeter.verification.witness import Ends
+
+#: Between two looks at a transaction that is open.
+_PAUSE_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach the cluster, and what a worker's settings say of it."""
+
+    kafka: Mapping[str, str]
+    bootstrap_servers: str
+    group: str
+    partitions: int
+    #: A transaction open for longer hangs.
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """A transaction that does not end: readers of the partition wait at `offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+    high_watermark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Up to where each partition can be verified now."""
+
+    ends: Mapping[int, Ends]
+    #: By topic and partition: the first record there still is, and where reading ends.
+    first: Mapping[tuple[str, int], int]
+    upper: Mapping[tuple[str, int], int]
+    hanging: Sequence[Hanging]
+
+
+class VerifiedCluster:
+    """Asks a cluster and reads it. Used by one thread; `stop` ends a read that is under way."""
+
+    def __init__(self, access: Access, topics: Topics) -> None:
+        self._access, self._topics = access, topics
+        self._numbers = range(access.partitions)
+        self._closing = ExitStack()
+        self.stop = Flag()
+        admin = clients.admin_config(access.kafka, access.bootstrap_servers)
+        self._admin = self._closing.enter_context(clients.make_admin(admin))
+        reading = clients.reader_config(access.kafka, access.bootstrap_servers, access.group)
+        # Read committed, it would get no answer while a transaction is open: with a busy worker, all the time.
+        asking = {**reading, "isolation.level": "read_uncommitted"}
+        self._asker = self._closing.enter_context(clients.make_consumer(asking))
+        # One for each topic, so that each is read as fast as it is compared, and none further.
+        self._readers = {
+            topic.name: self._closing.enter_context(clients.make_consumer(reading)) for topic in self._verified
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    @property
+    def _outputs(self) -> tuple[Topic, ...]:
+        topics = self._topics
+        # The journal first: see `bounds`.
+        return (
+            topics.journal, topics.balances, topics.alerts, topics.handoffs, topics.command_results,
+            topics.dead_letters,
+        )  # fmt: skip
+
+    @property
+    def _verified(self) -> tuple[Topic, ...]:
+        return (self._topics.interactions, self._topics.commands, *self._outputs)
+
+    def first_offsets(self, topic: Topic, since_ms: int | None) -> Mapping[int, int]:
+        """Of each partition, the first record there is, or the first at or after `since_ms` (UTC ms)."""
+        if since_ms is None:
+            return questions.begin_offsets(self._admin, topic.name, self._numbers)
+        return questions.offsets_at(self._admin, topic.name, self._numbers, since_ms)
+
+    def bounds(self) -> Bounds:
+        """The explicit end, while workers may go on.
+
+        1. where the outputs end; wait until all transactions that are open there have ended
+        2. the inputs' committed offsets: the outputs below step 1 follow from what lies below these
+        3. where the journal ends, waiting likewise, and then where the other outputs end: all that follows from the
+           inputs below step 2, or was told in the journal, lies below these
+
+        A transaction that is open for longer than the patience hangs: its topic is read up to there, and no output
+        behind it is called missing.
+        """
+        watermarks = {topic.name: self._ends(topic) for topic in self._verified}
+        hanging = self._settled(watermarks)
+        taken = self._taken(watermarks[self._topics.journal.name])
+        journal = self._topics.journal
+        upper = {journal.name: self._ends(journal)}
+        hanging |= self._settled(upper, given_up=hanging)
+        upper |= {topic.name: self._ends(topic) for topic in self._outputs if topic is not journal}
+        hanging |= self._settled(upper, given_up=hanging)
+        first = {
+            (topic.name, number): offset
+            for topic in self._verified
+            for number, offset in self.first_offsets(topic, None).items()
+        }
+        return Bounds(
+            {number: self._ends_of(number, taken, watermarks, first, hanging) for number in self._numbers},
+            first,
+            self._cut(upper, taken, hanging),
+            [Hanging(topic, number, *offsets) for (topic, number), offsets in hanging.items()],
+        )
+
+    @contextmanager
+    def journal(self, partition: int, end: int) -> Iterator[Batches]:
+        """The journal from its beginning."""
+        with closing(self._read(self._topics.journal.name, partition, 0, end)) as batches:
+            yield batches
+
+    @contextmanager
+    def records(self, partition: int, resume_at: Mapping[str, int], bounds: Bounds) -> Iterator[Mapping[str, Batches]]:
+        """The committed records of each topic of a partition, from `resume_at` on, within the bounds."""
+        with ExitStack() as open_:
+            streams: dict[str, Batches] = {}
+            for topic in (each.name for each in self._verified):
+                start, end = max(resume_at[topic], bounds.first[topic, partition]), bounds.upper[topic, partition]
+                streams[topic] = open_.enter_context(closing(self._read(topic, partition, start, end)))
+            yield streams
+
+    # --- Asking ---
+
+    def _ends(self, topic: Topic) -> dict[int, int]:
+        return questions.end_offsets(self._admin, topic.name, self._numbers)
+
+    def _taken(self, journal_ends: Mapping[int, int]) -> dict[tuple[str, int], int]:
+        """Where the group has taken all inputs. Raises ConfigurationError when it never took any."""
+        names = (self._topics.interactions.name, self._topics.commands.name)
+        places = [(name, number) for name in names for number in self._numbers]
+        committed = questions.committed_offsets(self._asker, places)
+        for number in self._numbers:
+            if journal_ends[number] and all(committed.get((name, number)) is None for name in names):
+                raise ConfigurationError(
+                    f"the group {self._access.group} has committed no offset of partition {number}, although its "
+                    "journal has records; is BOTMETER_GROUP the workers' group?"
+                )
+        return {place: committed.get(place) or 0 for place in places}
+
+    def _settled(
+        self, wanted: Mapping[str, Mapping[int, int]], given_up: Iterable[tuple[str, int]] = ()
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Waits until everything below these offsets is decided; where it is not: the stable offset and the wanted."""
+        deadline = time.monotonic() + self._access.patience_s
+        open_ = {
+            (topic, number): (0, end)
+            for topic, ends in wanted.items()
+            for number, end in ends.items()
+            if (topic, number) not in given_up
+        }
+        while True:
+            for topic in {topic for topic, _ in open_}:
+                numbers = [number for name, number in open_ if name == topic]
+                for number, stable in questions.stable_offsets(self._admin, topic, numbers).items():
+                    end = open_.pop((topic, number))[1]
+                    if stable < end:
+                        open_[topic, number] = (stable, end)
+            if not open_ or time.monotonic() > deadline:
+                return open_
+            if self.stop.is_set():
+                raise ReadStopped("verification was stopped")
+            time.sleep(_PAUSE_S)
+
+    def _ends_of(
+        self,
+        number: int,
+        taken: Mapping[tuple[str, int], int],
+        watermarks: Mapping[str, Mapping[int, int]],
+        first: Mapping[tuple[str, int], int],
+        hanging: Mapping[tuple[str, int], tuple[int, int]],
+    ) -> Ends:
+        lower: dict[str, int] = {}
+        limits: dict[str, Limits] = {}
+        for topic in (output.name for output in self._outputs):
+            lower[topic] = min(watermarks[topic][number], hanging.get((topic, number), (sys.maxsize, 0))[0])
+            is_trimmed, is_cut = first[topic, number] > 0, (topic, number) in hanging
+            limits[topic] = (FIRST if is_trimmed else ALL) | (LAST if is_cut else ALL)
+        return Ends(
+            taken[self._topics.interactions.name, number], taken[self._topics.commands.name, number], lower, limits
+        )
+
+    def _cut(
+        self,
+        upper: Mapping[str, Mapping[int, int]],
+        taken: Mapping[tuple[str, int], int],
+        hanging: Mapping[tuple[str, int], tuple[int, int]],
+    ) -> dict[tuple[str, int], int]:
+        outputs = {(topic, number): end for topic, ends in upper.items() for number, end in ends.items()}
+        readable = {place: stable for place, (stable, _) in hanging.items()}
+        return {place: min(end, readable.get(place, end)) for place, end in {**outputs, **taken}.items()}
+
+    # --- Reading ---
+
+    def _read(self, topic: str, partition: int, start: int, end: int) -> Generator[Sequence[Record], None, None]:
+        """To be closed when it is not read to its end: one reader serves all partitions of a topic."""
+        with closing(committed_records(self._readers[topic], topic, partition, start, end, self.stop)) as chunks:
+            for chunk in chunks:
+                # Without an error a message is a record: it has a topic, an offset and a timestamp.
+                records = cast("Sequence[Record]", chunk)
+                yield records if records[-1].offset() < end else [each for each in records if each.offset() < end]

@@ -1,0 +1,207 @@
+"""What the inputs lead to: every interaction, command and turn of the timer, decided by the domain once more.
+
+It shares the rules (`domain`) and the contract with the worker, and nothing else: no batch, no cache, no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Records
+from dataclasses import dataclass
+
+from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interaction, domain_interaction
+from botmeter.contracts.instants import millis
+from botmeter.contracts.topics import Topics, partition_of
+from botmeter.domain.announcements import Alert, announce, answer
+from botmeter.domain.billing import decide_command, decide_tick
+from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
+from botmeter.domain.metering import Memory, decide_interaction
+from botmeter.domain.prices import Rules
+from botmeter.domain.sessions import is_covered
+from botmeter.errors import PoisonRecord
+from botmeter.verification.balances import Balances
+from botmeter.verification.dead_letters import DeadLetters, Refused
+from botmeter.verification.findings import Difference, Findings
+from botmeter.verification.ledger import Ledger
+from botmeter.verification.records import Record, place_of
+from botmeter.verification.sequence import Sequence
+from botmeter.verification.states import States
+
+#: Outcomes of interactions that are dead letters.
+_REFUSALS = frozenset({"in_future", "too_late", "unknown_account", "account_closed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The outputs of one partition, each compared as what leads to it is decided."""
+
+    journal: Sequence
+    alerts: Sequence
+    handoffs: Sequence
+    results: Sequence
+    dead_letters: DeadLetters
+    balances: Balances
+
+    @property
+    def sequences(self) -> tuple[Sequence, ...]:
+        """Those that are compared one by one."""
+        return self.journal, self.alerts, self.handoffs, self.results, self.dead_letters
+
+
+class Recount:
+    """Decides the records of one partition in the order in which it is given them."""
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        topics: Topics,
+        rules: Rules,
+        states: States,
+        outputs: Outputs,
+        ledger: Ledger,
+        findings: Findings,
+    ) -> None:
+        self._partition, self._partitions = partition, partitions
+        self._topics, self._rules = topics, rules
+        self._states, self._outputs, self._ledger, self._findings = states, outputs, ledger, findings
+        #: The offset of the first interaction not taken yet (`J4`).
+        self.next_offset = 0
+        self._last_at = 0
+        self._short_way_when = ("active", "exhausted") if rules.exhaustion == "new_sessions" else ("active",)
+
+    def take_interactions(self, records: Records[Record]) -> None:
+        """A run of interactions in offset order.
+
+        Most of them join a session that is paid for, or are nobody's session at all, and nothing follows from either.
+        These take a short way past `decide_interaction`, which would come to the same: the account's cycle has not
+        ended, so nothing rolls; it is not closed, and nothing hands its covered chats off; the time limits are kept;
+        and a known start covers the interaction.
+        """
+        states, rules = self._states, self._rules
+        accounts, windows = states.accounts, states.windows
+        ahead_ms, late_ms, short_way_when = rules.ahead_limit_ms, -rules.late_limit_ms, self._short_way_when
+        covered = ignored = at = 0
+        for record in records:
+            key = record.key() or b""
+            account = accounts.get(key)
+            try:
+                hot = decode_interaction(record.value())
+                if account is None or account.account_id != hot.account_id:
+                    self._require_place(key, hot.account_id)
+            except PoisonRecord as poison:
+                self._refuse(record, poison.reason)
+                continue
+            at = record.timestamp()[1]
+            if account is None or at >= account.cycle.ends_at:
+                self._decide(record, key, hot, at)
+                continue
+            if hot.actor != "end_user" or hot.bot_id is None:
+                ignored += 1
+                continue
+            starts = windows.get((hot.account_id, hot.end_user_id, hot.preview))
+            if starts is not None and account.status in short_way_when:
+                occurred_at = millis(hot.occurred_at)
+                if late_ms <= occurred_at - at <= ahead_ms and is_covered(starts, occurred_at):
+                    covered += 1
+                    continue
+            self._decide(record, key, hot, at)
+        self._note(records, covered, ignored)
+
+    def _note(self, records: Records[Record], covered: int, ignored: int) -> None:
+        if not records:
+            return
+        outcomes, last = self._findings.outcomes, records[-1]
+        self._findings.interactions += len(records)
+        outcomes["covered"] += covered
+        outcomes["ignored"] += ignored
+        self.next_offset = last.offset() + 1
+        self._last_at = max(self._last_at, last.timestamp()[1])
+        self._findings.verified_up_to = max(self._findings.verified_up_to, self._last_at)
+        self._states.forget(self._last_at)
+
+    def _decide(self, record: Record, key: bytes, hot: HotInteraction, at: int) -> None:
+        states = self._states
+        interaction = domain_interaction(hot, millis(hot.occurred_at))
+        memory = Memory(
+            states.windows.get((hot.account_id, hot.end_user_id, hot.preview), ()),
+            states.chats.get((hot.account_id, hot.conversation_id)),
+        )
+        cause = InteractionCause(record.topic(), record.partition(), record.offset(), hot.event_id)
+        events, outcome = decide_interaction(states.accounts.get(key), interaction, memory, at, cause, self._rules)
+        if events:
+            self._expect(key, events, place_of(record))
+        if outcome in _REFUSALS:
+            self._refuse(record, outcome)
+        else:
+            self._findings.outcomes[outcome] += 1
+
+    def take_command(self, record: Record) -> None:
+        """One command, at its place between the interactions."""
+        self._findings.commands += 1
+        key, at = record.key() or b"", record.timestamp()[1]
+        try:
+            account_id, command = decode_command(record.value())
+            self._require_place(key, account_id)
+        except PoisonRecord as poison:
+            self._refuse(record, poison.reason)
+            return
+        topic, partition, offset = record.topic(), record.partition(), record.offset()
+        cause = CommandCause(topic, partition, offset, command.command_id, self.next_offset)
+        account = self._states.accounts.get(key)
+        events, result = decide_command(account_id, account, command, at, cause, self._rules)
+        source = place_of(record)
+        if events:
+            # One without events is taken as late as possible, which says nothing of when it was.
+            self._findings.commands_overtaken += at < self._last_at
+            self._expect(key, events, source)
+        self._outputs.results.expect(answer(account_id, result), (topic, partition, offset), source)
+
+    def tick(self, account_id: str, at: int) -> None:
+        """The timer's turn for one account, whose cycle ended at `at` (UTC ms)."""
+        key = account_id.encode()
+        account = self._states.accounts.get(key)
+        if account is None:
+            return
+        events = decide_tick(account, at, TimerCause(self.next_offset), self._rules)
+        if events:
+            self._expect(key, events, f"the timer, before {self._topics.interactions.name}@{self.next_offset}")
+
+    def _require_place(self, key: bytes, account_id: str) -> None:
+        """Raises PoisonRecord unless the record lies where its account's records belong."""
+        if key != account_id.encode():
+            raise PoisonRecord("wrong_key", "the record's key is not its account_id")
+        if partition_of(key, self._partitions) != self._partition:
+            raise PoisonRecord("wrong_partition", "the record lies on another partition than its key's")
+
+    def _refuse(self, record: Record, reason: str) -> None:
+        identity = (record.topic(), record.partition(), record.offset())
+        self._findings.outcomes[reason] += 1
+        self._outputs.dead_letters.expect(Refused(record, reason), identity, place_of(record))
+
+    def _expect(self, key: bytes, events: list[Event], source: str) -> None:
+        """These events, and what each of them announces; then the account stands where a balance may say it does."""
+        outputs = self._outputs
+        for event in events:
+            account = self._states.apply(key, event)
+            identity = (event.account_id, event.version)
+            outputs.journal.expect(event, identity, source)
+            if not self._ledger.take(event):
+                self._tell_overshoot(event, source)
+            for announcement in announce(event, account):
+                topic = outputs.alerts if isinstance(announcement, Alert) else outputs.handoffs
+                topic.expect(announcement, identity, source)
+        outputs.balances.reached(account, events[-1].at)
+
+    def _tell_overshoot(self, event: Event, source: str) -> None:
+        self._findings.overshoot += 1
+        self._findings.add(
+            Difference(
+                "overshoot",
+                self._topics.journal.name,
+                self._partition,
+                None,
+                f"version {event.version} charges a session beyond the allowance (T6)",
+                account_id=event.account_id,
+                source=source,
+            )
+        )

@@ -1,0 +1,53 @@
+"""The states of one partition, folded from its events: accounts, session starts, chats handed off."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from botmeter.domain import events as ev
+from botmeter.domain.account import Account, evolve
+from botmeter.domain.events import Event
+from botmeter.domain.prices import HOUR_MS, Rules
+from botmeter.domain.sessions import Starts, memory_ms, with_start
+
+#: (account_id, end_user_id, preview) (`S2`).
+WindowKey = tuple[str, str, bool]
+#: (account_id, conversation_id).
+ChatKey = tuple[str, str]
+
+#: How far time goes on between two looks at what can be forgotten.
+_SWEEP_INTERVAL_MS: Final = 6 * HOUR_MS
+
+
+class States:
+    """All that a decision needs to know. Windows and chats are kept as long as a record can still meet them."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._memory_ms = memory_ms(rules) + rules.ahead_limit_ms
+        self._next_sweep_at = 0
+        #: By the record key's bytes.
+        self.accounts: dict[bytes, Account] = {}
+        self.windows: dict[WindowKey, Starts] = {}
+        #: When each conversation was handed off last, UTC ms.
+        self.chats: dict[ChatKey, int] = {}
+
+    def apply(self, key: bytes, event: Event) -> Account:
+        """Folds one event. Raises ValueError when it does not follow its account's version (`J1`)."""
+        account = self.accounts[key] = evolve(self.accounts.get(key), event)
+        if isinstance(event, ev.SessionStarted):
+            window = (event.account_id, event.end_user_id, event.preview)
+            self.windows[window] = with_start(self.windows.get(window, ()), event.started_at, event.at, self._rules)
+        elif isinstance(event, ev.ChatHandedOff):
+            chat = (event.account_id, event.conversation_id)
+            self.chats[chat] = max(self.chats.get(chat, event.at), event.at)
+        return account
+
+    def forget(self, at: int) -> None:
+        """Drops what no record after the broker time `at` (UTC ms) can meet; looks at all of it now and then."""
+        if at < self._next_sweep_at:
+            return
+        self._next_sweep_at = at + _SWEEP_INTERVAL_MS
+        horizon = at - self._memory_ms
+        self.windows = {key: starts for key, starts in self.windows.items() if starts[-1] > horizon}
+        self.chats = {key: handed_off_at for key, handed_off_at in self.chats.items() if handed_off_at > horizon}

@@ -1,0 +1,238 @@
+"""One partition from an explicit start to an explicit end, in the one order that inputs and journal give (`J4`).
+
+The journal leads. An event that an interaction caused says: take the interactions up to that one. An event of a command
+or the timer says: take the interactions before its `before_offset`, then this. A command that left no event changed
+nothing; it is taken as late as possible, right before the next one that did.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from botmeter.contracts import catalogue
+from botmeter.contracts.topics import Topics
+from botmeter.domain.account import Account
+from botmeter.domain.prices import Rules
+from botmeter.verification.balances import Balances
+from botmeter.verification.dead_letters import DeadLetters, DeadLetterShape
+from botmeter.verification.findings import Difference, Findings
+from botmeter.verification.ledger import Ledger
+from botmeter.verification.records import Batches, Record, Stream
+from botmeter.verification.recount import Outputs, Recount
+from botmeter.verification.sequence import ALL, Limits
+from botmeter.verification.sequence import Sequence as Outcomes
+from botmeter.verification.states import States
+from botmeter.verification.wire import AnswerShape, Identified, JournalShape, VersionedShape
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Up to where one partition is verified.
+
+    All interactions and commands below their ends were taken by a worker. Outputs below `lower` must follow from them;
+    those from there up to where the records end may follow from what comes after.
+    """
+
+    interactions: int
+    commands: int
+    #: By topic.
+    lower: Mapping[str, int]
+    #: By topic, where not all can be read.
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+
+    def limits_of(self, topic: str) -> Limits:
+        """Which records of a topic cannot be read; mostly none."""
+        return self.limits.get(topic, ALL)
+
+
+class Witness:
+    """Verifies one partition, in one round or in several that follow each other."""
+
+    def __init__(self, partition: int, partitions: int, topics: Topics, rules: Rules, findings: Findings) -> None:
+        self.partition, self._topics, self._findings = partition, topics, findings
+        self._states = States(rules)
+        self._ledger = Ledger(findings)
+        self._outputs = Outputs(
+            Outcomes(topics.journal.name, partition, JournalShape(), findings),
+            Outcomes(topics.alerts.name, partition, VersionedShape(catalogue.ALERTS), findings),
+            Outcomes(topics.handoffs.name, partition, VersionedShape(catalogue.HANDOFFS), findings),
+            Outcomes(topics.command_results.name, partition, AnswerShape(), findings),
+            DeadLetters(topics.dead_letters.name, partition, DeadLetterShape(), findings),
+            Balances(topics.balances.name, partition, self._states.accounts, findings),
+        )
+        self._recount = Recount(
+            partition, partitions, topics, rules, self._states, self._outputs, self._ledger, findings
+        )
+        self._commands_from = 0
+        self._interactions: Iterator[Sequence[Record]] = iter(())
+        #: The interactions at hand, and how many of them are taken.
+        self._run: Sequence[Record] = ()
+        self._run_at = 0
+        self._commands = Stream(())
+        self._ends = Ends(0, 0, {})
+
+    @property
+    def next_interaction(self) -> int:
+        """The offset of the first interaction not taken yet."""
+        return self._recount.next_offset
+
+    @property
+    def resume_at(self) -> Mapping[str, int]:
+        """From which offset of each topic the next round has to be given records."""
+        balances = self._outputs.balances
+        return {
+            self._topics.interactions.name: self._recount.next_offset,
+            self._topics.commands.name: self._commands_from,
+            **{sequence.topic: sequence.resume_at for sequence in self._outputs.sequences},
+            balances.topic: balances.resume_at,
+        }
+
+    def start(self, journal: Batches, first_interaction: int, first_command: int, go_on: Callable[[int], None]) -> None:
+        """Folds what the journal tells of everything before the interaction at `first_interaction`.
+
+        `journal` begins at its beginning. Commands from `first_command` on that were taken before are left out. Without
+        a call, verification starts before the first record of all topics. `go_on` is told how many events were folded.
+        """
+        sequence, begun = self._outputs.journal, first_command
+        sequence.begin(journal, sys.maxsize, ALL)
+        while (head := sequence.head()) is not None and (place := _place_in_order(head)) is not None:
+            if place >= first_interaction:
+                break
+            self._fold(head)
+            if head.cause is not None and head.cause.topic == self._topics.commands.name:
+                begun = (head.cause.offset or 0) + 1
+            sequence.skip()
+            go_on(1)
+        sequence.resume_at = sequence.position
+        self._recount.next_offset = first_interaction
+        self._commands_from = begun
+        self._leave_out_what_was_before(first_interaction, begun)
+
+    def verify(self, streams: Mapping[str, Batches], ends: Ends, go_on: Callable[[int], None]) -> None:
+        """One round: `streams` are the records of each topic from `resume_at` on.
+
+        `go_on` is told how many interactions were taken, again and again.
+        """
+        self._begin(streams, ends)
+        while (head := self._outputs.journal.head()) is not None and self._follow(head, go_on):
+            if self._outputs.journal.head() is head:
+                self._outputs.journal.pass_over()  # it followed from nothing that there was to take
+        self._take_interactions(ends.interactions, go_on)
+        self._take_commands(ends.commands)
+        self._recount.next_offset = max(self._recount.next_offset, ends.interactions)
+        self._commands_from = ends.commands
+        for sequence in self._outputs.sequences:
+            sequence.finish()
+        self._outputs.balances.finish()
+
+    # --- The start ---
+
+    def _fold(self, head: Identified) -> None:
+        record = head.record
+        try:
+            event = catalogue.JOURNAL.decode(record.value() or b"")
+            self._states.apply(event.account_id.encode(), event)
+        except ValueError as error:
+            self._findings.add(
+                Difference("unreadable", self._topics.journal.name, self.partition, record.offset(), str(error))
+            )
+            return
+        self._ledger.take(event)
+        self._states.forget(event.at)
+
+    def _leave_out_what_was_before(self, first_interaction: int, first_command: int) -> None:
+        accounts = dict(self._states.accounts)
+        first = {self._topics.interactions.name: first_interaction, self._topics.commands.name: first_command}
+
+        def is_of_a_version_before(item: Identified) -> bool:
+            account: Account | None = accounts.get(item.account_id.encode())
+            return account is not None and bool(item.identity[1] <= account.version)
+
+        def is_about_an_input_before(item: Identified) -> bool:
+            topic, _, offset = item.identity
+            return bool(offset < first.get(topic, 0))
+
+        self._outputs.alerts.start_from(is_of_a_version_before)
+        self._outputs.handoffs.start_from(is_of_a_version_before)
+        self._outputs.results.start_from(is_about_an_input_before)
+        self._outputs.dead_letters.start_from(is_about_an_input_before)
+        self._outputs.balances.start_from(accounts)
+
+    # --- The order ---
+
+    def _begin(self, streams: Mapping[str, Batches], ends: Ends) -> None:
+        self._ends = ends
+        self._interactions = iter(streams[self._topics.interactions.name])
+        self._run, self._run_at = (), 0
+        self._commands = Stream(streams[self._topics.commands.name])
+        for sequence in self._outputs.sequences:
+            sequence.begin(streams[sequence.topic], ends.lower[sequence.topic], ends.limits_of(sequence.topic))
+        balances = self._outputs.balances
+        balances.begin(streams[balances.topic], ends.lower[balances.topic], ends.limits_of(balances.topic))
+
+    def _follow(self, head: Identified, go_on: Callable[[int], None]) -> bool:
+        """Takes what the event at the head of the journal follows from; False where that lies beyond the end."""
+        cause, ends = head.cause, self._ends
+        place = _place_in_order(head)
+        if cause is None or place is None:
+            return True
+        is_command = cause.topic == self._topics.commands.name
+        is_interaction = cause.topic == self._topics.interactions.name
+        offset = cause.offset or 0
+        is_beyond = place > ends.interactions or (is_interaction and place == ends.interactions)
+        if is_beyond or (is_command and offset >= ends.commands):
+            return head.record.offset() < ends.lower[self._topics.journal.name]
+        if is_interaction:
+            self._take_interactions(place + 1, go_on)
+        elif is_command:
+            self._take_interactions_before(place, go_on)
+            self._take_commands(offset + 1)
+        elif cause.timer is not None:
+            self._take_interactions_before(place, go_on)
+            self._tick(head)
+        return True
+
+    def _tick(self, head: Identified) -> None:
+        try:
+            at = catalogue.JOURNAL.decode(head.record.value() or b"").at
+        except ValueError:
+            return
+        self._recount.tick(head.account_id, at)
+
+    def _take_interactions_before(self, place: int, go_on: Callable[[int], None]) -> None:
+        """Those before the step at `place`, which may lie behind offsets that no record has (`J4`)."""
+        self._take_interactions(place, go_on)
+        self._recount.next_offset = max(self._recount.next_offset, place)
+
+    def _take_interactions(self, end: int, go_on: Callable[[int], None]) -> None:
+        """Those with an offset below `end`."""
+        while self._recount.next_offset < end:
+            if self._run_at == len(self._run):
+                self._run, self._run_at = next(self._interactions, ()), 0
+                if not self._run:
+                    break
+            stop = bisect_left(self._run, end, lo=self._run_at, key=_offset_of)
+            if stop == self._run_at:
+                break
+            run, self._run_at = self._run[self._run_at : stop], stop
+            self._recount.take_interactions(run)
+            go_on(len(run))
+
+    def _take_commands(self, end: int) -> None:
+        while (record := self._commands.peek()) is not None and record.offset() < end:
+            self._recount.take_command(self._commands.take())
+
+
+def _offset_of(record: Record) -> int:
+    return record.offset()
+
+
+def _place_in_order(head: Identified) -> int | None:
+    """The offset of the interaction that caused the event, or before which its cause was taken (`J4`)."""
+    cause = head.cause
+    if cause is None:
+        return None
+    return cause.offset if cause.before_offset is None else cause.before_offset
