@@ -26,7 +26,7 @@ class WorkerProcess:
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTMETER_")}
         self._process = subprocess.Popen(
-            [*program, command],
+            [*program, *command.split()],
             env={**inherited, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
