@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
+from . import throughput
+from .bench import Bench, say
 from .engines import ENGINES, Engine
-from .machine import conditions
-from .measure_throughput import measure_throughput
+from .machine import ROOT, conditions
+from .pages import RESULTS, write_pages
 from .plan import Plan
+from .results import Case, Column, Results, table
 from .stage import Stage
 
 
-def main(arguments: list[str]) -> None:
-    """Measures what was asked for and prints it."""
-    plan = Plan.parsed(arguments)
-    engines = ready(plan)
+@dataclass(frozen=True)
+class Measurement:
+    """Something that is measured: the columns of its tables, and what makes them, one by one."""
+
+    columns: Sequence[Column]
+    measure: Callable[[Bench], Iterator[Case]]
+
+
+MEASUREMENTS: Final = {
+    "throughput": Measurement(throughput.COLUMNS, throughput.measure),
+}
+
+
+def main(arguments: list[str], docs: Path) -> None:
+    """Measures what was asked for and prints it; writes the pages in `docs` after each table, unless narrowed."""
+    plan = Plan.parsed(arguments, tuple(MEASUREMENTS))
+    results = Results.read(docs / RESULTS)
     with tempfile.TemporaryDirectory(prefix="botmeter-bench-") as directory, Stage(Path(directory)) as stage:
-        for name, value in conditions().items():
-            print(f"{name}: {value}")
-        for engine in engines:
-            print(f"{engine.label}: {engine.version()}")
-        measure_throughput(stage, engines, plan)
+        bench = Bench(stage, ready(plan), plan)
+        for name in plan.only:
+            say(f"\n{name}")
+            for case in MEASUREMENTS[name].measure(bench):
+                full = replace(case, conditions=conditions(case.rows, bench.engines, plan))
+                say("\n".join(["", table(full, MEASUREMENTS[name].columns), *full.notes]))
+                results.add(name, full)
+                if plan.writes:
+                    write_pages(docs, results, {key: one.columns for key, one in MEASUREMENTS.items()})
+        say("\n" + "\n".join(f"{name}: {value}" for name, value in conditions((), bench.engines, plan).items()))
+    say(f"written into {docs}" if plan.writes else "printed only; with --write it goes into docs/performance.md")
 
 
 def ready(plan: Plan) -> list[Engine]:
@@ -30,10 +55,9 @@ def ready(plan: Plan) -> list[Engine]:
     asked = [engine for engine in ENGINES if engine.name in plan.engines]
     missing = {engine: engine.missing() for engine in asked}
     for engine, what in missing.items():
-        if what:
-            print(f"{engine.label} is left out: {what}")
+        say(f"{engine.label} is left out: {what}" if what else f"{engine.label}: {engine.version()}")
     return [engine for engine, what in missing.items() if not what]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], ROOT / "docs")

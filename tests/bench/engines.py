@@ -44,6 +44,8 @@ class Engine(ABC):
     name: str
     #: How tables call it.
     label: str
+    #: More would take too long.
+    most_records: int = 100_000_000
 
     @abstractmethod
     def version(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,18 +13,24 @@ import psutil
 
 from botmeter.embedded.distribution import KAFKA_VERSION
 
+from .engines import Engine
+from .plan import Plan
+
 ROOT = Path(__file__).parents[2]
 
 
-def conditions() -> dict[str, str]:
-    """Machine, versions, load and date, as pairs of words."""
+def conditions(labels: Iterable[str], engines: Iterable[Engine], plan: Plan) -> dict[str, str]:
+    """Date, revision, versions of the engines with these labels, size of the run, machine: as pairs of words."""
+    known = set(labels)
+    versions = dict.fromkeys(engine.version() for engine in engines if not known or engine.label in known)
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "revision": _revision(),
+        "with": ", ".join(versions),
+        "runs": f"{plan.repeats} of {plan.records:,} records",
         "machine": f"{_processor()}, {os.cpu_count()} cores shared with the broker and the harness, {_memory()}",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "broker": f"Apache Kafka {KAFKA_VERSION}, one node, on the same machine",
-        "load before": f"{os.getloadavg()[0]:.1f}",
     }
 
 

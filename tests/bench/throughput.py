@@ -1,159 +1,125 @@
-"""How fast a backlog is worked off, and what an interaction costs in processor time.
-
-The group's committed offset is watched, 50 times a second. Start-up is what comes before the first commit; the steady
-state is the second half of the records: compilers, caches and collectors have settled by then.
-"""
+"""Throughput and processor time of every engine on every mix, in turn and several times."""
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections import defaultdict
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from statistics import median
 from typing import Final
 
-import psutil
-
+from .bench import Bench, say
+from .course import Course, new_job, run
 from .engines import Engine, Job
-from .running import Running
+from .results import Case, Column, Figures
 from .stage import Backlog, Stage
+from .traffic import Mix
 
-#: How many records from a cold start are reported apart.
-COLD_RECORDS: Final = 1_000_000
-LOOK_EVERY_S: Final = 0.02
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One look at an engine: when (monotonic seconds), records committed, processor seconds, bytes resident."""
-
-    at_s: float
-    committed: int
-    cpu_s: float
-    rss_bytes: int
-    broker_cpu_s: float
+COLUMNS: Final = (
+    Column("a_second", "records/s"),
+    Column("botmeter_is", "botmeter is", "{:.2f}x"),
+    Column("cpu_us", "CPU us a record", "{:.2f}"),
+    Column("botmeter_cpu", "botmeter takes", "{:.2f}x"),
+    Column("broker_cpu_us", "broker's CPU us", "{:.2f}"),
+    Column("cold_a_second", "records/s, first million"),
+    Column("cold_cpu_us", "CPU us, first million", "{:.2f}"),
+    Column("rss_mb", "RSS MB"),
+)
+THREADS_SHOWN: Final = 5
 
 
-@dataclass(frozen=True)
-class Course:
-    """How a run went, from its first commit to its last."""
-
-    started_at_s: float
-    samples: tuple[Sample, ...]
-    #: Processor time by thread in the second half, seconds.
-    threads: dict[str, float]
-    records: int
-
-    def first_at(self, committed: int) -> Sample:
-        """The first look that found so many records committed."""
-        return next(sample for sample in self.samples if sample.committed >= committed)
-
-    def between(self, begin: int, end: int) -> Stretch:
-        """The part of the run from `begin` records to `end`."""
-        return Stretch(self.first_at(begin), self.first_at(end))
-
-    @property
-    def steady(self) -> Stretch:
-        """The second half."""
-        return self.between(max(1, self.records // 2), self.records)
-
-    @property
-    def cold(self) -> Stretch:
-        """From the first commit on, a million records or a third of the run."""
-        return self.between(1, min(COLD_RECORDS, max(1, self.records // 3)))
-
-    @property
-    def first_commit_s(self) -> float:
-        """From the start of the process to its first commit."""
-        return self.samples[0].at_s - self.started_at_s
-
-    @property
-    def peak_rss_bytes(self) -> int:
-        """The most memory any look found."""
-        return max(sample.rss_bytes for sample in self.samples)
+class DifferentResultError(Exception):
+    """An engine did another job than the others."""
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """What lies between two looks."""
-
-    begin: Sample
-    end: Sample
-
-    @property
-    def records(self) -> int:
-        """Committed meanwhile; at least 1, so that a run of a few batches has figures too."""
-        return max(1, self.end.committed - self.begin.committed)
-
-    @property
-    def a_second(self) -> float:
-        """Records a second."""
-        return self.records / max(LOOK_EVERY_S, self.end.at_s - self.begin.at_s)
-
-    @property
-    def cpu_us(self) -> float:
-        """Processor time a record, microseconds."""
-        return (self.end.cpu_s - self.begin.cpu_s) / self.records * 1e6
-
-    @property
-    def broker_cpu_us(self) -> float:
-        """The broker's processor time a record, microseconds."""
-        return (self.end.broker_cpu_s - self.begin.broker_cpu_s) / self.records * 1e6
+def measure(bench: Bench) -> Iterator[Case]:
+    """One case a mix; prints a line after each run."""
+    for mix in bench.plan.mixes:
+        yield one_mix(bench, mix)
 
 
-def new_job(stage: Stage, engine: Engine, backlog: Backlog) -> Job:
-    """A fresh installation: no state, no offsets, empty outputs."""
-    name = stage.fresh_name(engine.name)
-    job = Job(stage.bootstrap_servers, backlog, f"{name}.", stage.directory / name)
-    engine.create_outputs(stage, job)
-    return job
+def one_mix(bench: Bench, mix: Mix) -> Case:
+    """Every engine on one backlog, in turn."""
+    rows: dict[str, Figures] = {}
+    notes = []
+    for number in range(bench.plan.repeats):
+        for engine in bench.engines:
+            backlog = written(bench, mix, engine.most_records)
+            course = once(bench.stage, engine, backlog)
+            add(rows.setdefault(engine.label, {}), course)
+            say(f"  {number + 1}. {engine.label}: {line(course)}")
+            if number == 0 and backlog.records < bench.plan.records:
+                notes.append(f"{engine.label}: {backlog.records:,} records, because it is slow.")
+    compare(rows)
+    return Case(mix.title, rows, tuple(notes))
 
 
-def run(stage: Stage, engine: Engine, job: Job, instances: int = 1) -> Course:
-    """Runs the engine until its group has committed the whole backlog."""
-    backlog = job.backlog
-    looks = Looks(stage)
-    with stage.observer(job.group) as observer, ExitStack() as closing:
-        running = [closing.enter_context(Running(engine, job, f"{engine.name}-{n}")) for n in range(instances)]
-        threads: dict[str, float] = {}
-
-        def is_done() -> bool:
-            committed = stage.committed(observer, backlog.interactions, backlog.partitions)
-            if committed:
-                looks.look(running, committed)
-            if committed >= backlog.records // 2 and not threads:
-                threads.update(_threads(running))
-            return committed >= backlog.records
-
-        running[0].await_true(is_done, f"all {backlog.records:,} records committed", LOOK_EVERY_S)
-        spent = {name: seconds - threads.get(name, 0.0) for name, seconds in _threads(running).items()}
-    return Course(running[0].started_at, tuple(looks.samples), spent, backlog.records)
+def written(bench: Bench, mix: Mix, most_records: int) -> Backlog:
+    """The backlog for an engine that can do so many records in bearable time."""
+    began = time.monotonic()
+    backlog = bench.stage.backlog(mix, min(bench.plan.records, most_records), 1)
+    if time.monotonic() - began > 1:
+        say(f"{mix.title}: {backlog.records:,} records written in {time.monotonic() - began:.0f} s")
+    return backlog
 
 
-class Looks:
-    """What was seen of an engine, look by look."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._broker = psutil.Process(stage.broker.pid)
-        self.samples: list[Sample] = []
-
-    def look(self, running: list[Running], committed: int) -> None:
-        """Notes where it is."""
-        broker = self._broker.cpu_times()
-        self.samples.append(
-            Sample(
-                time.monotonic(),
-                committed,
-                sum(each.cpu_s() for each in running),
-                sum(each.rss_bytes() for each in running),
-                broker.user + broker.system,
-            )
-        )
+def once(stage: Stage, engine: Engine, backlog: Backlog) -> Course:
+    """One run on fresh state; its topics and its state are deleted afterwards."""
+    job = new_job(stage, engine, backlog)
+    course = run(stage, engine, job)
+    require_same_sessions(stage, engine, job)
+    discard(stage, job)
+    return course
 
 
-def _threads(running: list[Running]) -> dict[str, float]:
-    spent: defaultdict[str, float] = defaultdict(float)
-    for each in running:
-        for name, seconds in each.cpu_s_by_thread().items():
-            spent[name] += seconds
-    return dict(spent)
+def discard(stage: Stage, job: Job) -> None:
+    """Deletes the topics and the state of a run."""
+    stage.delete(job.prefix)
+    shutil.rmtree(job.directory)
+
+
+def require_same_sessions(stage: Stage, engine: Engine, job: Job) -> None:
+    """Raises DifferentResultError unless the engine has counted as many sessions as there are: once, no more."""
+    if starts := engine.starts(job):
+        topic, mark = starts
+        found = stage.count(topic, job.backlog.partitions, mark)
+        expected = job.backlog.mix.sessions(job.backlog.records)
+        if found != expected:
+            raise DifferentResultError(f"{engine.label} started {found:,} sessions where there are {expected:,}")
+
+
+def add(figures: Figures, course: Course) -> None:
+    """Adds what one run found."""
+    steady, cold = course.steady, course.cold
+    found = {
+        "a_second": steady.a_second,
+        "cpu_us": steady.cpu_us,
+        "broker_cpu_us": steady.broker_cpu_us,
+        "cold_a_second": cold.a_second,
+        "cold_cpu_us": cold.cpu_us,
+        "rss_mb": course.peak_rss_bytes / 1e6,
+    }
+    for key, value in found.items():
+        figures.setdefault(key, []).append(value)
+
+
+def compare(rows: dict[str, Figures]) -> None:
+    """Adds how botmeter stands to each of the others, by the medians."""
+    if "botmeter" in rows:
+        own = {key: median(rows["botmeter"][key]) for key in ("a_second", "cpu_us")}
+        for label, figures in rows.items():
+            if label != "botmeter":
+                figures["botmeter_is"] = [own["a_second"] / median(figures["a_second"])]
+                figures["botmeter_cpu"] = [own["cpu_us"] / max(0.01, median(figures["cpu_us"]))]
+
+
+def line(course: Course) -> str:
+    """One run in one line."""
+    steady, cold = course.steady, course.cold
+    busiest = sorted(course.threads.items(), key=lambda item: -item[1])[:THREADS_SHOWN]
+    threads = ", ".join(f"{name} {seconds / steady.records * 1e6:.2f}" for name, seconds in busiest)
+    return (
+        f"{steady.a_second:,.0f}/s, {steady.cpu_us:.2f} us, broker {steady.broker_cpu_us:.2f} us; "
+        f"cold {cold.a_second:,.0f}/s, {cold.cpu_us:.2f} us; first commit after {course.first_commit_s:.1f} s; "
+        f"{course.peak_rss_bytes / 1e6:,.0f} MB; threads: {threads}"
+    )

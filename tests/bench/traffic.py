@@ -29,7 +29,7 @@ class Mix:
     """What the traffic is like.
 
     Args:
-        per_session: records of one end-user, who opens one session; half of them, rounded, are a bot's replies.
+        per_session: records of one end-user, 2 or more, who opens one session; half of all are a bot's replies.
         hot_share: the part of the end-users that belongs to one account; the others have theirs in turn.
     """
 
@@ -38,8 +38,13 @@ class Mix:
 
     @property
     def name(self) -> str:
-        """As tables and topics call it."""
-        return f"1-in-{self.per_session}" + ("-hot" if self.hot_share else "")
+        """As topics call it."""
+        return self.title.replace(",", "").replace(" ", "-")
+
+    @property
+    def title(self) -> str:
+        """As tables call it."""
+        return f"1 in {self.per_session}" + (", one hot account" if self.hot_share else "")
 
     def sessions(self, records: int) -> int:
         """How many sessions so many records open."""
