@@ -35,10 +35,8 @@ def chart(cases: Sequence[Case]) -> str:
         if not any(word in label for word in LEFT_OUT)
     ]
     colours = dict(zip(engines, COLOURS * (len(engines) // len(COLOURS) + 1), strict=False))
-    highest = max(
-        (max(case.rows[label]["a_second"]) for case in cases for label in engines if label in case.rows), default=1
-    )
-    top = _rounded_up(highest)
+    drawn = [case.rows[label]["a_second"] for case in cases for label in engines if label in case.rows]
+    top = _rounded_up(max((max(rates) for rates in drawn), default=1))
     height = PLOT_TOP + PLOT_HEIGHT + 50 + LEGEND_LINE * len(engines)
     parts = [*_grid(top), *_groups(cases, colours, top), *_legend(colours)]
     title = "Interactions a second, one worker, one partition, steady state (median; lines: least and most)"
@@ -69,9 +67,7 @@ def _groups(cases: Sequence[Case], colours: dict[str, str], top: float) -> list[
         for place, label in enumerate(labels):
             parts += _bar(left + place * width, width, case.rows[label]["a_second"], colours[label], top, label)
         middle = PLOT_LEFT + group_width * (number + 0.5)
-        parts.append(
-            f'<text x="{middle:.1f}" y="{PLOT_TOP + PLOT_HEIGHT + 22}" text-anchor="middle">{case.title}</text>'
-        )
+        parts.append(_word(middle, PLOT_TOP + PLOT_HEIGHT + 22, case.title))
     return parts
 
 
@@ -83,8 +79,11 @@ def _bar(x: float, width: float, values: Sequence[float], colour: str, top: floa
     )
     low, high = _y(min(values), top), _y(max(values), top)
     spread = f'<line class="spread" x1="{middle:.1f}" x2="{middle:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
-    value = f'<text class="value" x="{middle:.1f}" y="{high - 4:.1f}" text-anchor="middle">{median(values) / 1000:,.0f}k</text>'
-    return [bar, spread, value]
+    return [bar, spread, _word(middle, high - 4, f"{median(values) / 1000:,.0f}k", "value")]
+
+
+def _word(x: float, y: float, text: str, kind: str = "") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(text)}</text>'
 
 
 def _legend(colours: dict[str, str]) -> list[str]:
@@ -106,5 +105,5 @@ def _y(value: float, top: float) -> float:
 
 
 def _rounded_up(value: float) -> float:
-    step = 10 ** (len(str(int(value))) - 1) / 2
+    step = float(10 ** (len(str(int(value))) - 1)) / 2
     return step * (int(value / step) + 1)

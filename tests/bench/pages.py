@@ -53,7 +53,5 @@ def shown(case: Case, columns: Sequence[Column]) -> str:
 def conditions(results: Results, columns: Mapping[str, Sequence[Column]]) -> str:
     """What all was measured on, as a list; several lines of a kind where tables differ in it."""
     cases = [case for name in columns for case in results.of(name)]
-    lines = {
-        f"- {name}: {case.conditions[name]}": None for name in _EVERYWHERE for case in cases if name in case.conditions
-    }
-    return "\n" + "\n".join(lines) + "\n\n"
+    lines = [f"- {name}: {case.conditions[name]}" for name in _EVERYWHERE for case in cases if name in case.conditions]
+    return "\n" + "\n".join(dict.fromkeys(lines)) + "\n\n"

@@ -48,13 +48,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         """Into a file, a figure a line."""
-        stored = {
-            name: {
-                title: {"conditions": case.conditions, "notes": case.notes, "rows": case.rows}
-                for title, case in cases.items()
-            }
-            for name, cases in self._cases.items()
-        }
+        stored = {name: {case.title: _stored(case) for case in cases.values()} for name, cases in self._cases.items()}
         path.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
 
     def add(self, measurement: str, case: Case) -> None:
@@ -84,6 +78,10 @@ def spread(values: Sequence[float], pattern: str = "{:,.0f}") -> str:
         return "-"
     middle, least, most = (pattern.format(value) for value in (median(values), min(values), max(values)))
     return middle if least == most else f"{middle} ({least} to {most})"
+
+
+def _stored(case: Case) -> dict[str, Any]:
+    return {"conditions": case.conditions, "notes": case.notes, "rows": case.rows}
 
 
 def _case(title: str, stored: dict[str, Any]) -> Case:

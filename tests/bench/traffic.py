@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import gcd
 from typing import Final
 
 from botmeter.contracts.topics import partition_of
 
-#: End-users whose conversations interleave.
+#: End-users whose conversations interleave, where there are as many.
 UNDER_WAY: Final = 2_000
 ACCOUNTS: Final = 100
 #: Bought by each account: a million sessions, so that nobody runs out.
@@ -47,8 +48,10 @@ class Mix:
         return f"1 in {self.per_session}" + (", one hot account" if self.hot_share else "")
 
     def sessions(self, records: int) -> int:
-        """How many sessions so many records open."""
-        return records // self.per_session
+        """How many sessions so many records open; all of a session's records are among them."""
+        sessions, rest = divmod(records, self.per_session)
+        assert not rest, f"{records:,} records are no whole number of sessions with {self.per_session}"
+        return sessions
 
 
 class Accounts:
@@ -72,12 +75,13 @@ def interactions(mix: Mix, records: int, accounts: Accounts, first_user: int = 0
     """So many interactions; end-users are numbered from `first_user`."""
     message, reply = template("end_user"), template("bot")
     keys, partitions = accounts.keys, accounts.partitions
-    group_records = UNDER_WAY * mix.per_session
+    under_way = gcd(mix.sessions(records), UNDER_WAY)
+    group_records = under_way * mix.per_session
     hot = round(mix.hot_share * ACCOUNTS)
     for number in range(records):
         group, place = divmod(number, group_records)
-        turn, nth = divmod(place, UNDER_WAY)
-        user = first_user + group * UNDER_WAY + nth
+        turn, nth = divmod(place, under_way)
+        user = first_user + group * under_way + nth
         account = user % ACCOUNTS
         if account < hot:
             account = 0
