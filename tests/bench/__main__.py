@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from . import throughput
+from . import latency, restore, stages, throughput, windows, workers
 from .bench import Bench, say
 from .engines import ENGINES, Engine
 from .machine import ROOT, conditions
@@ -29,6 +29,11 @@ class Measurement:
 
 MEASUREMENTS: Final = {
     "throughput": Measurement(throughput.COLUMNS, throughput.measure),
+    "restore": Measurement(restore.COLUMNS, restore.measure),
+    "latency": Measurement(latency.COLUMNS, latency.measure),
+    "windows": Measurement(windows.COLUMNS, windows.measure),
+    "stages": Measurement(stages.COLUMNS, stages.measure),
+    "workers": Measurement(workers.COLUMNS, workers.measure),
 }
 
 

@@ -114,7 +114,7 @@ def run(stage: Stage, engine: Engine, job: Job, instances: int = 1) -> Course:
     backlog = job.backlog
     looks = Looks(stage)
     with stage.observer(job.group) as observer, ExitStack() as closing:
-        running = [closing.enter_context(Running(engine, job, f"{engine.name}-{n}")) for n in range(instances)]
+        running = [closing.enter_context(Running(engine, job, number)) for number in range(instances)]
         threads: dict[str, float] = {}
 
         def is_done() -> bool:

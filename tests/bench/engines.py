@@ -36,6 +36,10 @@ class Job:
         """The consumer group."""
         return f"{self.prefix}group"
 
+    def state(self, instance: int) -> Path:
+        """The directory in which a process keeps its state."""
+        return self.directory / f"state-{instance}"
+
 
 class Engine(ABC):
     """A program that does the job."""
@@ -59,6 +63,14 @@ class Engine(ABC):
         """The topics it writes to."""
         stage.create_plain(self.outputs(job), job.backlog.partitions)
 
+    def logs(self, job: Job) -> Sequence[str]:  # noqa: ARG002
+        """The topics from which it restores its state."""
+        return []
+
+    def answers(self, job: Job) -> str:
+        """The topic that says what was decided of a chat, with the broker's timestamp of the chat."""
+        raise NotImplementedError
+
     @abstractmethod
     def outputs(self, job: Job) -> Sequence[str]:
         """The topics it writes to, by name."""
@@ -68,10 +80,10 @@ class Engine(ABC):
         return None
 
     @abstractmethod
-    def command(self, job: Job, instance: str) -> Sequence[str]:
+    def command(self, job: Job, instance: int) -> Sequence[str]:
         """The program and its arguments."""
 
-    def environment(self, job: Job, instance: str) -> Mapping[str, str]:  # noqa: ARG002 - most need none
+    def environment(self, job: Job, instance: int) -> Mapping[str, str]:  # noqa: ARG002 - most need none
         """Variables on top of our own."""
         return {}
 
@@ -92,13 +104,20 @@ class Botmeter(Engine):
     def outputs(self, job: Job) -> Sequence[str]:
         return [topic.name for topic in Topics.named(job.prefix).all() if topic.direction != "in"]
 
+    def logs(self, job: Job) -> Sequence[str]:
+        topics = Topics.named(job.prefix)
+        return [topics.journal.name, topics.snapshots.name]
+
+    def answers(self, job: Job) -> str:
+        return Topics.named(job.prefix).handoffs.name
+
     def starts(self, job: Job) -> tuple[str, bytes] | None:
         return Topics.named(job.prefix).journal.name, b'"session_started"'
 
-    def command(self, job: Job, instance: str) -> Sequence[str]:  # noqa: ARG002
+    def command(self, job: Job, instance: int) -> Sequence[str]:  # noqa: ARG002
         return [str(Path(sys.executable).with_name("botmeter")), "worker"]
 
-    def environment(self, job: Job, instance: str) -> Mapping[str, str]:
+    def environment(self, job: Job, instance: int) -> Mapping[str, str]:
         return {
             "BOTMETER_BOOTSTRAP_SERVERS": job.bootstrap_servers,
             "BOTMETER_INTERACTIONS_TOPIC": job.backlog.interactions,
@@ -106,8 +125,8 @@ class Botmeter(Engine):
             "BOTMETER_TOPIC_PREFIX": job.prefix,
             "BOTMETER_GROUP": job.group,
             "BOTMETER_PARTITIONS": str(job.backlog.partitions),
-            "BOTMETER_DATA_DIR": str(job.directory / instance),
-            "BOTMETER_INSTANCE": instance,
+            "BOTMETER_DATA_DIR": str(job.state(instance)),
+            "BOTMETER_INSTANCE": f"worker-{instance}",
             "BOTMETER_WEB_PORT": "0",
         }
 
@@ -115,10 +134,11 @@ class Botmeter(Engine):
 class Streams(Engine):
     """Kafka Streams: a window per end-user, a counter per account, session starts and balances as outputs."""
 
-    def __init__(self, name: str, label: str, *options: str) -> None:
+    def __init__(self, name: str, label: str, reader: str, *options: str) -> None:
+        """`reader` is what reads JSON, `mapper` or `parser`; `options` are of Kafka Streams, as name=value."""
         self.name = name
         self.label = label
-        self._options = options
+        self._options = (reader, *options)
 
     def version(self) -> str:
         return f"Kafka Streams {streams_build.VERSION} on {streams_build.java_version()}"
@@ -133,18 +153,24 @@ class Streams(Engine):
     def outputs(self, job: Job) -> Sequence[str]:
         return [f"{job.prefix}sessions", f"{job.prefix}balances"]
 
+    def logs(self, job: Job) -> Sequence[str]:
+        return [f"{job.group}-{store}-changelog" for store in ("windows", "used")]
+
+    def answers(self, job: Job) -> str:
+        return f"{job.prefix}sessions"
+
     def starts(self, job: Job) -> tuple[str, bytes] | None:
         return f"{job.prefix}sessions", b'"session_started"'
 
-    def command(self, job: Job, instance: str) -> Sequence[str]:
+    def command(self, job: Job, instance: int) -> Sequence[str]:
         told = {
             "bootstrap.servers": job.bootstrap_servers,
             "application.id": job.group,
-            "state.dir": str(job.directory / instance),
+            "state.dir": str(job.state(instance)),
         }
         arguments = [f"{name}={value}" for name, value in told.items()]
         topics = [job.backlog.interactions, *self.outputs(job)]
-        return [*streams_build.java_command(), "StreamsPeer", *topics, *arguments, *self._options]
+        return [*streams_build.java_command(), "StreamsPeer", *topics, *self._options, *arguments]
 
 
 class PythonPeer(Engine):
@@ -160,13 +186,13 @@ class PythonPeer(Engine):
     def outputs(self, job: Job) -> Sequence[str]:
         return [f"{job.prefix}sessions", f"{job.prefix}balances"]
 
-    def command(self, job: Job, instance: str) -> Sequence[str]:  # noqa: ARG002
+    def command(self, job: Job, instance: int) -> Sequence[str]:  # noqa: ARG002
         backlog = job.backlog
         told = [job.bootstrap_servers, job.group, backlog.interactions, str(backlog.mix.per_session)]
         return [sys.executable, str(PEERS / f"{self.name}.py"), *told, *self.outputs(job)]
 
 
-#: What made Kafka Streams faster here: records kept as objects, larger fetches, polls and batches.
+#: For a faster Kafka Streams: a larger cache, larger fetches, polls and batches; and JSON is parsed by hand.
 TUNED: Final = (
     "statestore.cache.max.bytes=268435456",
     "buffered.records.per.partition=10000",
@@ -179,11 +205,9 @@ TRANSACTIONAL: Final = "enable.transactional.statestores=true"
 
 ENGINES: Final[tuple[Engine, ...]] = (
     Botmeter(),
-    Streams("streams", "Kafka Streams"),
-    Streams("streams-tuned", "Kafka Streams, tuned", *TUNED),
-    Streams(
-        "streams-tx", "Kafka Streams, tuned, transactional stores", *TUNED, "enable.transactional.statestores=true"
-    ),
+    Streams("streams", "Kafka Streams", "mapper"),
+    Streams("streams-tuned", "Kafka Streams, tuned", "parser", *TUNED),
+    Streams("streams-tx", "Kafka Streams, tuned, transactional stores", "parser", *TUNED, TRANSACTIONAL),
     PythonPeer("floor", "transactions in Python, nothing decided (floor)"),
     PythonPeer("limit", "reading alone (limit)"),
 )

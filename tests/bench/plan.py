@@ -31,7 +31,7 @@ class Plan:
         restored: sessions that a restore brings back.
         rates: of the latency, records a second.
         rate_percents: of the latency, of the highest rate.
-        feed_s: how long each rate is fed, after a third of it to warm up.
+        feed_s: how long each rate is fed, after half of it to warm up.
         writes: whether the pages are written.
     """
 

@@ -32,7 +32,7 @@ class EngineFailedError(Exception):
 class Running:
     """A context manager: the process is gone when the block ends."""
 
-    def __init__(self, engine: Engine, job: Job, instance: str = "a") -> None:
+    def __init__(self, engine: Engine, job: Job, instance: int = 0) -> None:
         self._engine = engine
         self._job = job
         self._instance = instance

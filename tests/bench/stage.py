@@ -132,6 +132,11 @@ class Stage:
         config = clients.reader_config({}, self.bootstrap_servers, group) | {"isolation.level": "read_uncommitted"}
         return clients.make_consumer(config)
 
+    def log_bytes(self, topics: Iterable[str]) -> int:
+        """What the broker's disk holds of these topics' records."""
+        logs = Path(self.broker.directory, "data")
+        return sum(path.stat().st_size for topic in topics for path in logs.glob(f"{topic}-[0-9]*/*.log"))
+
     def count(self, topic: str, partitions: int, mark: bytes) -> int:
         """Committed records of a topic whose value holds `mark`."""
         ends = {number: end for number, end in end_offsets(self._admin, topic, range(partitions)).items() if end}

@@ -7,9 +7,11 @@ are bot replies, and each end-user's first message opens their session.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from math import gcd
 from typing import Final
 
@@ -55,11 +57,23 @@ class Mix:
 
 
 class Accounts:
-    """The accounts of a run, by name, with the partition that Kafka's default partitioner gives each."""
+    """The accounts of a run: as many on each partition, the one Kafka's default partitioner gives them."""
 
     def __init__(self, partitions: int) -> None:
-        self.keys: list[bytes] = [f"account-{number}".encode() for number in range(ACCOUNTS)]
-        self.partitions = [partition_of(key, partitions) for key in self.keys]
+        self.numbers: list[int] = []
+        self.keys: list[bytes] = []
+        self.partitions: list[int] = []
+        room = Counter(dict.fromkeys(range(partitions), ACCOUNTS // partitions))
+        for number in count():
+            key = f"account-{number}".encode()
+            partition = partition_of(key, partitions)
+            if room[partition]:
+                room[partition] -= 1
+                self.numbers.append(number)
+                self.keys.append(key)
+                self.partitions.append(partition)
+            elif not room.total():
+                return
 
     def commands(self) -> Iterator[Keyed]:
         """Opens every account and buys it sessions."""
@@ -74,7 +88,7 @@ class Accounts:
 def interactions(mix: Mix, records: int, accounts: Accounts, first_user: int = 0) -> Iterator[Keyed]:
     """So many interactions; end-users are numbered from `first_user`."""
     message, reply = template("end_user"), template("bot")
-    keys, partitions = accounts.keys, accounts.partitions
+    numbers, keys, partitions = accounts.numbers, accounts.keys, accounts.partitions
     under_way = gcd(mix.sessions(records), UNDER_WAY)
     group_records = under_way * mix.per_session
     hot = round(mix.hot_share * ACCOUNTS)
@@ -82,12 +96,12 @@ def interactions(mix: Mix, records: int, accounts: Accounts, first_user: int = 0
         group, place = divmod(number, group_records)
         turn, nth = divmod(place, under_way)
         user = first_user + group * under_way + nth
-        account = user % ACCOUNTS
+        account = user % len(keys)
         if account < hot:
             account = 0
         # Every second record of an end-user is a reply; who begins alternates, so that odd numbers come to a half too.
-        body = reply if (turn + nth // ACCOUNTS) % 2 else message
-        yield keys[account], body % (number, account, user, user), partitions[account]
+        body = reply if (turn + user // ACCOUNTS) % 2 else message
+        yield keys[account], body % (number, numbers[account], user, user), partitions[account]
 
 
 def template(actor: str) -> bytes:

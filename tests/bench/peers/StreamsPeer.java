@@ -1,9 +1,15 @@
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.LocalDate;
 import java.time.OffsetDateTime;
 import java.util.Arrays;
 import java.util.Properties;
@@ -13,6 +19,7 @@ import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.common.utils.Bytes;
+import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
@@ -34,7 +41,8 @@ import org.apache.kafka.streams.state.Stores;
  * What it leaves out, to its advantage: cycles, pools, thresholds, alerts, exhaustion, handoffs, commands, dead letters, checks
  * of keys and duplicate fields, an event journal, and ever forgetting a window.
  *
- * Arguments: input topic, topic of session starts, topic of balances, then options of Kafka Streams as name=value.
+ * Arguments: input topic, topic of session starts, topic of balances, `mapper` or `parser` (what reads JSON), then options of
+ * Kafka Streams as name=value.
  */
 public final class StreamsPeer {
     private static final long DAY_MS = 86_400_000L;
@@ -49,10 +57,11 @@ public final class StreamsPeer {
             String accountId, String endUserId, String botId, String conversationId, String actor, boolean preview, long occurredAt) {}
 
     public static void main(String[] arguments) throws InterruptedException {
-        var streams = new KafkaStreams(topology(arguments[0], arguments[1], arguments[2]), options(arguments));
+        Deserializer<Interaction> reader = arguments[3].equals("mapper") ? new MapperReader() : new ParserReader();
+        var streams = new KafkaStreams(topology(arguments[0], arguments[1], arguments[2], reader), options(arguments));
         var ended = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            streams.close();
+            streams.close(CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP));
             ended.countDown();
         }));
         streams.setUncaughtExceptionHandler(error -> {
@@ -70,15 +79,16 @@ public final class StreamsPeer {
         options.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, "100");
         options.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
         options.put(StreamsConfig.producerPrefix("compression.type"), "lz4");
-        Arrays.stream(arguments).skip(3).map(option -> option.split("=", 2)).forEach(pair -> options.put(pair[0], pair[1]));
+        Arrays.stream(arguments).skip(4).map(option -> option.split("=", 2)).forEach(pair -> options.put(pair[0], pair[1]));
         return options;
     }
 
-    private static org.apache.kafka.streams.Topology topology(String input, String sessions, String balances) {
+    private static org.apache.kafka.streams.Topology topology(
+            String input, String sessions, String balances, Deserializer<Interaction> reader) {
         var builder = new StreamsBuilder();
         builder.addStateStore(
                 Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(WINDOWS), Serdes.String(), Serdes.Long()).withCachingEnabled());
-        Serde<Interaction> json = Serdes.serdeFrom(new NeverWritten(), new InteractionReader());
+        Serde<Interaction> json = Serdes.serdeFrom(new NeverWritten(), reader);
         KStream<String, byte[]> started =
                 builder.stream(input, Consumed.with(Serdes.String(), json)).processValues(SessionStarts::new, WINDOWS);
         started.to(sessions, Produced.with(Serdes.String(), Serdes.ByteArray()));
@@ -136,8 +146,31 @@ public final class StreamsPeer {
         }
     }
 
-    /** By Jackson's streaming parser, the fastest it has. */
-    private static final class InteractionReader implements Deserializer<Interaction> {
+    /** By Jackson's mapper and the library of dates, as it is usually written. */
+    private static final class MapperReader implements Deserializer<Interaction> {
+        record Read(
+                String accountId, String endUserId, String botId, String conversationId, String actor, boolean preview, String occurredAt) {}
+
+        private final ObjectReader reader = new ObjectMapper()
+                .setPropertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                .configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, false)
+                .readerFor(Read.class);
+
+        @Override
+        public Interaction deserialize(String topic, byte[] data) {
+            try {
+                Read read = reader.readValue(data);
+                long occurredAt = Instant.parse(read.occurredAt()).toEpochMilli();
+                return new Interaction(
+                        read.accountId(), read.endUserId(), read.botId(), read.conversationId(), read.actor(), read.preview(), occurredAt);
+            } catch (IOException error) {
+                throw new UncheckedIOException(error);
+            }
+        }
+    }
+
+    /** By Jackson's streaming parser, the fastest it has, and dates by hand. */
+    private static final class ParserReader implements Deserializer<Interaction> {
         private final JsonFactory factory = new JsonFactory();
 
         @Override
@@ -171,7 +204,7 @@ public final class StreamsPeer {
             if (text.length() != 24 || text.charAt(23) != 'Z') {
                 return OffsetDateTime.parse(text).toInstant().toEpochMilli();
             }
-            long day = java.time.LocalDate.of(number(text, 0, 4), number(text, 5, 7), number(text, 8, 10)).toEpochDay();
+            long day = LocalDate.of(number(text, 0, 4), number(text, 5, 7), number(text, 8, 10)).toEpochDay();
             long seconds = number(text, 11, 13) * 3600L + number(text, 14, 16) * 60L + number(text, 17, 19);
             return day * DAY_MS + seconds * 1000L + number(text, 20, 23);
         }

@@ -44,7 +44,7 @@ def build() -> None:
     staging = classes.with_name(f"{classes.name}.{os.getpid()}")
     arguments = ["--release", JAVA_RELEASE, "-nowarn", "-cp", _class_path(), "-d", str(staging), str(SOURCE)]
     done = subprocess.run(
-        [_compiler(), *arguments], capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+        [compiler(), *arguments], capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
     )
     if done.returncode != 0:
         raise NoCompilerError(f"javac does not compile {SOURCE.name}: {done.stderr.strip()}")
@@ -68,7 +68,8 @@ def java_version() -> str:
     return f"Java {asked.stderr.split(chr(34))[1]}"
 
 
-def _compiler() -> str:
+def compiler() -> str:
+    """The path of a `javac`. Raises NoCompilerError."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("javac", path=f"{home}/bin") if home else None
     found = found or shutil.which("javac")
