@@ -122,9 +122,9 @@ def test_a_case_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
 
 
 def test_only_the_section_that_is_named_is_replaced() -> None:
-    page = "a <!-- bench: x -->old<!-- end --> b <!-- bench: y -->kept<!-- end -->"
+    page = "a <!-- bench: x -->\nold<!-- end --> b <!-- bench: y -->\nkept<!-- end -->"
 
-    assert replaced(page, "x", "new") == "a <!-- bench: x -->\nnew<!-- end --> b <!-- bench: y -->kept<!-- end -->"
+    assert replaced(page, "x", "new") == page.replace("old", "new")
     with pytest.raises(ValueError, match="no section z"):
         replaced(page, "z", "new")
 
