@@ -81,26 +81,26 @@ def meter(batches: Sequence[Sequence[Item]], rules_: Rules) -> Run:
         for output in decided.outputs:
             run.outputs[output.topic].append(output)
         run.counts += decided.counts
-    run.accounts = state.accounts
+    run.accounts = dict(state.folded())
     return run
 
 
 def decide(pure: Meter, batch: Sequence[Item]) -> Decided:
     """One micro-batch: interactions without a command or a tick between them are taken together."""
-    pure.begin()
     together: list[TapeRecord] = []
-    for item in batch:
-        if isinstance(item, TapeRecord) and item.topic() == INTERACTIONS:
-            together.append(item)
-            continue
+    with pure.batch() as decided:
+        for item in batch:
+            if isinstance(item, TapeRecord) and item.topic() == INTERACTIONS:
+                together.append(item)
+                continue
+            pure.take_interactions(together)
+            together = []
+            if isinstance(item, TapeRecord):
+                pure.take_command(item)
+            else:
+                pure.tick(item)
         pure.take_interactions(together)
-        together = []
-        if isinstance(item, TapeRecord):
-            pure.take_command(item)
-        else:
-            pure.tick(item)
-    pure.take_interactions(together)
-    return pure.end()
+    return decided
 
 
 def one_by_one(items: Sequence[Item], rules_: Rules) -> Run:

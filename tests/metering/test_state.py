@@ -21,10 +21,10 @@ class Shelf:
     """Where a cache fetches from; remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.values: dict[str, int] = {}
-        self.asked: list[list[str]] = []
+        self.values: dict[bytes, int] = {}
+        self.asked: list[list[bytes]] = []
 
-    def fetch(self, keys: Sequence[str]) -> list[int]:
+    def fetch(self, keys: Sequence[bytes]) -> list[int]:
         self.asked.append(sorted(keys))
         return [self.values.get(key, 0) for key in keys]
 
@@ -32,11 +32,11 @@ class Shelf:
 def test_what_is_missing_is_fetched_in_one_call_and_then_known() -> None:
     shelf = Shelf()
     cache = Generations(shelf.fetch, size_max=10)
-    cache.prefetch(["a", "b"])
-    cache.prefetch(["a", "b", "c"])
+    cache.prefetch([b"a", b"b"])
+    cache.prefetch([b"a", b"b", b"c"])
 
-    assert shelf.asked == [["a", "b"], ["c"]]
-    assert cache.young == {"a": 0, "b": 0, "c": 0}
+    assert shelf.asked == [[b"a", b"b"], [b"c"]]
+    assert cache.young == {b"a": 0, b"b": 0, b"c": 0}
 
 
 def test_what_is_used_in_every_generation_is_never_fetched_again() -> None:
@@ -44,16 +44,19 @@ def test_what_is_used_in_every_generation_is_never_fetched_again() -> None:
     cache = Generations(shelf.fetch, size_max=4)
     for number in range(10):
         cache.turn()
-        cache.prefetch(["a", f"b-{number}", f"c-{number}"])
+        cache.prefetch([b"a", b"b-%d" % number, b"c-%d" % number])
 
-    assert [keys for keys in shelf.asked if "a" in keys] == [["a", "b-0", "c-0"]]
+    assert [keys for keys in shelf.asked if b"a" in keys] == [[b"a", b"b-0", b"c-0"]]
     assert len(cache.young) <= 6
 
 
 @property_
-@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=30), st.integers(0, 8))
-def test_a_change_is_seen_while_the_store_is_a_batch_behind(batches: list[list[str]], size_max: int) -> None:
-    shelf, truth, under_way = Shelf(), dict[str, int](), dict[str, int]()
+@given(
+    st.lists(st.lists(st.sampled_from([b"%d" % number for number in range(8)]), max_size=6), max_size=30),
+    st.integers(0, 8),
+)
+def test_a_change_is_seen_while_the_store_is_a_batch_behind(batches: list[list[bytes]], size_max: int) -> None:
+    shelf, truth, under_way = Shelf(), dict[bytes, int](), dict[bytes, int]()
     cache = Generations(shelf.fetch, size_max)
     for keys in batches:
         cache.turn()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +15,11 @@ from botmeter.contracts.encoding import encode_account
 from botmeter.domain.account import Account, Allowance, Terms
 from botmeter.domain.cycles import Cycle
 from botmeter.domain.prices import DAY_MS
+from botmeter.domain.sessions import Starts
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.errors import TaskCorrupted
 from botmeter.metering.store import NEVER, MemoryStore, Store, StoreMark, StoreUpdate
+from botmeter.metering.windows import WindowKey, chat_key, pack, unpack, window_key
 
 MARK = StoreMark(
     journal_offset=7,
@@ -27,8 +29,12 @@ MARK = StoreMark(
     snapshots_topic_id="another-topic",
     postponed={"ähnlich": 2},
 )
-U1, U1_PREVIEW, U2 = ("acme", "u-1", False), ("acme", "u-1", True), ("acme", "u-2", False)
-C1, C2 = ("acme", "c-1"), ("acme", "c-2")
+U1, U1_PREVIEW, U2 = (
+    window_key("acme", "u-1", False),
+    window_key("acme", "u-1", True),
+    window_key("acme", "u-2", False),
+)
+C1, C2 = chat_key("acme", "c-1"), chat_key("acme", "c-2")
 
 
 def account(version: int, account_id: str = "acme") -> Account:
@@ -36,6 +42,10 @@ def account(version: int, account_id: str = "acme") -> Account:
     terms = Terms("growth", "UTC", "monthly", "monthly", 0, contacts, thresholds, 0, 0, complimentary_granted=True)
     cycle, allowance = Cycle(1, 0, 31 * DAY_MS), Allowance("complimentary", 500, 3, 0, 0, ())
     return Account(account_id, version, "active", terms, cycle, allowance, None, {})
+
+
+def starts(store: Store, keys: Sequence[WindowKey]) -> list[Starts]:
+    return [unpack(packed) for packed in store.windows(keys)]
 
 
 def update(**changed: Mapping[Any, Any]) -> StoreUpdate:
@@ -68,55 +78,61 @@ def reopened(tmp_path: Path) -> Iterator[Callable[[], RocksDbStore]]:
 def test_what_was_never_written_is_empty(store: Store) -> None:
     assert store.mark() is None
     assert [*store.accounts()] == []
-    assert [*store.windows([U1])] == [()]
+    assert starts(store, [U1]) == [()]
     assert [*store.chats([C1])] == [NEVER]
-    assert [*store.windows([])] == []
+    assert starts(store, []) == []
     assert [*store.chats([])] == []
 
 
 def test_answers_come_in_the_order_of_the_keys_and_live_is_not_preview(store: Store) -> None:
-    store.write(update(windows={U1: (1, DAY_MS + 1), U2: (5,)}, chats={C2: -3}))
+    store.write(update(windows={U1: pack((1, DAY_MS + 1)), U2: pack((5,))}, chats={C2: -3}))
 
-    assert [*store.windows([U2, U1_PREVIEW, U1])] == [(5,), (), (1, DAY_MS + 1)]
+    assert starts(store, [U2, U1_PREVIEW, U1]) == [(5,), (), (1, DAY_MS + 1)]
     assert [*store.chats([C1, C2])] == [NEVER, -3]
 
 
 def test_the_last_write_counts(store: Store) -> None:
-    store.write(update(windows={U1: (1,), U2: (2,)}, chats={C1: 1}))
-    store.write(update(windows={U1: (3,)}, chats={C1: 2}))
+    store.write(update(windows={U1: pack((1,)), U2: pack((2,))}, chats={C1: 1}))
+    store.write(update(windows={U1: pack((3,))}, chats={C1: 2}))
 
-    assert [*store.windows([U1, U2])] == [(3,), (2,)]
+    assert starts(store, [U1, U2]) == [(3,), (2,)]
     assert [*store.chats([C1])] == [2]
 
 
 def test_ids_that_begin_alike_are_kept_apart(store: Store) -> None:
-    keys = [("a", "pb", False), ("a", "b", True), ("ap", "b", False), ("a", "b", False), ("ä", "😀", True)]
-    store.write(update(windows={key: (number,) for number, key in enumerate(keys)}))
+    keys = [
+        window_key("a", "pb", False),
+        window_key("a", "b", True),
+        window_key("ap", "b", False),
+        window_key("a", "b", False),
+        window_key("ä", "😀", True),
+    ]
+    store.write(update(windows={key: pack((number,)) for number, key in enumerate(keys)}))
 
-    assert [*store.windows(keys)] == [(number,) for number in range(len(keys))]
+    assert starts(store, keys) == [(number,) for number in range(len(keys))]
 
 
 def test_a_store_on_disk_holds_everything_after_it_was_closed(reopened: Callable[[], RocksDbStore]) -> None:
     ours = {"acme": account(4), "ähnlich": account(9, "ähnlich")}
     accounts = {account_id: encode_account(found) for account_id, found in ours.items()}
-    reopened().write(update(accounts=accounts, windows={U1: (1,)}, chats={C1: 2}))
+    reopened().write(update(accounts=accounts, windows={U1: pack((1,))}, chats={C1: 2}))
     store = reopened()
 
     assert store.mark() == MARK
     assert {found.account_id: found for found in store.accounts()} == ours
-    assert [*store.windows([U1])] == [(1,)]
+    assert starts(store, [U1]) == [(1,)]
     assert [*store.chats([C1])] == [2]
 
 
 def test_a_sweep_drops_what_is_past_use_and_walks_on_where_it_stopped(reopened: Callable[[], RocksDbStore]) -> None:
     store = reopened()
-    old, young, both = ("acme", "a", False), ("acme", "b", False), ("acme", "c", False)
-    store.write(update(windows={old: (10,), young: (100,), both: (10, 100)}))
+    old, young, both = window_key("acme", "a", False), window_key("acme", "b", False), window_key("acme", "c", False)
+    store.write(update(windows={old: pack((10,)), young: pack((100,)), both: pack((10, 100))}))
 
     assert [store.sweep(before=50, limit=1) for _ in range(3)] == [1, 0, 0]
-    assert [*store.windows([old, young, both])] == [(), (100,), (10, 100)]
+    assert starts(store, [old, young, both]) == [(), (100,), (10, 100)]
     assert store.sweep(before=200, limit=10) == 2
-    assert [*store.windows([old, young, both])] == [(), (), ()]
+    assert starts(store, [old, young, both]) == [(), (), ()]
 
 
 def test_a_store_of_another_layout_cannot_be_opened(reopened: Callable[[], RocksDbStore]) -> None:
@@ -137,7 +153,7 @@ def test_a_store_that_is_open_already_cannot_be_opened(reopened: Callable[[], Ro
 def test_a_store_with_rubbish_in_it_cannot_be_opened_until_it_is_wiped(tmp_path: Path) -> None:
     path = tmp_path / "partition-0"
     store = RocksDbStore(path)
-    store.write(update(windows={U1: (1,)}))
+    store.write(update(windows={U1: pack((1,))}))
     store.close()
     (path / "CURRENT").write_text("rubbish")
     with pytest.raises(TaskCorrupted, match="cannot open the store"):
@@ -183,7 +199,7 @@ def test_a_broken_block_fails_what_needs_it_and_the_store_cannot_be_opened_again
 ) -> None:
     path = tmp_path / "partition-0"
     store = RocksDbStore(path)
-    store.write(update(accounts={"acme": encode_account(account(1))}, windows={U1: (1,)}, chats={C1: 2}))
+    store.write(update(accounts={"acme": encode_account(account(1))}, windows={U1: pack((1,))}, chats={C1: 2}))
     break_a_block(store, path, key)
     with pytest.raises(TaskCorrupted, match="failed: Corruption"), closing(RocksDbStore(path)) as store:
         use(store)
@@ -205,12 +221,12 @@ def test_an_account_that_cannot_be_read_fails_the_store(reopened: Callable[[], R
 def test_a_store_that_was_closed_is_not_written_to(reopened: Callable[[], RocksDbStore]) -> None:
     """A partition is given up while its commit is under way."""
     store = reopened()
-    store.write(update(windows={U1: (1,)}))
+    store.write(update(windows={U1: pack((1,))}))
     store.close()
-    store.write(update(windows={U1: (2,)}))
+    store.write(update(windows={U1: pack((2,))}))
 
     assert store.sweep(before=100, limit=10) == 0
-    assert [*reopened().windows([U1])] == [(1,)]
+    assert starts(reopened(), [U1]) == [(1,)]
 
 
 def test_a_store_can_be_closed_in_the_midst_of_writes(tmp_path: Path) -> None:
@@ -220,7 +236,7 @@ def test_a_store_can_be_closed_in_the_midst_of_writes(tmp_path: Path) -> None:
 
         def write(store: RocksDbStore = store, has_begun: Flag = has_begun, is_over: Flag = is_over) -> None:
             while not is_over.is_set():
-                store.write(update(windows={U1: (1,)}))
+                store.write(update(windows={U1: pack((1,))}))
                 store.sweep(before=0, limit=10)
                 has_begun.set()
 
@@ -235,12 +251,12 @@ def test_a_store_can_be_closed_in_the_midst_of_writes(tmp_path: Path) -> None:
 def test_the_stores_of_a_worker_share_one_cache_of_blocks(tmp_path: Path) -> None:
     """However many partitions a worker owns, its memory is bounded."""
     with closing(RocksDbStore(tmp_path / "partition-0")) as store:
-        store.write(update(windows={U1: (1,)}))
+        store.write(update(windows={U1: pack((1,))}))
     with (
         closing(RocksDbStore(tmp_path / "partition-0")) as read,
         closing(RocksDbStore(tmp_path / "partition-1")) as idle,
     ):
-        assert [*read.windows([U1])] == [(1,)]
+        assert starts(read, [U1]) == [(1,)]
 
         for family in ("accounts", "windows", "chats"):
             usage = {store._families[family].property_int_value("rocksdb.block-cache-usage") for store in (read, idle)}

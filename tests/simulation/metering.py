@@ -27,14 +27,14 @@ def meter(records: Iterable[SimulatedRecord]) -> Iterator[Output]:
     for number, of_partition in taken.items():
         state = PartitionState(MemoryStore(), Rules(), cache_windows=1_000_000)
         step = Meter(number, PARTITIONS, state, TOPICS, Rules(), next_offset=0)
-        step.begin()
-        for offset, record in enumerate(of_partition):
-            read = TapeRecord(record.topic, number, offset, record.key, record.value, NOW_MS, [])
-            if record.topic == TOPICS.commands.name:
-                step.take_command(read)
-            else:
-                step.take_interactions([read])
-        yield from step.end().outputs
+        with step.batch() as decided:
+            for offset, record in enumerate(of_partition):
+                read = TapeRecord(record.topic, number, offset, record.key, record.value, NOW_MS, [])
+                if record.topic == TOPICS.commands.name:
+                    step.take_command(read)
+                else:
+                    step.take_interactions([read])
+        yield from decided.outputs
 
 
 def partition(record: SimulatedRecord) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import PriceBook, Rules
-from botmeter.metering.pipeline import Meter
+from botmeter.metering.pipeline import Decided, Meter
 from botmeter.metering.records import Output, Record
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
@@ -101,20 +101,19 @@ class _Step:
         self._meter = Meter(partition, PARTITIONS, state, TOPICS, rules, next_offset=0)
 
     def take(self, record: TapeRecord) -> list[Output]:
-        self._meter.begin()
-        if record.topic() == TOPICS.commands.name:
-            self._meter.take_command(record)
-        else:
-            self._meter.take_interactions([record])
-        return self._end()
+        with self._meter.batch() as decided:
+            if record.topic() == TOPICS.commands.name:
+                self._meter.take_command(record)
+            else:
+                self._meter.take_interactions([record])
+        return self._kept(decided)
 
     def tick(self, at: int) -> list[Output]:
-        self._meter.begin()
-        self._meter.tick(at)
-        return self._end()
+        with self._meter.batch() as decided:
+            self._meter.tick(at)
+        return self._kept(decided)
 
-    def _end(self) -> list[Output]:
-        decided = self._meter.end()
+    def _kept(self, decided: Decided) -> list[Output]:
         self._store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, _MARK))
         return decided.outputs
 

@@ -71,10 +71,9 @@ def read_to_the_end(task: Task) -> None:
 
 def take_all(task: Task) -> None:
     meter = task.states.meter
-    meter.begin()
-    for run, _ in task.runs(1_000):
-        meter.take_interactions(run)
-    meter.end()
+    with meter.batch():
+        for run, _ in task.runs(1_000):
+            meter.take_interactions(run)
 
 
 def test_nothing_is_said_of_a_partition_of_which_nothing_is_known_yet(task: Task) -> None:

@@ -313,7 +313,7 @@ def test_accounts_whose_snapshots_are_gone_are_all_read_from_the_journal_and_wri
     restored = make_restorer(cluster.group).restore(0, Flag())
     restored.store.close()
 
-    accounts = restored.meter.state.accounts
+    accounts = restored.meter.state.folded()
     assert len(accounts) == 3
     assert restored.snapshots.floor(restored.journal_offset) == 0
     assert restored.snapshots.due(0.0) == accounts

@@ -8,7 +8,7 @@ or non-ASCII text sound; and the pydantic model, which has the last word and the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
 
@@ -72,34 +72,54 @@ def decode_interaction(value: bytes | None) -> HotInteraction:
 
     Raises PoisonRecord `malformed`, `too_large` or `invalid`, with a message for a person.
     """
-    if value is None or len(value) > MAX_RECORD_BYTES:
-        return _decode_exactly(value)
+    [found] = decode_interactions([value])
+    if isinstance(found, PoisonRecord):
+        raise found
+    return found
+
+
+def decode_interactions(values: Iterable[bytes | None]) -> list[HotInteraction | PoisonRecord]:
+    """The interaction in each value, or what is wrong with it; the hot loop, so it calls nothing of ours a record."""
+    found: list[HotInteraction | PoisonRecord] = []
+    for value in values:
+        if value is None or len(value) > MAX_RECORD_BYTES:
+            found.append(_exact_or_poison(value))
+            continue
+        try:
+            hot = _decode_hot(value)
+        except _DECODE_ERRORS:
+            found.append(_exact_or_poison(value))
+            continue
+        quotes = _QUOTES
+        bot_id = hot.bot_id
+        if bot_id is UNSET:
+            hot.bot_id = None
+        else:
+            quotes += 2 if bot_id is None else 4
+        if hot.preview is UNSET:
+            hot.preview = False
+        else:
+            quotes += 2
+        # ASCII without backslash and DEL cannot hold a control character, as the decoder refuses raw ones. And if there
+        # are exactly the quotation marks of the fields found, then no key came twice and none is unknown.
+        if (
+            value.count(b'"') == quotes
+            and value.isascii()
+            and 0x5C not in value
+            and 0x7F not in value
+            and 1 < hot.occurred_at.year < 9999
+        ) or _is_sound(value, hot):
+            found.append(hot)
+        else:
+            found.append(_exact_or_poison(value))
+    return found
+
+
+def _exact_or_poison(value: bytes | None) -> HotInteraction | PoisonRecord:
     try:
-        hot: HotInteraction = _decode_hot(value)
-    except _DECODE_ERRORS:
         return _decode_exactly(value)
-    quotes = _QUOTES
-    bot_id: object = hot.bot_id
-    if bot_id is UNSET:
-        hot.bot_id = None
-    else:
-        quotes += 2 if bot_id is None else 4
-    preview: object = hot.preview
-    if preview is UNSET:
-        hot.preview = False
-    else:
-        quotes += 2
-    # ASCII without backslash and DEL cannot hold a control character, as the decoder refuses raw ones. And if there are
-    # exactly the quotation marks of the fields found, then no key came twice and none is unknown.
-    if (
-        value.isascii()
-        and 0x5C not in value
-        and 0x7F not in value
-        and value.count(b'"') == quotes
-        and 1 < hot.occurred_at.year < 9999
-    ):
-        return hot
-    return hot if _is_sound(value, hot) else _decode_exactly(value)
+    except PoisonRecord as poison:
+        return poison
 
 
 def domain_interaction(hot: HotInteraction, occurred_at: int) -> Interaction:

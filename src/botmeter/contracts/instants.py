@@ -8,7 +8,6 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _ENDINGS: Final = tuple(f".{millisecond:03d}Z" for millisecond in range(1000))
 
 
@@ -27,7 +26,8 @@ def _up_to_seconds(seconds: int) -> str:
 
 def millis(moment: datetime) -> int:
     """UTC ms of a moment with an offset; parts of a millisecond are dropped, towards the past."""
-    return (moment - _EPOCH) // _MILLISECOND
+    since = moment - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000  # half the time of a division
 
 
 def is_moment(field: str) -> bool:

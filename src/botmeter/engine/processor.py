@@ -274,20 +274,20 @@ class Processor:
 
     def _decide(self, task: Task) -> Part:
         meter, taken = task.states.meter, 0
-        meter.begin()
-        for run, command in task.runs(self._settings.batch_records):
-            meter.take_interactions(run)
-            if command is not None:
-                meter.take_command(command)
-            taken += len(run) + (command is not None)
-        # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
-        tick_at = max(meter.state.stream_time, task.timer_at)
-        meter.tick(tick_at)
+        with meter.batch() as decided:
+            for run, command in task.runs(self._settings.batch_records):
+                meter.take_interactions(run)
+                if command is not None:
+                    meter.take_command(command)
+                taken += len(run) + (command is not None)
+            # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
+            tick_at = max(meter.state.stream_time, task.timer_at)
+            meter.tick(tick_at)
         if taken >= self._settings.batch_records or meter.state.is_due(tick_at):
             self._is_behind = True
         return Part(
             states=task.states,
-            decided=meter.end(),
+            decided=decided,
             interactions_position=task.interactions.position,
             commands_position=task.commands.position,
             forget_before=meter.state.stream_time - memory_ms(self._settings.rules),

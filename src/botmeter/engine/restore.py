@@ -44,6 +44,7 @@ from botmeter.kafka.reader import REQUEST_S, committed_records, first_timestamp,
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import Store, StoreMark, StoreUpdate
+from botmeter.metering.windows import chat_key, window_key
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Restorer:
         settings, state, positions = self._settings, progress.state, job.positions
         next_, partitions = positions.interactions, settings.partitions
         state.begin_batch()
-        pending = {key: (state.accounts[key], since) for key, since in progress.pending.items()}
+        pending = {key: (state.accounts[key].account, since) for key, since in progress.pending.items()}
         return Restored(
             meter=Meter(job.partition, partitions, state, settings.topics, settings.rules, next_),
             store=progress.store,
@@ -253,7 +254,7 @@ class Restorer:
         progress = _Progress(store, state, floor, postponed={})
         progress.snapshot_versions = {key: account.version for key, account in state.accounts.items()}
         start = min(floor, self._windows_from(job)) if state.accounts else floor
-        self._write(job, progress, dict(state.accounts), start)
+        self._write(job, progress, state.folded(), start)
         return progress, start
 
     def _windows_from(self, job: _Job) -> int:
@@ -288,9 +289,11 @@ class Restorer:
         state.begin_batch()
         events = [(message, _event(message)) for message in chunk]
         state.windows.prefetch(
-            {(e.account_id, e.end_user_id, e.preview) for _, e in events if isinstance(e, ev.SessionStarted)}
+            {window_key(e.account_id, e.end_user_id, e.preview) for _, e in events if isinstance(e, ev.SessionStarted)}
         )
-        state.chats.prefetch({(e.account_id, e.conversation_id) for _, e in events if isinstance(e, ev.ChatHandedOff)})
+        state.chats.prefetch(
+            {chat_key(e.account_id, e.conversation_id) for _, e in events if isinstance(e, ev.ChatHandedOff)}
+        )
         for message, event in events:
             self._fold(progress, event, message.offset() or 0)
         self._write(job, progress, state.changes.accounts, (chunk[-1].offset() or 0) + 1)
@@ -308,7 +311,7 @@ class Restorer:
         except ValueError as gap:
             raise InvariantViolated(f"the journal has a gap at offset {offset}: {gap}") from gap
 
-    def _write(self, job: _Job, progress: _Progress, accounts: dict[bytes, Account], journal_offset: int) -> None:
+    def _write(self, job: _Job, progress: _Progress, accounts: Mapping[bytes, Account], journal_offset: int) -> None:
         changes = progress.state.changes
         progress.store.write(
             StoreUpdate(

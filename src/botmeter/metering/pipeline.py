@@ -1,34 +1,55 @@
 """The pure step: the records of one partition in, their outputs and changed states out.
 
 Decode, prefetch, decide. The only input or output is the prefetch, one call for all that a run of interactions misses.
-The same step serves the worker and `botmeter replay`.
+The same step serves the worker, `botmeter replay` and the tests.
+
+Two short ways settle nearly all interactions. Both are held equal to the domain's general decision by a property test.
+
+- One that joins a session is only counted: `_read` for sessions in memory, `_decide` for those of this batch or the
+  store.
+- One that opens a session takes a version and a unit of its account and becomes one journal record, if nothing else
+  follows from it: no threshold, recharge, exhaustion, rollover or past cycle (`_is_plain_start`, `_start`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from botmeter.contracts import catalogue
 from botmeter.contracts.catalogue import Channel, Told
 from botmeter.contracts.cloudevents import Place
-from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interaction, domain_interaction
+from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interactions, domain_interaction
 from botmeter.contracts.instants import millis
+from botmeter.contracts.session_started import cause_of, encode_session_started, stands_as_it_is
 from botmeter.contracts.topics import Topics, partition_of
-from botmeter.domain.account import Account
 from botmeter.domain.announcements import Alert, announce, answer, balance_of
-from botmeter.domain.billing import decide_command, decide_tick
-from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
-from botmeter.domain.metering import Memory, decide_interaction
+from botmeter.domain.billing import roll_due_cycles, take_command
+from botmeter.domain.decision import Decision
+from botmeter.domain.events import CommandCause, InteractionCause, TimerCause
+from botmeter.domain.metering import Memory, take_interaction
 from botmeter.domain.prices import Rules
-from botmeter.domain.sessions import Starts, is_covered, is_metered
+from botmeter.domain.sessions import session_id
 from botmeter.errors import ClusterError, PoisonRecord
 from botmeter.metering.dead_letters import REFUSED, dead_letter
 from botmeter.metering.records import LOG_APPEND_TIME, Output, Record, traceparent_of
-from botmeter.metering.state import Changes, PartitionState
-from botmeter.metering.store import NEVER, WindowKey
+from botmeter.metering.state import AccountState, Changes, PartitionState
+from botmeter.metering.store import NEVER
+from botmeter.metering.windows import (
+    BIAS,
+    HIGHEST_COVERED,
+    LOWEST_COVERED,
+    NEWEST,
+    PackedStarts,
+    WindowKey,
+    chat_key,
+    covers,
+    unpack,
+    window_key,
+)
 
 M = TypeVar("M", bound=Told)
 
@@ -45,15 +66,18 @@ class Decided:
     outputs: list[Output] = field(default_factory=list)
     #: How often each outcome occurred: outcomes of interactions, `command`, `cycle`, dead letters by reason.
     counts: Counter[str] = field(default_factory=Counter)
+    #: Of each account that changed, by its key: when its last event took effect (UTC ms), and the `traceparent`.
+    changed: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
 
 
 #: An interaction that the first look could not settle: record, decoded, its key, broker time, occurred_at, window.
-_Open = tuple[Record, HotInteraction, bytes, int, int, WindowKey]
-_Poisoned = tuple[Record, PoisonRecord]
+#: One that cannot be taken at all stands among them, so that dead letters keep the order of their records.
+_Open = tuple[Record, HotInteraction | PoisonRecord, bytes, int, int, WindowKey]
+_NO_WINDOW: Final = b""
 
 
 class Meter:
-    """Decides the records of one partition in order. One at a time: `begin`, then any of the others, then `end`."""
+    """Decides the records of one partition in order, batch by batch."""
 
     def __init__(
         self,
@@ -76,22 +100,19 @@ class Meter:
         self._rules = rules
         # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something
         # does, whether the account is exhausted by then shows only in order, so the first look settles none of them.
-        self._has_short_way = rules.exhaustion == "new_sessions"
-        self._covered_when = ("active", "exhausted") if self._has_short_way else ("active",)
+        self._joins_at_first_look = rules.exhaustion == "new_sessions"
+        self._cause = cause_of(topics.interactions.name)
         self._decided = Decided(partition, state.changes)
-        self._changed: dict[bytes, tuple[int, bytes | None]] = {}
 
-    def begin(self) -> None:
-        """Starts a micro-batch."""
+    @contextmanager
+    def batch(self) -> Iterator[Decided]:
+        """A micro-batch: what is taken within the block. Complete after it, with a balance of each changed account."""
         self.state.begin_batch()
         self._decided = Decided(self.partition, self.state.changes)
-        self._changed = {}
-
-    def end(self) -> Decided:
-        """Ends the micro-batch: adds the balance of each account it changed, one for each."""
-        for key, (at, traceparent) in self._changed.items():
-            self._write(catalogue.BALANCES, key, balance_of(self.state.accounts[key], at), traceparent)
-        return self._decided
+        yield self._decided
+        for key, (at, traceparent) in self._decided.changed.items():
+            account = self.state.changes.accounts[key] = self.state.accounts[key].account
+            self._write(catalogue.BALANCES, key, balance_of(account, at), traceparent)
 
     # --- Interactions ---
 
@@ -106,89 +127,160 @@ class Meter:
             _require_brokers_time(record)
         still_open = self._read(records)
         self._prefetch(still_open)
-        for item in still_open:
-            if len(item) == 2:
-                self._bury(*item)
-            else:
-                self._settle(*item)
+        self._decide(still_open)
         self.next_offset = records[-1].offset() + 1
         self.state.stream_time = max(self.state.stream_time, records[-1].timestamp()[1])
 
-    def _read(self, records: Sequence[Record]) -> list[_Open | _Poisoned]:
+    def _read(self, records: Sequence[Record]) -> list[_Open]:
         """Decodes, and settles at once what needs no look at the store: the hot loop."""
-        accounts, windows, joins = self.state.accounts, self.state.windows.young, self._joins
-        still_open: list[_Open | _Poisoned] = []
-        has_short_way = self._has_short_way
+        accounts, windows = self.state.accounts, self.state.windows.young
+        joins_at_first_look = self._joins_at_first_look
+        latest, earliest = self._rules.late_limit_ms, -self._rules.ahead_limit_ms
+        still_open: list[_Open] = []
         covered = ignored = 0
-        for record in records:
-            key = record.key() or b""
-            account = accounts.get(key)
-            try:
-                hot = decode_interaction(record.value())
-                if account is None or account.account_id != hot.account_id:
-                    self._require_place(key, hot.account_id)
-            except PoisonRecord as poison:
-                still_open.append((record, poison))
-                continue
+        # What cannot be read is a PoisonRecord, which is of no account known and so fails the first comparison.
+        interactions = cast("list[HotInteraction]", decode_interactions([record.value() for record in records]))
+        for record, hot in zip(records, interactions, strict=True):
+            key = record.key()
             at = record.timestamp()[1]
-            if account is not None and at < account.cycle.ends_at and (hot.actor != "end_user" or hot.bot_id is None):
+            state = accounts.get(key)  # type: ignore[arg-type]  # a record without a key finds none
+            if state is None or state.account_id != hot.account_id:
+                self._place(record, hot, at, still_open)
+                continue
+            if (hot.actor != "end_user" or hot.bot_id is None) and at < state.open_until:
                 ignored += 1
                 continue
             occurred_at = millis(hot.occurred_at)
-            window = (hot.account_id, hot.end_user_id, hot.preview)
-            if has_short_way and joins(account, windows.get(window, ()), at, occurred_at):
+            window = (state.preview if hot.preview else state.live) + hot.end_user_id.encode()
+            starts = windows.get(window)
+            if (
+                starts
+                and LOWEST_COVERED < occurred_at - (starts & NEWEST) < HIGHEST_COVERED
+                and earliest <= at - occurred_at <= latest
+                and at < state.open_until
+                and joins_at_first_look
+            ):
                 covered += 1
             else:
-                still_open.append((record, hot, key, at, occurred_at, window))
+                still_open.append((record, hot, key, at, occurred_at, window))  # type: ignore[arg-type]
         self._decided.counts["covered"] += covered
         self._decided.counts["ignored"] += ignored
         return still_open
 
-    def _joins(self, account: Account | None, starts: Starts, at: int, occurred_at: int) -> bool:
-        """Whether a metered interaction joins a paid session and nothing else can come of it.
+    def _place(self, record: Record, hot: HotInteraction | PoisonRecord, at: int, still_open: list[_Open]) -> None:
+        """Leaves open what cannot be read, lies in the wrong place, or belongs to no account known."""
+        key = record.key() or b""
+        if not isinstance(hot, PoisonRecord):
+            try:
+                self._require_place(key, hot.account_id)
+            except PoisonRecord as poison:
+                hot = poison
+            else:
+                window = window_key(hot.account_id, hot.end_user_id, hot.preview)
+                still_open.append((record, hot, key, at, millis(hot.occurred_at), window))
+                return
+        still_open.append((record, hot, key, at, 0, _NO_WINDOW))
 
-        A shortcut past `decide_interaction`, for most of all interactions; a property test holds the two together.
-        """
-        return (
-            account is not None
-            and account.status in self._covered_when
-            and at < account.cycle.ends_at
-            and -self._rules.late_limit_ms <= occurred_at - at <= self._rules.ahead_limit_ms
-            and is_covered(starts, occurred_at)
-        )
-
-    def _prefetch(self, still_open: list[_Open | _Poisoned]) -> None:
+    def _prefetch(self, still_open: list[_Open]) -> None:
         """Fetches what the open interactions may need: windows of all, chats where the sessions may run out."""
-        state = self.state
-        items = [item for item in still_open if len(item) == 6]
-        state.windows.prefetch({item[5] for item in items})
-        asked = Counter(item[2] for item in items)
-        last_at = max((item[3] for item in items), default=0)
-        may_run_out = {key for key, wanted in asked.items() if self._may_run_out(key, wanted, last_at)}
-        state.chats.prefetch(
-            {(item[1].account_id, item[1].conversation_id) for item in items if item[2] in may_run_out}
-        )
+        self.state.windows.prefetch({window for *_, window in still_open if window})
+        wanted = Counter([key for _, _, key, _, _, _ in still_open])
+        last_at = max([at for _, _, _, at, _, _ in still_open], default=0)
+        may_run_out = {key for key, count in wanted.items() if self._may_run_out(key, count, last_at)}
+        if may_run_out:
+            self.state.chats.prefetch(
+                {
+                    chat_key(hot.account_id, hot.conversation_id)
+                    for _, hot, key, _, _, _ in still_open
+                    if key in may_run_out and not isinstance(hot, PoisonRecord)
+                }
+            )
 
     def _may_run_out(self, key: bytes, wanted: int, last_at: int) -> bool:
-        account = self.state.accounts.get(key)
-        return account is not None and (account.allowance.remaining < wanted or account.cycle.ends_at <= last_at)
+        state = self.state.accounts.get(key)
+        return state is not None and (state.remaining < wanted or state.open_until <= last_at)
 
-    def _settle(
-        self, record: Record, hot: HotInteraction, key: bytes, at: int, occurred_at: int, window: WindowKey
+    def _decide(self, still_open: list[_Open]) -> None:
+        """Settles, in order, what the first look left open."""
+        accounts, windows, counts = self.state.accounts, self.state.windows.young, self._decided.counts
+        latest, earliest = self._rules.late_limit_ms, -self._rules.ahead_limit_ms
+        for record, hot, key, at, occurred_at, window in still_open:
+            if isinstance(hot, PoisonRecord):
+                self._dead_letter(record, hot)
+                continue
+            state, starts = accounts.get(key), windows[window]
+            if (
+                state is not None
+                and at < state.open_until
+                and earliest <= at - occurred_at <= latest
+                and hot.actor == "end_user"
+                and hot.bot_id is not None
+            ):
+                if covers(starts, occurred_at):
+                    if self._joins_at_first_look or state.account.status == "active":
+                        counts["covered"] += 1
+                        continue
+                elif _is_plain_start(state, record, hot, occurred_at):
+                    self._start(state, record, hot, key, at, occurred_at, window, starts)
+                    continue
+            self._decide_by_the_rules(state, record, hot, key, at, occurred_at, starts)
+
+    def _start(
+        self,
+        state: AccountState,
+        record: Record,
+        hot: HotInteraction,
+        key: bytes,
+        at: int,
+        occurred_at: int,
+        window: WindowKey,
+        starts: PackedStarts,
     ) -> None:
-        account, starts = self.state.accounts.get(key), self.state.windows.young[window]
-        if is_metered(hot.actor, hot.bot_id) and self._joins(account, starts, at, occurred_at):
-            self._decided.counts["covered"] += 1  # by a session that opened earlier in this batch, or in the store
-            return
-        handed_off_at = self.state.chats.young.get((hot.account_id, hot.conversation_id), NEVER)
-        memory = Memory(starts, None if handed_off_at == NEVER else handed_off_at)
+        """The short way of a session start: counts it, remembers the window, writes its one journal record."""
+        state.used += 1
+        state.version += 1
+        if starts:
+            self.state.add_start(window, starts, occurred_at, at)
+        else:
+            self.state.windows.young[window] = self._decided.changes.windows[window] = occurred_at + BIAS
+        value = encode_session_started(
+            state.head,
+            state.version,
+            at,
+            session_id(state.account_id, hot.end_user_id, False, occurred_at),  # noqa: FBT003 - a live session
+            hot,
+            occurred_at,
+            state.charge,
+            state.used,
+            self._cause,
+            record.partition(),
+            record.offset(),
+        )
+        traceparent = traceparent_of(record)
+        headers = () if traceparent is None else (("traceparent", traceparent),)
+        self._decided.outputs.append(Output(self._topics.journal.name, key, value, headers, at))
+        self._decided.changed[key] = (at, traceparent)
+        self._decided.counts["started"] += 1
+
+    def _decide_by_the_rules(
+        self,
+        state: AccountState | None,
+        record: Record,
+        hot: HotInteraction,
+        key: bytes,
+        at: int,
+        occurred_at: int,
+        starts: PackedStarts,
+    ) -> None:
+        """The general way: the domain decides, whatever follows."""
+        handed_off_at = self.state.chats.young.get(chat_key(hot.account_id, hot.conversation_id), NEVER)
+        memory = Memory(unpack(starts), None if handed_off_at == NEVER else handed_off_at)
         cause = InteractionCause(record.topic(), record.partition(), record.offset(), hot.event_id)
-        interaction = domain_interaction(hot, occurred_at)
-        events, outcome = decide_interaction(account, interaction, memory, at, cause, self._rules)
-        if events:
-            self._record(key, events, traceparent_of(record))
+        decision = Decision(None if state is None else state.account, cause)
+        outcome = take_interaction(decision, domain_interaction(hot, occurred_at), memory, at, self._rules)
+        self._record(key, decision, traceparent_of(record))
         if outcome in REFUSED:
-            self._bury(record, PoisonRecord(outcome, REFUSED[outcome]))
+            self._dead_letter(record, PoisonRecord(outcome, REFUSED[outcome]))
         else:
             self._decided.counts[outcome] += 1
 
@@ -202,14 +294,14 @@ class Meter:
             account_id, command = decode_command(record.value())
             self._require_place(key, account_id)
         except PoisonRecord as poison:
-            self._bury(record, poison)
+            self._dead_letter(record, poison)
             return
-        cause = CommandCause(record.topic(), record.partition(), record.offset(), command.command_id, self.next_offset)
-        account = self.state.accounts.get(key)
-        events, result = decide_command(account_id, account, command, at, cause, self._rules)
-        traceparent = traceparent_of(record)
-        self._record(key, events, traceparent)
         place = Place(record.topic(), record.partition(), record.offset())
+        cause = CommandCause(place.topic, place.partition, place.offset, command.command_id, self.next_offset)
+        decision = Decision(self.state.account(key), cause)
+        result = take_command(decision, account_id, command, at, self._rules)
+        traceparent = traceparent_of(record)
+        self._record(key, decision, traceparent)
         self._write(catalogue.COMMAND_RESULTS, key, answer(account_id, result), traceparent, came_from=place)
         self._decided.counts["command"] += 1
         self.state.stream_time = max(self.state.stream_time, at)
@@ -220,8 +312,9 @@ class Meter:
         While `state.is_due(at)` there are more to roll.
         """
         for key in self.state.due(at, TICK_ACCOUNTS_MAX):
-            cause = TimerCause(self.next_offset)
-            self._record(key, decide_tick(self.state.accounts[key], at, cause, self._rules), None)
+            decision = Decision(self.state.account(key), TimerCause(self.next_offset))
+            roll_due_cycles(decision, at, self._rules)
+            self._record(key, decision, None)
 
     # --- Outputs ---
 
@@ -235,18 +328,20 @@ class Meter:
             if home != self.partition:
                 raise PoisonRecord("wrong_partition", f"records of this account belong on partition {home}")
 
-    def _record(self, key: bytes, events: list[Event], traceparent: bytes | None) -> None:
-        """Folds the events into the states and writes them, each followed by what it announces."""
-        for event in events:
-            account = self.state.apply(key, event)
+    def _record(self, key: bytes, decision: Decision, traceparent: bytes | None) -> None:
+        """Takes over what was decided and writes its events, each followed by what it announces."""
+        if not decision.events:
+            return
+        for event, account in zip(decision.events, decision.states, strict=True):
+            self.state.remember(event)
             self._write(catalogue.JOURNAL, key, event, traceparent, timestamp=event.at)
             for announcement in announce(event, account):
                 if isinstance(announcement, Alert):
                     self._write(catalogue.ALERTS, key, announcement, traceparent)
                 else:
                     self._write(catalogue.HANDOFFS, key, announcement, traceparent)
-        if events:
-            self._changed[key] = (events[-1].at, traceparent)
+        self.state.put_account(decision.account)
+        self._decided.changed[key] = (decision.events[-1].at, traceparent)
 
     def _write(
         self,
@@ -262,9 +357,23 @@ class Meter:
         name = channel.topic_of(self._topics).name
         self._decided.outputs.append(Output(name, key, channel.encode(message), headers, timestamp))
 
-    def _bury(self, record: Record, poison: PoisonRecord) -> None:
+    def _dead_letter(self, record: Record, poison: PoisonRecord) -> None:
         self._decided.outputs.append(dead_letter(self._topics.dead_letters.name, record, poison))
         self._decided.counts[poison.reason] += 1
+
+
+def _is_plain_start(state: AccountState, record: Record, hot: HotInteraction, occurred_at: int) -> bool:
+    """Whether a session start that is due does nothing but count, and its ids can be written as they came.
+
+    A preview, a start in the past cycle (`A13`) and one that brings usage to where something follows go the general
+    way, as do ids that JSON would have to escape.
+    """
+    return (
+        state.used + 1 < state.counts_only_below
+        and occurred_at >= state.cycle_starts_at
+        and not hot.preview
+        and stands_as_it_is(record.value() or b"")
+    )
 
 
 def _require_brokers_time(record: Record) -> None:

@@ -1,27 +1,45 @@
 """The states of one partition in memory: every account, and the windows and chats in use, in front of the store.
 
 Memory may be ahead of the store by the batches not yet committed. When a commit fails, all of it is dropped and
-restored (`restore.py`), so nothing here needs undoing.
+restored, so nothing here needs undoing.
+
+Windows and chats are flat dictionaries from bytes to integers: half the memory of tuples, and the garbage collector
+does not walk them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Generic, TypeVar
+from typing import Final
 
+from botmeter.contracts.session_started import charge_of, head_of
 from botmeter.domain import events as ev
-from botmeter.domain.account import Account, evolve
+from botmeter.domain.account import Account, evolve, with_sessions
 from botmeter.domain.events import Event
+from botmeter.domain.metering import counts_only_below
 from botmeter.domain.prices import Rules
-from botmeter.domain.sessions import Starts, with_start
-from botmeter.metering.store import ChatKey, Store, WindowKey
+from botmeter.domain.sessions import with_start
+from botmeter.metering.store import Store
+from botmeter.metering.windows import (
+    ChatKey,
+    PackedStarts,
+    WindowKey,
+    chat_key,
+    live_prefix,
+    pack,
+    preview_prefix,
+    unpack,
+    window_key,
+)
 
-K = TypeVar("K")
-V = TypeVar("V")
+#: A moment before every other, UTC ms.
+_NEVER: Final = -(1 << 62)
+#: What a window takes in memory: its key's and its value's object, and their place in the dictionary.
+WINDOW_BYTES: Final = 150
 
 
-class Generations(Generic[K, V]):
+class Generations:
     """A bounded cache of two generations; what is not used during a whole generation is forgotten.
 
     Entries of batches not yet committed are safe: a generation turns at most once a batch, so an entry survives the two
@@ -30,21 +48,22 @@ class Generations(Generic[K, V]):
 
     __slots__ = ("_fetch", "_generation_max", "_old", "young")
 
-    def __init__(self, fetch: Callable[[Sequence[K]], Sequence[V]], size_max: int) -> None:
+    def __init__(self, fetch: Callable[[Sequence[bytes]], Sequence[int]], size_max: int) -> None:
+        """`fetch` asks the store for the values of keys; `size_max` is a number of entries."""
         self._fetch = fetch
         self._generation_max = max(1, size_max // 2)
-        self._old: dict[K, V] = {}
+        self._old: dict[bytes, int] = {}
         #: Read directly on the hot path; a key that is not here is asked for with `prefetch`.
-        self.young: dict[K, V] = {}
+        self.young: dict[bytes, int] = {}
 
     def turn(self) -> None:
         """Called once before each batch."""
         if len(self.young) > self._generation_max:
             self._old, self.young = self.young, {}
 
-    def prefetch(self, keys: Iterable[K]) -> None:
+    def prefetch(self, keys: Iterable[bytes]) -> None:
         """Brings the keys into `young`: from the old generation, or in one call from the store (I/O)."""
-        missing: list[K] = []
+        missing: list[bytes] = []
         for key in keys:
             if key not in self.young:
                 value = self._old.get(key)
@@ -56,15 +75,71 @@ class Generations(Generic[K, V]):
             self.young.update(zip(missing, self._fetch(missing), strict=True))
 
 
+class AccountState:
+    """One account as the meter holds it: the aggregate, and what the hot path asks of it for every interaction.
+
+    `used` and `version` run ahead of the aggregate by the session starts that only counted; reading `account` folds
+    them into it.
+    """
+
+    __slots__ = (
+        "_account",
+        "account_id",
+        "charge",
+        "counts_only_below",
+        "cycle_starts_at",
+        "head",
+        "live",
+        "open_until",
+        "preview",
+        "used",
+        "version",
+    )
+
+    _account: Account
+    version: int
+    used: int
+
+    def __init__(self, account: Account) -> None:
+        self.account_id = account.account_id
+        self.live = live_prefix(account.account_id)
+        self.preview = preview_prefix(account.account_id)
+        #: Of its session starts in the journal; see `contracts/session_started.py`.
+        self.head = head_of(account.account_id)
+        self.account = account
+
+    @property
+    def remaining(self) -> int:
+        """Sessions that can still be charged in the current cycle."""
+        return self._account.allowance.total - self.used
+
+    @property
+    def account(self) -> Account:
+        """The account after all that was decided."""
+        if self.version != self._account.version:
+            self._account = with_sessions(self._account, self.used, self.version)
+        return self._account
+
+    @account.setter
+    def account(self, account: Account) -> None:
+        self._account = account
+        self.version, self.used = account.version, account.allowance.used
+        self.cycle_starts_at = account.cycle.starts_at
+        #: Before this broker time no cycle rolls; never for a closed account, whose interactions are refused.
+        self.open_until = _NEVER if account.status == "closed" else account.cycle.ends_at
+        self.counts_only_below = counts_only_below(account)
+        self.charge = charge_of(account.cycle.number, account.allowance.pool)
+
+
 class PartitionState:
-    """What one partition's decisions are based on, and what has changed since the last `take_changes`."""
+    """What one partition's decisions are based on, and what has changed since `begin_batch`."""
 
     def __init__(self, store: Store, rules: Rules, cache_windows: int) -> None:
         self._rules = rules
         #: By the record key's bytes, as the hot path finds them.
-        self.accounts: dict[bytes, Account] = {}
-        self.windows: Generations[WindowKey, Starts] = Generations(store.windows, cache_windows)
-        self.chats: Generations[ChatKey, int] = Generations(store.chats, cache_windows)
+        self.accounts: dict[bytes, AccountState] = {}
+        self.windows = Generations(store.windows, cache_windows)
+        self.chats = Generations(store.chats, cache_windows)
         self._boundaries: list[tuple[int, bytes]] = []
         #: The highest broker timestamp taken so far, UTC ms.
         self.stream_time = 0
@@ -72,11 +147,26 @@ class PartitionState:
         for account in store.accounts():
             self.put_account(account)
 
+    def folded(self) -> Mapping[bytes, Account]:
+        """Every account after all that was decided."""
+        return {key: state.account for key, state in self.accounts.items()}
+
+    def account(self, key: bytes) -> Account | None:
+        """The account after all that was decided; None when there is none."""
+        state = self.accounts.get(key)
+        return None if state is None else state.account
+
     def put_account(self, account: Account) -> None:
-        """Takes over an account as it was read from a store or a snapshot."""
+        """Takes over an account as it was decided, or read from a store or a snapshot."""
         key = account.account_id.encode()
-        self._watch_boundary(key, self.accounts.get(key), account)
-        self.accounts[key] = account
+        state = self.accounts.get(key)
+        if state is None:
+            self.accounts[key] = AccountState(account)
+            heappush(self._boundaries, (account.cycle.ends_at, key))
+            return
+        if state.account.cycle.ends_at != account.cycle.ends_at:
+            heappush(self._boundaries, (account.cycle.ends_at, key))
+        state.account = account
 
     def begin_batch(self) -> None:
         """Before a micro-batch is decided: turns the caches, forgets which states the one before changed."""
@@ -85,23 +175,29 @@ class PartitionState:
         self.changes = Changes()
 
     def apply(self, key: bytes, event: Event) -> Account:
-        """Folds an event into the states; windows and chats it touches must have been prefetched."""
-        before = self.accounts.get(key)
-        after = evolve(before, event)
-        self.accounts[key] = self.changes.accounts[key] = after
-        self._watch_boundary(key, before, after)
+        """Folds an event into the states; windows and chats it touches must have been prefetched.
+
+        Raises ValueError when the event does not follow its account's version (`J1`).
+        """
+        after = evolve(self.account(key), event)
+        self.put_account(after)
+        self.changes.accounts[key] = after
         self.remember(event)
         return after
 
     def remember(self, event: Event) -> None:
         """Folds an event into the windows and chats alone."""
         if isinstance(event, ev.SessionStarted):
-            window = (event.account_id, event.end_user_id, event.preview)
-            starts = with_start(self.windows.young[window], event.started_at, event.at, self._rules)
-            self.windows.young[window] = self.changes.windows[window] = starts
+            key = window_key(event.account_id, event.end_user_id, event.preview)
+            self.add_start(key, self.windows.young[key], event.started_at, event.at)
         elif isinstance(event, ev.ChatHandedOff):
-            chat = (event.account_id, event.conversation_id)
+            chat = chat_key(event.account_id, event.conversation_id)
             self.chats.young[chat] = self.changes.chats[chat] = max(self.chats.young[chat], event.at)
+
+    def add_start(self, key: WindowKey, known: PackedStarts, started_at: int, at: int) -> None:
+        """One more start of a window, beside those `known`, received by the broker at `at` (UTC ms)."""
+        starts = pack(with_start(unpack(known), started_at, at, self._rules))
+        self.windows.young[key] = self.changes.windows[key] = starts
 
     def is_due(self, at: int) -> bool:
         """Whether a cycle may end at or before `at` (UTC ms); `due` tells which."""
@@ -115,14 +211,10 @@ class PartitionState:
         due: list[bytes] = []
         while self.is_due(at) and len(due) < accounts_max:
             ends_at, key = heappop(self._boundaries)
-            account = self.accounts[key]
+            account = self.accounts[key].account
             if account.cycle.ends_at == ends_at and account.status != "closed":
                 due.append(key)
         return due
-
-    def _watch_boundary(self, key: bytes, before: Account | None, after: Account) -> None:
-        if before is None or before.cycle.ends_at != after.cycle.ends_at:
-            heappush(self._boundaries, (after.cycle.ends_at, key))
 
 
 class Changes:
@@ -132,5 +224,5 @@ class Changes:
 
     def __init__(self) -> None:
         self.accounts: dict[bytes, Account] = {}
-        self.windows: dict[WindowKey, Starts] = {}
+        self.windows: dict[WindowKey, PackedStarts] = {}
         self.chats: dict[ChatKey, int] = {}

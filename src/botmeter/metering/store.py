@@ -10,12 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from botmeter.domain.account import Account
-from botmeter.domain.sessions import Starts
+from botmeter.metering.windows import ChatKey, PackedStarts, WindowKey
 
-#: (account_id, end_user_id, preview): one 24-hour window at a time (`S2`).
-WindowKey = tuple[str, str, bool]
-#: (account_id, conversation_id).
-ChatKey = tuple[str, str]
 #: The time of a handoff that never was; far below every real one.
 NEVER: Final = -(1 << 62)
 
@@ -43,7 +39,7 @@ class StoreUpdate:
     """The states one committed transaction changed; `accounts` are encoded already (they went into snapshots too)."""
 
     accounts: Mapping[str, bytes]
-    windows: Mapping[WindowKey, Starts]
+    windows: Mapping[WindowKey, PackedStarts]
     chats: Mapping[ChatKey, int]
     mark: StoreMark
 
@@ -57,8 +53,8 @@ class Store(Protocol):
     def accounts(self) -> Iterator[Account]:
         """All accounts, asked for once, at the start of a task."""
 
-    def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
-        """The known session starts of each key, in order; empty where there are none."""
+    def windows(self, keys: Sequence[WindowKey]) -> Sequence[PackedStarts]:
+        """The known session starts of each key, in order; 0 where there are none."""
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
         """When each chat was handed off last, UTC ms, in order; NEVER where it was not."""
@@ -81,7 +77,7 @@ class MemoryStore:
     """Kept in dictionaries, for as long as the process lives. Accounts are not kept: the task's memory holds them."""
 
     def __init__(self) -> None:
-        self._windows: dict[WindowKey, Starts] = {}
+        self._windows: dict[WindowKey, PackedStarts] = {}
         self._chats: dict[ChatKey, int] = {}
 
     def mark(self) -> StoreMark | None:
@@ -92,9 +88,9 @@ class MemoryStore:
         """None, likewise."""
         return iter(())
 
-    def windows(self, keys: Sequence[WindowKey]) -> Sequence[Starts]:
+    def windows(self, keys: Sequence[WindowKey]) -> Sequence[PackedStarts]:
         """The known session starts of each key, in order."""
-        return [self._windows.get(key, ()) for key in keys]
+        return [self._windows.get(key, 0) for key in keys]
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
         """When each chat was handed off, in order."""

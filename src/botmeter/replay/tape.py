@@ -94,9 +94,8 @@ class _Place:
     def __init__(self, meter: Meter, store: MemoryStore) -> None:
         self.meter, self.store = meter, store
 
-    def committed(self) -> list[Output]:
-        """Ends the micro-batch of one line."""
-        decided: Decided = self.meter.end()
+    def committed(self, decided: Decided) -> list[Output]:
+        """Keeps what the micro-batch of one line changed; its outputs."""
         mark = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
         self.store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, mark))
         return decided.outputs
@@ -171,21 +170,24 @@ class Tape:
         return places[partition]
 
     def _take(self, record: TapeRecord, place: _Place) -> list[Output]:
-        place.meter.begin()
+        with place.meter.batch() as decided:
+            self._take_by(place.meter, record)
+        return place.committed(decided)
+
+    def _take_by(self, meter: Meter, record: TapeRecord) -> None:
         if record.topic() == self._topics.interactions.name:
-            place.meter.take_interactions([record])
+            meter.take_interactions([record])
             # A stray counts, too, for what the partition's other records find taken before them (J4).
             self._made(self._places, record.partition(), None).meter.next_offset = record.offset() + 1
         else:
-            place.meter.take_command(record)
-        return place.committed()
+            meter.take_command(record)
 
     def _tick(self, at: int) -> Iterator[Output]:
         for place in self._places.values():
-            place.meter.begin()
-            while place.meter.state.is_due(at):
-                place.meter.tick(at)
-            yield from place.committed()
+            with place.meter.batch() as decided:
+                while place.meter.state.is_due(at):
+                    place.meter.tick(at)
+            yield from place.committed(decided)
 
 
 def _line_with_any_bytes(text: bytes, number: int) -> _Line:

@@ -1,0 +1,55 @@
+"""The journal bytes of a session start, made straight from its values.
+
+A session start is by far the most frequent event. Building the event, then its fields, then their JSON takes 15 times
+as long as filling in the text. The bytes are those of `encode_event`, letter by letter; a property test holds them
+equal. It serves only ids that stand in JSON as they are: see `stands_as_it_is`.
+"""
+
+from __future__ import annotations
+
+from botmeter.contracts.decoding import HotInteraction
+from botmeter.contracts.instants import rfc3339
+from botmeter.domain.events import Pool
+from botmeter.domain.prices import DAY_MS
+
+
+def stands_as_it_is(value: bytes) -> bool:
+    """Whether the ids in a sound record need no escaping: it is ASCII and holds no escape itself."""
+    return value.isascii() and 0x5C not in value
+
+
+def head_of(account_id: str) -> str:
+    """What the journal values of an account's session starts begin with; the version follows."""
+    return f'{{"type":"session_started","account_id":"{account_id}","version":'
+
+
+def charge_of(cycle_number: int, pool: Pool) -> str:
+    """The fields that say what a session is charged to; the new `used` follows."""
+    return f'","cycle_number":{cycle_number},"pool":"{pool}","used":'
+
+
+def cause_of(topic: str) -> str:
+    """What the cause of session starts begins with; partition and offset of the interaction follow."""
+    return f'","cause":{{"topic":"{topic}","partition":'
+
+
+def encode_session_started(
+    head: str,
+    version: int,
+    at: int,
+    session_id: str,
+    interaction: HotInteraction,
+    started_at: int,
+    charge: str,
+    used: int,
+    cause: str,
+    partition: int,
+    offset: int,
+) -> bytes:
+    """The journal's value of a live session that `interaction` opened; times are UTC ms."""
+    return (
+        f'{head}{version},"at":"{rfc3339(at)}","session_id":"{session_id}","end_user_id":"{interaction.end_user_id}",'
+        f'"preview":false,"started_at":"{rfc3339(started_at)}","ends_at":"{rfc3339(started_at + DAY_MS)}'
+        f'{charge}{used},"bot_id":"{interaction.bot_id}","conversation_id":"{interaction.conversation_id}",'
+        f'"widget":"{interaction.widget}{cause}{partition},"offset":{offset},"event_id":"{interaction.event_id}"}}}}'
+    ).encode()
