@@ -35,7 +35,7 @@ from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import session_id
 from botmeter.errors import ClusterError, PoisonRecord
 from botmeter.metering.dead_letters import REFUSED, dead_letter
-from botmeter.metering.records import LOG_APPEND_TIME, Output, Record, traceparent_of
+from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, traceparent_of
 from botmeter.metering.state import AccountState, Changes, PartitionState
 from botmeter.metering.store import NEVER
 from botmeter.metering.windows import (
@@ -257,7 +257,7 @@ class Meter:
             record.offset(),
         )
         traceparent = traceparent_of(record)
-        headers = () if traceparent is None else (("traceparent", traceparent),)
+        headers: list[Header] = [] if traceparent is None else [("traceparent", traceparent)]
         self._decided.outputs.append(Output(self._topics.journal.name, key, value, headers, at))
         self._decided.changed[key] = (at, traceparent)
         self._decided.counts["started"] += 1
