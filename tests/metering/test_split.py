@@ -54,6 +54,9 @@ class Run:
     outputs: dict[str, list[Output]] = field(default_factory=lambda: defaultdict(list))
     counts: Counter[str] = field(default_factory=Counter)
     accounts: dict[bytes, Account] = field(default_factory=dict)
+    #: Every window and chat that changed, as it was at the end.
+    windows: dict[bytes, int] = field(default_factory=dict)
+    chats: dict[bytes, int] = field(default_factory=dict)
 
     @property
     def journal(self) -> list[Event]:
@@ -81,6 +84,8 @@ def meter(batches: Sequence[Sequence[Item]], rules_: Rules) -> Run:
         for output in decided.outputs:
             run.outputs[output.topic].append(output)
         run.counts += decided.counts
+        run.windows |= decided.changes.windows
+        run.chats |= decided.changes.chats
     run.accounts = dict(state.folded())
     return run
 

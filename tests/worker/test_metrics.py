@@ -10,8 +10,9 @@ import pytest
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.engine.processor import Processor
+from botmeter.engine.running_state import RunningState
 from botmeter.engine.snapshots import SnapshotSchedule
-from botmeter.engine.task import Restored, Status, Task
+from botmeter.engine.task import Status, Task
 from botmeter.host.metrics import Metrics
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
@@ -38,7 +39,7 @@ def task() -> Task:
     made.restore()
     snapshots = SnapshotSchedule(60, {}, topic_id="a-topic")
     made.run(
-        Restored(
+        RunningState(
             meter=meter,
             store=store,
             snapshots=snapshots,

@@ -22,7 +22,8 @@ from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine.restore import Restorer
-from botmeter.engine.task import Input, Restored, Status, Task
+from botmeter.engine.running_state import RunningState
+from botmeter.engine.task import Input, Status, Task
 from botmeter.engine.timer import Timer
 from botmeter.engine.transaction import Batch, Part, Transaction
 from botmeter.errors import (
@@ -70,7 +71,7 @@ class _Restoring:
     """A restore under way."""
 
     stop: Flag
-    restored: Future[Restored]
+    restored: Future[RunningState]
 
     def abandon(self) -> None:
         """Stops it; what it has restored by then is closed."""
@@ -79,7 +80,7 @@ class _Restoring:
         self.restored.add_done_callback(_close_abandoned)
 
 
-def _close_abandoned(restored: Future[Restored]) -> None:
+def _close_abandoned(restored: Future[RunningState]) -> None:
     if not restored.cancelled() and restored.exception() is None:
         restored.result().store.close()
 

@@ -28,28 +28,38 @@ from typing import Final
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from botmeter.contracts.encoding import decode_event, decode_snapshot, encode_account
+from botmeter.contracts.encoding import decode_snapshot, encode_account
 from botmeter.contracts.topics import Topics
-from botmeter.domain import events as ev
 from botmeter.domain.account import Account
-from botmeter.domain.events import Event
 from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import memory_ms
+from botmeter.engine.running_state import RunningState
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
-from botmeter.engine.task import Restored
-from botmeter.errors import ClusterError, InvariantViolated, TaskCorrupted
+from botmeter.engine.trust import (
+    Job,
+    Log,
+    Positions,
+    SnapshotsMadeAnew,
+    require_journal_below,
+    require_journal_of,
+    require_offsets,
+    require_trust,
+)
+from botmeter.errors import InvariantViolated, TaskCorrupted
 from botmeter.kafka import questions
 from botmeter.kafka.reader import REQUEST_S, committed_records, first_timestamp, require_wanted, until_answered
+from botmeter.metering.fold import JournalFold
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import Store, StoreMark, StoreUpdate
-from botmeter.metering.windows import chat_key, window_key
 
 log = logging.getLogger(__name__)
 
 #: How often a long restore says how far it is.
 _PROGRESS_S: Final = 5.0
+#: Events folded before they are written to the store: large batches are cheap, and bound what a crash loses.
+_WRITE_EVENTS: Final = 50_000
 #: The worker's clock may differ from the broker's by this much when it judges how far back windows matter.
 _CLOCK_MARGIN_MS: Final = HOUR_MS
 
@@ -69,36 +79,6 @@ class RestoreSettings:
     store_max_age_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Log:
-    """A partition of the journal or of the snapshots as it was when the restore began."""
-
-    topic_id: str
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Positions:
-    """Where the inputs are to be read from: the committed offsets, else the beginnings."""
-
-    interactions: int
-    commands: int
-    was_committed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One restore: of what, what it reads with, and what it found at its beginning."""
-
-    partition: int
-    reader: Consumer
-    stop: Flag
-    positions: _Positions
-    snapshots: _Log
-    journal: _Log
-
-
 class _Progress:
     """The states under restore; below `floor`, no account's snapshot lacks anything, but of those `postponed`."""
 
@@ -107,7 +87,7 @@ class _Progress:
         #: The version of each account's latest snapshot, where it was read.
         self.snapshot_versions: dict[bytes, int] = {}
         #: The first event that an account's snapshot may lack.
-        self.pending = {account_id.encode(): since for account_id, since in postponed.items()}
+        self.pending: dict[bytes, int] = {account_id.encode(): since for account_id, since in postponed.items()}
 
 
 class Restorer:
@@ -119,10 +99,12 @@ class Restorer:
         # A reader takes a second to find its brokers, so each serves many partitions.
         self._idle_readers: SimpleQueue[Consumer] = SimpleQueue()
         self._admin = admin
+        #: How many events of the journal a restore under way has still to read, by partition.
+        self.left: dict[int, int] = {}
         # A partition that comes back at once may find the restore it abandoned still at its store.
         self._one_each = [Lock() for _ in range(settings.partitions)]
 
-    def restore(self, partition: int, stop: Flag) -> Restored:
+    def restore(self, partition: int, stop: Flag) -> RunningState:
         """The states of `partition` and the positions to read its inputs from.
 
         Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap, ClusterError
@@ -137,6 +119,7 @@ class Restorer:
             try:
                 return self._restore(self._job(reader, partition, stop))
             finally:
+                self.left.pop(partition, None)
                 self._idle_readers.put(reader)
 
     def close(self) -> None:
@@ -144,49 +127,49 @@ class Restorer:
         while not self._idle_readers.empty():
             self._idle_readers.get().close()
 
-    def _positions(self, reader: Consumer, partition: int, stop: Flag) -> _Positions:
+    def _positions(self, reader: Consumer, partition: int, stop: Flag) -> Positions:
         """The committed offsets; waits for the end of a transaction that holds newer ones."""
         names = (self._settings.topics.interactions.name, self._settings.topics.commands.name)
         asked = [TopicPartition(name, partition) for name in names]
         committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
         if all(found.offset >= 0 for found in committed):
-            return _Positions(committed[0].offset, committed[1].offset, was_committed=True)
+            return Positions(committed[0].offset, committed[1].offset, was_committed=True)
         begins = [questions.begin_offsets(self._admin, name, [partition])[partition] for name in names]
-        return _Positions(begins[0], begins[1], was_committed=False)
+        return Positions(begins[0], begins[1], was_committed=False)
 
-    def _job(self, reader: Consumer, partition: int, stop: Flag) -> _Job:
+    def _job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
         positions = self._positions(reader, partition, stop)
         # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
         snapshots = self._log(self._settings.topics.snapshots.name, partition)
         journal = self._log(self._settings.topics.journal.name, partition)
-        return _Job(partition, reader, stop, positions, snapshots, journal)
+        return Job(partition, reader, stop, positions, snapshots, journal)
 
-    def _log(self, name: str, partition: int) -> _Log:
-        return _Log(
+    def _log(self, name: str, partition: int) -> Log:
+        return Log(
             topic_id=questions.topic_ids(self._admin, [name])[name],
             begin=questions.begin_offsets(self._admin, name, [partition])[partition],
             end=questions.end_offsets(self._admin, name, [partition])[partition],
         )
 
-    def _restore(self, job: _Job) -> Restored:
+    def _restore(self, job: Job) -> RunningState:
         path = self._settings.data_dir / f"partition-{job.partition}"
         try:
             return self._from(path, job)
         except TaskCorrupted as corrupted:
             log.warning("%s; wiped, to be restored from the journal", corrupted)
-            if isinstance(corrupted, _SnapshotsMadeAnew):
+            if isinstance(corrupted, SnapshotsMadeAnew):
                 job = replace(job, snapshots=replace(job.snapshots, end=job.snapshots.begin))
         wipe(path)  # not before the traceback, which may hold something of the open store, is gone
         return self._from(path, job)
 
-    def _from(self, path: Path, job: _Job) -> Restored:
+    def _from(self, path: Path, job: Job) -> RunningState:
         began_s = time.monotonic()
         with _opened(path) as store:
             mark = store.mark()
             kind = "cold" if mark is None else "warm"
             progress, start = self._from_snapshots(job, store) if mark is None else self._from_store(job, store, mark)
             read = self._fold_journal(job, progress, start)
-            _require_offsets(job, progress)
+            require_offsets(job, progress.state)
             require_wanted(job.partition, job.stop)  # else the store is closed at once
         log.info(
             "partition %d: %s restore of %d accounts, %d events of the journal, in %.1f s",
@@ -194,12 +177,12 @@ class Restorer:
         )  # fmt: skip
         return self._restored(job, progress)
 
-    def _restored(self, job: _Job, progress: _Progress) -> Restored:
+    def _restored(self, job: Job, progress: _Progress) -> RunningState:
         settings, state, positions = self._settings, progress.state, job.positions
         next_, partitions = positions.interactions, settings.partitions
         state.begin_batch()
         pending = {key: (state.accounts[key].account, since) for key, since in progress.pending.items()}
-        return Restored(
+        return RunningState(
             meter=Meter(job.partition, partitions, state, settings.topics, settings.rules, next_),
             store=progress.store,
             snapshots=SnapshotSchedule(settings.snapshot_interval_s, pending, job.snapshots.topic_id),
@@ -214,31 +197,22 @@ class Restorer:
 
     # --- Step 2: the local store ---
 
-    def _from_store(self, job: _Job, store: Store, mark: StoreMark) -> tuple[_Progress, int]:
+    def _from_store(self, job: Job, store: Store, mark: StoreMark) -> tuple[_Progress, int]:
         """The accounts of the store, and the journal offset from which it or a snapshot lacks something.
 
         Raises TaskCorrupted where the store must not be built upon, ClusterError where its journal is gone.
         """
-        _require_journal_of(job, store)
-        self._require_trust(job, mark)
+        require_journal_of(job, store)
+        require_trust(job, mark, self._settings.store_max_age_ms)
         progress = _Progress(store, self._state(store), mark.snapshot_floor, mark.postponed)
-        return progress, min(mark.journal_offset, mark.snapshot_floor)
-
-    def _require_trust(self, job: _Job, mark: StoreMark) -> None:
-        place, journal = f"the store of partition {job.partition}", job.journal
-        if mark.topic_id != journal.topic_id:
-            raise TaskCorrupted(f"{place}: the journal topic was made anew")
-        if mark.snapshots_topic_id != job.snapshots.topic_id:
-            raise _SnapshotsMadeAnew(f"{place}: the snapshots topic was made anew")
-        if not journal.begin <= mark.journal_offset <= journal.end:
-            outside = f"is outside {journal.begin} to {journal.end}"
-            raise TaskCorrupted(f"{place}: its journal offset {mark.journal_offset} {outside}")
-        if time.time() * 1000 - mark.written_at > self._settings.store_max_age_ms:
-            raise TaskCorrupted(f"{place}: it is too old")
+        if mark.pending is None:
+            return progress, min(mark.journal_offset, mark.snapshot_floor)
+        progress.pending |= {account_id.encode(): since for account_id, since in mark.pending.items()}
+        return progress, mark.journal_offset
 
     # --- Step 3: snapshots ---
 
-    def _from_snapshots(self, job: _Job, store: Store) -> tuple[_Progress, int]:
+    def _from_snapshots(self, job: Job, store: Store) -> tuple[_Progress, int]:
         """The accounts of the snapshots, and the journal offset from which something is missing.
 
         Raises ClusterError where they tell of more than the journal holds.
@@ -250,14 +224,14 @@ class Restorer:
                 account, journal_offset = _snapshot(message)
                 state.put_account(account)
                 floor = max(floor, journal_offset)
-        _require_journal_below(job, state, floor)
+        require_journal_below(job, state, floor)
         progress = _Progress(store, state, floor, postponed={})
         progress.snapshot_versions = {key: account.version for key, account in state.accounts.items()}
         start = min(floor, self._windows_from(job)) if state.accounts else floor
         self._write(job, progress, state.folded(), start)
         return progress, start
 
-    def _windows_from(self, job: _Job) -> int:
+    def _windows_from(self, job: Job) -> int:
         """The offset of the first event whose window or handoff may still matter.
 
         What matters depends on the next interaction to be taken, not on the clock: a worker that was down for a week
@@ -271,47 +245,34 @@ class Restorer:
 
     # --- Steps 4 and 5: the journal ---
 
-    def _fold_journal(self, job: _Job, progress: _Progress, start: int) -> int:
+    def _fold_journal(self, job: Job, progress: _Progress, start: int) -> int:
         """Folds the journal from `start` into the states; how many events that were."""
-        read, said_s, end = 0, time.monotonic(), job.journal.end
+        read, written, said_s, end = 0, 0, time.monotonic(), job.journal.end
         name, begin = self._settings.topics.journal.name, max(start, job.journal.begin)
+        fold = JournalFold(progress.state, progress.snapshot_versions, progress.pending)
+        progress.state.begin_batch()
         with closing(committed_records(job.reader, name, job.partition, begin, end, job.stop)) as chunks:
             for chunk in chunks:
-                self._fold_chunk(job, progress, chunk)
+                fold.take(chunk)  # type: ignore[arg-type]  # a record without an error has key, value, offset
                 read += len(chunk)
+                offset = (chunk[-1].offset() or 0) + 1
+                self.left[job.partition] = max(0, end - offset)
+                if read - written >= _WRITE_EVENTS:
+                    self._write_folded(job, progress, fold, offset)
+                    written = read
                 if time.monotonic() - said_s > _PROGRESS_S:
-                    said_s, offset = time.monotonic(), chunk[-1].offset()
+                    said_s = time.monotonic()
                     log.info("partition %d: restoring, journal offset %d of %d", job.partition, offset, end)
+        if read > written:
+            self._write_folded(job, progress, fold, end)
         return read
 
-    def _fold_chunk(self, job: _Job, progress: _Progress, chunk: list[Message]) -> None:
-        state = progress.state
-        state.begin_batch()
-        events = [(message, _event(message)) for message in chunk]
-        state.windows.prefetch(
-            {window_key(e.account_id, e.end_user_id, e.preview) for _, e in events if isinstance(e, ev.SessionStarted)}
-        )
-        state.chats.prefetch(
-            {chat_key(e.account_id, e.conversation_id) for _, e in events if isinstance(e, ev.ChatHandedOff)}
-        )
-        for message, event in events:
-            self._fold(progress, event, message.offset() or 0)
-        self._write(job, progress, state.changes.accounts, (chunk[-1].offset() or 0) + 1)
+    def _write_folded(self, job: Job, progress: _Progress, fold: JournalFold, journal_offset: int) -> None:
+        fold.settle()
+        self._write(job, progress, progress.state.changes.accounts, journal_offset)
+        progress.state.begin_batch()
 
-    def _fold(self, progress: _Progress, event: Event, offset: int) -> None:
-        key = event.account_id.encode()
-        if event.version > progress.snapshot_versions.get(key, 0):
-            progress.pending.setdefault(key, offset)
-        account = progress.state.accounts.get(key)
-        if account is not None and event.version <= account.version:
-            progress.state.remember(event)
-            return
-        try:
-            progress.state.apply(key, event)
-        except ValueError as gap:
-            raise InvariantViolated(f"the journal has a gap at offset {offset}: {gap}") from gap
-
-    def _write(self, job: _Job, progress: _Progress, accounts: Mapping[bytes, Account], journal_offset: int) -> None:
+    def _write(self, job: Job, progress: _Progress, accounts: Mapping[bytes, Account], journal_offset: int) -> None:
         changes = progress.state.changes
         progress.store.write(
             StoreUpdate(
@@ -330,14 +291,6 @@ class Restorer:
         )
 
 
-class _SnapshotsMadeAnew(TaskCorrupted):
-    """The snapshots topic is another than the store knew.
-
-    Recovery: as for any, but without the snapshots of the new topic. A worker that did not know may have written them,
-    with offsets that speak for accounts whose snapshots are gone.
-    """
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Store]:
     """The store, which is closed again only if the restore fails."""
@@ -347,52 +300,6 @@ def _opened(path: Path) -> Iterator[Store]:
     except BaseException:
         store.close()
         raise
-
-
-def _require_offsets(job: _Job, progress: _Progress) -> None:
-    """Raises ClusterError where a journal tells of accounts, but nothing of how far the inputs were taken.
-
-    Judged by what was read: a journal may hold nothing but the first transaction of a worker that died in it.
-    """
-    if progress.state.accounts and not job.positions.was_committed:
-        raise ClusterError(
-            f"partition {job.partition} has a journal, but its inputs have no committed offsets: reading them from the "
-            "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
-            "offsets.retention.minutes"
-        )
-
-
-def _require_journal_of(job: _Job, store: Store) -> None:
-    """Raises ClusterError where the journal that a store's accounts come from is gone, and with it what was charged.
-
-    The store is kept, for the next start to find. Without committed offsets all is new but the data directory, and the
-    store is wiped.
-    """
-    if job.journal.end == 0 and job.positions.was_committed and any(True for _ in store.accounts()):
-        raise ClusterError(
-            f"partition {job.partition} has a local store with accounts and committed offsets, but an empty journal: "
-            "going on would forget all that was bought and charged; bring the journal topic back with its records, or "
-            "begin anew with another BOTMETER_TOPIC_PREFIX and BOTMETER_GROUP"
-        )
-
-
-def _require_journal_below(job: _Job, state: PartitionState, floor: int) -> None:
-    """Raises ClusterError where snapshots tell of more than the journal holds; each version took an offset of it."""
-    told = max(floor, sum(account.version for account in state.accounts.values()))
-    if told > job.journal.end:
-        raise ClusterError(
-            f"the journal of partition {job.partition} ends at offset {job.journal.end}, but its snapshots tell of "
-            f"events up to {told} at least: the topic was made anew or has lost records, and going on would give used "
-            "sessions again; bring the journal topic back with its records, or begin anew with another "
-            "BOTMETER_TOPIC_PREFIX and BOTMETER_GROUP"
-        )
-
-
-def _event(message: Message) -> Event:
-    try:
-        return decode_event(message.value() or b"")
-    except ValueError as error:
-        raise InvariantViolated(f"the journal at offset {message.offset()} cannot be read: {error}") from error
 
 
 def _snapshot(message: Message) -> tuple[Account, int]:

@@ -78,6 +78,10 @@ class SnapshotSchedule:
             self._postponed.discard(key)
             del self._pending[key]
 
+    def pending(self) -> dict[bytes, int]:
+        """The accounts that their snapshots lack something of, and the first offset they may lack."""
+        return {key: pending.since for key, pending in list(self._pending.items())}
+
     def postponed(self) -> dict[bytes, int]:
         """The accounts that could not be written when they were due last, and the first offset their snapshots lack."""
         return {key: self._pending[key].since for key in self._postponed}

@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from botmeter.engine.snapshots import SnapshotSchedule
+from botmeter.engine.running_state import RunningState
 from botmeter.errors import InvariantViolated
-from botmeter.metering.pipeline import Meter
 from botmeter.metering.records import Record
-from botmeter.metering.store import Store
 
 
 class Status(Enum):
@@ -36,25 +34,6 @@ _LEGAL: Final = {
     Status.RUNNING: {Status.RESTORING, Status.CLOSED},
     Status.CLOSED: set[Status](),
 }
-
-
-@dataclass(slots=True)
-class Restored:
-    """The states of a running task, as a restore made them and the commits since have kept them."""
-
-    meter: Meter
-    store: Store
-    snapshots: SnapshotSchedule
-    #: The journal's offset after the last record the store reflects.
-    journal_offset: int
-    #: Kafka's id of the journal topic: a topic made anew under the same name has another.
-    journal_topic_id: str
-    #: The offsets from which the two inputs are to be read on.
-    interactions_from: int
-    commands_from: int
-    #: The offsets of the two inputs that were committed last since the restore, and when, by a monotonic clock.
-    committed: tuple[int, int] | None = None
-    committed_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -114,7 +93,7 @@ class Task:
         self.commands = Input(0)
         #: Up to when the timer may roll cycles, UTC ms: every record older than that was taken.
         self.timer_at = 0
-        self._states: Restored | None = None
+        self._states: RunningState | None = None
 
     def transition_to(self, status: Status) -> None:
         """Moves on; raises InvariantViolated where the drawing has no arrow."""
@@ -122,7 +101,7 @@ class Task:
             raise InvariantViolated(f"task {self.partition} cannot go from {self.status.value} to {status.value}")
         self.status = status
 
-    def run(self, restored: Restored) -> None:
+    def run(self, restored: RunningState) -> None:
         """Takes over what was restored and begins; its inputs are read from the restored positions on."""
         self.transition_to(Status.RUNNING)
         self._states = restored
@@ -131,21 +110,23 @@ class Task:
     def restore(self) -> None:
         """Its states are to be restored; forgets everything after the last commit."""
         self.transition_to(Status.RESTORING)
-        self._release()
+        if self._states is not None:
+            self._states.store.close()
+        self._forget()
 
     def close(self) -> None:
         """Ends the task without a commit."""
         self.transition_to(Status.CLOSED)
-        self._release()
-
-    def _release(self) -> None:
         if self._states is not None:
-            self._states.store.close()
+            self._states.close()
+        self._forget()
+
+    def _forget(self) -> None:
         self._states = None
         self.interactions, self.commands, self.timer_at = Input(0), Input(0), 0
 
     @property
-    def states(self) -> Restored:
+    def states(self) -> RunningState:
         """The task's states; raises InvariantViolated unless it is running."""
         if self._states is None:
             raise InvariantViolated(f"task {self.partition} is {self.status.value} and has no states")

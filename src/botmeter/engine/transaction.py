@@ -30,12 +30,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from botmeter.contracts import encoding
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
-from botmeter.engine.task import Restored
+from botmeter.engine.running_state import RunningState
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
 from botmeter.kafka.errors import cause, classify
 from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import Output
-from botmeter.metering.store import StoreMark, StoreUpdate
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ _SWEEP_WINDOWS: Final = 200
 class Part:
     """One partition's share of a batch; the positions are the offsets after the last records taken."""
 
-    states: Restored
+    states: RunningState
     decided: Decided
     interactions_position: int
     commands_position: int
@@ -140,11 +139,10 @@ class Transaction:
             raise TaskMigrated("the group does not know this worker any more; nothing of the batch is committed")
         journal_ends = self._transact(work, batch.group_metadata)  # 2 to 6
         for w in work:  # 7
-            states = w.part.states
-            states.journal_offset = journal_ends.get(w.part.decided.partition, states.journal_offset)
-            states.committed, states.committed_s = w.part.positions, now_s
-            states.snapshots.written(w.due, now_s)
-            _write_store(w.part, w.encoded)
+            part = w.part
+            journal_end = journal_ends.get(part.decided.partition)
+            part.states.commit(part.decided.changes, w.encoded, w.due, part.positions, journal_end, now_s)
+            part.states.store.sweep(part.forget_before, _SWEEP_WINDOWS)
         return True
 
     def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
@@ -283,19 +281,3 @@ def _with_snapshots(part: Part, now_s: float) -> _Work:
             due.pop(key).account_id, len(encoded[key]),
         )  # fmt: skip
     return _Work(part, encoded, due, states.snapshots.floor(states.journal_offset, but=due))
-
-
-def _write_store(part: Part, encoded: Mapping[bytes, bytes]) -> None:
-    states, changes = part.states, part.decided.changes
-    accounts = {account.account_id: encoded[key] for key, account in changes.accounts.items()}
-    postponed = states.snapshots.postponed()
-    mark = StoreMark(
-        journal_offset=states.journal_offset,
-        snapshot_floor=states.snapshots.floor(states.journal_offset, but=postponed),
-        topic_id=states.journal_topic_id,
-        written_at=int(time.time() * 1000),
-        snapshots_topic_id=states.snapshots.topic_id,
-        postponed={key.decode(): since for key, since in postponed.items()},
-    )
-    states.store.write(StoreUpdate(accounts, changes.windows, changes.chats, mark))
-    states.store.sweep(part.forget_before, _SWEEP_WINDOWS)

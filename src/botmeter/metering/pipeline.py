@@ -39,7 +39,6 @@ from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, t
 from botmeter.metering.state import AccountState, Changes, PartitionState
 from botmeter.metering.store import NEVER
 from botmeter.metering.windows import (
-    BIAS,
     HIGHEST_COVERED,
     LOWEST_COVERED,
     NEWEST,
@@ -239,10 +238,7 @@ class Meter:
         """The short way of a session start: counts it, remembers the window, writes its one journal record."""
         state.used += 1
         state.version += 1
-        if starts:
-            self.state.add_start(window, starts, occurred_at, at)
-        else:
-            self.state.windows.young[window] = self._decided.changes.windows[window] = occurred_at + BIAS
+        self.state.add_start(window, starts, occurred_at, at)
         value = encode_session_started(
             state.head,
             state.version,

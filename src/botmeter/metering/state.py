@@ -22,6 +22,7 @@ from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import with_start
 from botmeter.metering.store import Store
 from botmeter.metering.windows import (
+    BIAS,
     ChatKey,
     PackedStarts,
     WindowKey,
@@ -87,6 +88,7 @@ class AccountState:
         "account_id",
         "charge",
         "counts_only_below",
+        "cycle_number",
         "cycle_starts_at",
         "head",
         "live",
@@ -124,7 +126,7 @@ class AccountState:
     def account(self, account: Account) -> None:
         self._account = account
         self.version, self.used = account.version, account.allowance.used
-        self.cycle_starts_at = account.cycle.starts_at
+        self.cycle_number, self.cycle_starts_at = account.cycle.number, account.cycle.starts_at
         #: Before this broker time no cycle rolls; never for a closed account, whose interactions are refused.
         self.open_until = _NEVER if account.status == "closed" else account.cycle.ends_at
         self.counts_only_below = counts_only_below(account)
@@ -196,7 +198,7 @@ class PartitionState:
 
     def add_start(self, key: WindowKey, known: PackedStarts, started_at: int, at: int) -> None:
         """One more start of a window, beside those `known`, received by the broker at `at` (UTC ms)."""
-        starts = pack(with_start(unpack(known), started_at, at, self._rules))
+        starts = pack(with_start(unpack(known), started_at, at, self._rules)) if known else started_at + BIAS
         self.windows.young[key] = self.changes.windows[key] = starts
 
     def is_due(self, at: int) -> bool:

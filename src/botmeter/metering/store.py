@@ -32,6 +32,9 @@ class StoreMark:
     #: The accounts too large for a snapshot, by their id, and the offset of the first event that theirs lacks. They are
     #: apart from the floor, so that a warm restore need not read the journal from when they outgrew it.
     postponed: Mapping[str, int] = field(default_factory=dict)
+    #: All accounts that their snapshots lack something of, by their id, and the offset of the first such event: written
+    #: when a store is closed. None: not known, so the journal has to tell, from `snapshot_floor` on.
+    pending: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

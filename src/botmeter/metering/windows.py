@@ -1,6 +1,6 @@
 """The known session starts of one window as one integer: small, and nothing for the garbage collector to walk.
 
-Millions of these are in memory and in the store. Each start takes 48 bits, counted from far before any possible moment
+Millions of these are in memory and in the store. Each start takes 50 bits, counted from far before any possible moment
 so that none is 0 or negative; the newest is lowest. 0 is a window without a known start.
 """
 
@@ -18,7 +18,7 @@ ChatKey = bytes
 #: The starts of one window, packed as this module says.
 PackedStarts = int
 
-BITS: Final = 48
+BITS: Final = 50
 NEWEST: Final = (1 << BITS) - 1
 #: What is added to a start, UTC ms: the year 1 lies above -2**46.
 BIAS: Final = 1 << 46
