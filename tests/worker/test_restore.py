@@ -82,10 +82,7 @@ BETWEEN_LIVES: list[tuple[Callable[[Cluster], None], str]] = [
     (lose_the_store, r"cold restore of 3 accounts"),
     (spoil_an_account, r"the store at .* failed: not an account: .*; wiped"),
     (mark_the_stores(lambda mark: replace(mark, topic_id="another")), r"the journal topic was made anew; wiped"),
-    (
-        mark_the_stores(lambda mark: replace(mark, journal_offset=10**9)),
-        r"journal offset 1000000000 is outside .* wiped",
-    ),
+    (mark_the_stores(lambda mark: replace(mark, journal_offset=-1)), r"the journal begins at 0, after .* wiped"),
     (mark_the_stores(lambda mark: replace(mark, written_at=0)), r"it is too old; wiped"),
     (leave_the_store, r"warm restore of 3 accounts"),
 ]
@@ -100,6 +97,32 @@ def test_a_worker_goes_on_with_its_store_without_it_and_with_one_that_cannot_be_
         worker = serve(cluster, traffic)
         worker.hears(told, times=cluster.partitions)
 
+    require_outputs(cluster)
+
+
+def test_a_store_ahead_of_its_journal_is_refused(cluster: Cluster) -> None:
+    """Committed events were lost: going on would charge again, and use versions and ids again (J1)."""
+    traffic = Traffic(cluster, seed=21)
+    traffic.open_accounts()
+    serve(cluster, traffic)
+    mark_the_stores(lambda mark: replace(mark, journal_offset=10**9))(cluster)
+    worker = cluster.worker()
+
+    assert worker.ended() == 3
+    worker.hears(r"^botmeter: the store of partition \d reflects the journal up to offset 1000000000, but .* were lost")
+    assert "Traceback" not in worker.said
+
+
+def test_after_a_clean_stop_nothing_is_read_again(cluster: Cluster) -> None:
+    """What the snapshots lack is kept in the store, and written to the snapshots after it."""
+    traffic = Traffic(cluster, seed=22)
+    traffic.open_accounts()
+    serve(cluster, traffic, BOTMETER_SNAPSHOT_INTERVAL_S="100000")
+    worker = serve(cluster, traffic, BOTMETER_SNAPSHOT_INTERVAL_S="100000")
+
+    worker.hears(r"warm restore of \d+ accounts, 0 events", times=cluster.partitions)
+    lose_the_store(cluster)
+    serve(cluster, traffic)
     require_outputs(cluster)
 
 
