@@ -57,9 +57,8 @@ def _deciding_us(meter: Meter, records: Sequence[TapeRecord]) -> float:
     """Decoded, decided and encoded, in batches as the worker takes them."""
     began = time.process_time()
     for start in range(0, len(records), _BATCH):
-        meter.begin()
-        meter.take_interactions(records[start : start + _BATCH])
-        meter.end()
+        with meter.batch():
+            meter.take_interactions(records[start : start + _BATCH])
     return (time.process_time() - began) / len(records) * 1e6
 
 
@@ -74,10 +73,9 @@ def _opened() -> Meter:
     """A partition with the accounts of the traffic."""
     state = PartitionState(MemoryStore(), Rules(), _CACHE_WINDOWS)
     meter = Meter(0, 1, state, _TOPICS, Rules(), next_offset=0)
-    meter.begin()
-    for offset, keyed in enumerate(Accounts(1).commands()):
-        meter.take_command(_record(offset, keyed, _TOPICS.commands.name))
-    meter.end()
+    with meter.batch():
+        for offset, keyed in enumerate(Accounts(1).commands()):
+            meter.take_command(_record(offset, keyed, _TOPICS.commands.name))
     return meter
 
 
