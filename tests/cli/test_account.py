@@ -220,3 +220,25 @@ def test_a_standing_comes_from_the_snapshot_and_what_the_journal_adds(run: Run, 
     chat(cluster, 3)
 
     assert "3 of 10 used, 7 left" in run("show", "acme").stdout
+
+
+@pytest.mark.kafka
+def test_a_tape_of_an_account_reproduces_what_was_decided(run: Run, cluster: Cluster, tmp_path: Path) -> None:
+    run("open", "acme", "--plan", "growth", "--contact", "ann@acme.example")
+    chat(cluster, 11)
+    run("buy", "acme", "1", "--yes")
+    run("reduce", "acme", "2")
+    program = CliRunner()
+    plain = program.invoke(cli.program, ["replay", "--from-cluster", "acme"])
+    hidden = program.invoke(cli.program, ["replay", "--from-cluster", "acme", "--pseudonymous"])
+    (tmp_path / "acme.ndjson").write_text(plain.stdout)
+    replayed = program.invoke(cli.program, ["replay", str(tmp_path / "acme.ndjson"), "--only", "handoffs"])
+    written = cluster.read(cluster.topics.handoffs).values()
+    handoffs = [json.loads(record.value() or b"") for records in written for record in records]
+
+    assert (plain.exit_code, hidden.exit_code) == (0, 0), plain.stderr + hidden.stderr
+    assert "14 lines, 0 of them made anew" in plain.stderr
+    assert "it leads to the same" in hidden.stderr
+    assert [json.loads(line)["value"] for line in replayed.stdout.splitlines()] == handoffs
+    assert "ann@acme.example" not in hidden.stdout
+    assert '"c-10"' not in hidden.stdout

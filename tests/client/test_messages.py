@@ -11,7 +11,6 @@ import pytest
 
 import botmeter.client
 from botmeter import client
-from botmeter.client import messages
 from botmeter.client.connection import Connection
 from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import decode_command, decode_interaction
@@ -34,7 +33,7 @@ def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
 
 @pytest.mark.parametrize("fields", COMMANDS, ids=lambda fields: str(fields["type"]))
 def test_every_command_of_the_contract_comes_through_unchanged(fields: dict[str, object]) -> None:
-    sent = messages.encoded(client.as_command(fields))
+    sent = catalogue.COMMANDS.encode(client.as_command(fields))
 
     account_id, command = decode_command(sent)
     assert account_id == fields["account_id"]
@@ -43,7 +42,7 @@ def test_every_command_of_the_contract_comes_through_unchanged(fields: dict[str,
 
 
 def test_an_interaction_comes_through_unchanged() -> None:
-    sent = messages.encoded(client.as_interaction(INTERACTION))
+    sent = catalogue.INTERACTIONS.encode(client.as_interaction(INTERACTION))
 
     read = decode_interaction(sent)
     assert (read.event_id, read.account_id, read.bot_id) == ("e-1", "acme", "b-1")
@@ -60,7 +59,7 @@ def test_an_interaction_happens_now_in_a_session_of_nobody_else_unless_said_othe
 
 def test_functions_make_the_commands_that_their_names_say() -> None:
     opened = client.open_account("acme", plan="growth", issued_by="crm", anchor=datetime(2026, 11, 1, tzinfo=UTC))
-    _, read = decode_command(messages.encoded(opened))
+    _, read = decode_command(catalogue.COMMANDS.encode(opened))
 
     assert isinstance(read, cmd.OpenAccount)
     assert read.anchor == millis(datetime(2026, 11, 1, tzinfo=UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from typing import BinaryIO
 
@@ -13,16 +14,51 @@ from botmeter.settings.model import Settings
 
 
 @click.command(name="replay", short_help="Run a tape through the rules, without Kafka.")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.File("rb"), required=False)
 @click.option("--only", metavar="TOPIC", help="Print this topic alone, such as botmeter.alerts or alerts.")
+@click.option("--from-cluster", "account_id", metavar="ACCOUNT", help="Write a tape of this account instead.")
+@click.option(
+    "--pseudonymous", is_flag=True, help="With --from-cluster: keyed hashes for end-users, conversations and contacts."
+)
+@click.option(
+    "--pseudonym-key",
+    metavar="TEXT",
+    help="Key of the hashes, to have the same ones again. Default: a new one that nobody keeps.",
+)
 @click.pass_obj
-def command(settings: Settings, file: BinaryIO, only: str | None) -> None:
+def command(
+    settings: Settings,
+    file: BinaryIO | None,
+    only: str | None,
+    account_id: str | None,
+    pseudonymous: bool,  # noqa: FBT001 - a flag of the command line
+    pseudonym_key: str | None,
+) -> None:
     """Run the tape FILE (- for standard input) through the same rules as the worker and print what comes of it.
 
     A tape is NDJSON: one record a line, {"topic", "key", "timestamp", "value"}, or {"tick": "<timestamp>"} for the
     timer. The outputs are NDJSON too, {"topic", "key", "headers", "value"}, in the order in which the worker would
     produce them. Settings such as prices and limits are those of the worker (BOTMETER_*).
-    """
+
+    With --from-cluster it writes a tape: the account's inputs, and those that are gone made anew from its journal. It
+    runs the tape once itself and says whether it leads to the same journal; exit code 1 when not.
+
+    \b
+      botmeter replay --from-cluster acme --pseudonymous > acme.ndjson
+      botmeter replay acme.ndjson --only alerts
+    """  # noqa: D301 - click's mark of lines to be kept
+    if (file is None) == (account_id is None):
+        raise click.UsageError("say either FILE or --from-cluster ACCOUNT")
+    if account_id is not None:
+        from botmeter.cli.tape import write_tape  # noqa: PLC0415 - a tape is run without Kafka
+
+        key = (pseudonym_key or secrets.token_hex()).encode() if pseudonymous or pseudonym_key else None
+        write_tape(settings, account_id, key)
+    elif file is not None:
+        _run(settings, file, only)
+
+
+def _run(settings: Settings, file: BinaryIO, only: str | None) -> None:
     topics = settings.topics()
     wanted = None if only is None else _topic_named(only, [topic.name for topic in topics.all()], settings.topic_prefix)
     write = sys.stdout.buffer.write

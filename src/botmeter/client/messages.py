@@ -164,11 +164,6 @@ def as_command(fields: Mapping[str, Any]) -> IssuedMessage:
         raise InvalidMessage(explained(error)) from None
 
 
-def encoded(message: BaseModel) -> bytes:
-    """The message as the value of a record."""
-    return message.model_dump_json(exclude_none=True).encode()
-
-
 def new_id() -> str:
     """An id that nobody else has."""
     return uuid.uuid4().hex

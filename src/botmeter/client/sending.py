@@ -13,8 +13,8 @@ from confluent_kafka import KafkaError, Message
 from botmeter.client.connection import Connection
 from botmeter.client.decoding import Result
 from botmeter.client.errors import NotDelivered
-from botmeter.client.messages import encoded
 from botmeter.client.results import Results
+from botmeter.contracts.catalogue import COMMANDS, INTERACTIONS
 from botmeter.contracts.inputs import InteractionMessage, IssuedMessage
 from botmeter.contracts.topics import Topic
 from botmeter.errors import BotmeterError, ConfigurationError
@@ -71,7 +71,7 @@ class Sender:
         Raises:
             BufferError: too much is on its way; try again in a moment.
         """
-        return self._produce(self._topics.interactions, interaction.account_id, encoded(interaction))
+        return self._produce(self._topics.interactions, interaction.account_id, INTERACTIONS.encode(interaction))
 
     def send(self, command: IssuedMessage) -> SentCommand:
         """Hands a command to the client. Results are followed from before it is sent; the first call starts that.
@@ -87,7 +87,7 @@ class Sender:
         result = self._results.expect(account_id, command_id)
         try:
             self._results.follow()
-            placed = self._produce(self._topics.commands, account_id, encoded(command))
+            placed = self._produce(self._topics.commands, account_id, COMMANDS.encode(command))
         except BaseException:
             self._results.forget(account_id, command_id, result)
             raise

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event as Flag
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
 from botmeter.client.connection import Connection
 from botmeter.contracts import catalogue
@@ -18,9 +18,13 @@ from botmeter.domain.announcements import Balance
 from botmeter.domain.events import Event
 from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import committed_records
+from botmeter.metering.records import Record
 
 #: librdkafka wants a group also of a reader that never joins one.
 _GROUP: Final = "botmeter-account-log"
+
+#: One answer of the group's coordinator.
+_ANSWER_S: Final = 5.0
 
 #: Told the topic, the offset read to, and the offset at which reading ends.
 Report = Callable[[str, int, int], None]
@@ -56,17 +60,45 @@ class AccountLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._reader.close()
 
-    def records(self, topic: Topic, start: int = 0) -> Iterator[Message]:
-        """The account's records of a topic from offset `start` on, up to its end as of now.
+    def records(self, topic: Topic, start: int = 0, end: int | None = None) -> Iterator[Message]:
+        """The account's records of a topic from offset `start` on, up to `end` or its end as of now.
 
         Raises ClusterError, Retriable.
         """
         [begin] = questions.begin_offsets(self._admin, topic.name, [self.partition]).values()
-        [end] = questions.end_offsets(self._admin, topic.name, [self.partition]).values()
+        if end is None:
+            [end] = questions.end_offsets(self._admin, topic.name, [self.partition]).values()
         chunks = committed_records(self._reader, topic.name, self.partition, max(begin, start), end, Flag())
         for chunk in chunks:
             yield from (record for record in chunk if record.key() == self._key)
             self._report(topic.name, int(chunk[-1].offset() or 0) + 1, end)
+
+    def inputs(self, group: str) -> tuple[list[Record], list[Record]]:
+        """The account's interactions and commands that are still there and that the workers of `group` have taken.
+
+        What that led to is in the journal by now. Raises ClusterError, Retriable.
+        """
+        topics = self._connection.topics
+        taken = self._taken(group)
+
+        def read(topic: Topic) -> list[Record]:
+            # Without an error a message is a record: it has a topic, an offset and a timestamp.
+            return cast("list[Record]", list(self.records(topic, end=taken[topic.name])))
+
+        return read(topics.interactions), read(topics.commands)
+
+    def _taken(self, group: str) -> dict[str, int | None]:
+        """Where the group stands in the account's partition of each input, None where it never was."""
+        topics = self._connection.topics
+        asked = [TopicPartition(topic.name, self.partition) for topic in (topics.interactions, topics.commands)]
+        # Read committed, it would be refused an answer while a transaction is open: with a busy worker, all the time.
+        config = clients.reader_config(self._connection.options, self._connection.bootstrap_servers, group)
+        asker = clients.make_consumer({**config, "isolation.level": "read_uncommitted"})
+        try:
+            answers = questions.retried(lambda: asker.committed(asked, timeout=_ANSWER_S), group)
+        finally:
+            asker.close()
+        return {answer.topic: answer.offset if answer.offset >= 0 else None for answer in answers}
 
     def events(self, start: int = 0) -> Iterator[Event]:
         """The account's journal from offset `start` on. Raises ClusterError, Retriable."""

@@ -13,9 +13,8 @@ from typing import Any, Concatenate, Final, ParamSpec, TypedDict
 import click
 
 from botmeter.cli.account.effect import changes_of
-from botmeter.cli.account.words import count
+from botmeter.cli.account.words import count, money
 from botmeter.client import Client, Connection, Rejected, Result
-from botmeter.client.messages import encoded
 from botmeter.contracts import catalogue
 from botmeter.contracts.decoding import decode_command
 from botmeter.contracts.inputs import IssuedMessage
@@ -113,7 +112,7 @@ def require_consent(ask: Asking, command: IssuedMessage) -> None:
     if ask.may_spend:
         return
     standing = standing_of(ask.connection(), command.account_id)
-    _, wanted = decode_command(encoded(command))
+    _, wanted = decode_command(catalogue.COMMANDS.encode(command))
     for line in changes_of(standing.account, wanted, time.time_ns() // 1_000_000, ask.settings.rules()):
         click.echo(line, err=True)
     if not sys.stdin.isatty():
@@ -139,7 +138,8 @@ def _tell(ask: Asking, command: IssuedMessage, result: Result) -> None:
         with AccountLog(ask.connection(), result.account_id) as log:
             balance = log.balance()
         usage = "" if balance is None else f": {balance.used:,} of {count(balance.total, 'session')} used"
-        click.echo(f"done, {result.account_id} is at version {result.version}{usage}")
+        charged = f", charged {money(result.charge)}" if result.charge else ""
+        click.echo(f"done, {result.account_id} is at version {result.version}{charged}{usage}")
         click.echo(f"command {command.command_id}", err=True)
 
 

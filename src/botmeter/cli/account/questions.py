@@ -14,6 +14,7 @@ from botmeter.contracts import catalogue
 from botmeter.contracts.instants import rfc3339
 from botmeter.domain.account import Account
 from botmeter.domain.announcements import Balance, balance_of
+from botmeter.domain.contacts import Contact
 from botmeter.history.log import Standing
 from botmeter.settings.model import Settings
 
@@ -104,11 +105,15 @@ def _in_words(standing: Standing, settings: Settings) -> str:
         "packs": _packs(account, settings),
         "thresholds": ", ".join(_threshold(account, percent) for percent in terms.thresholds) or "none but 100 %",
         "recharge": _recharge(account),
-        "contacts": ", ".join(map(str, terms.contacts)) or "nobody",
+        "contacts": ", ".join(map(_address, terms.contacts)) or "nobody",
         "time zone": zone,
         "as of": f"version {account.version}, journal partition {standing.partition} to {standing.journal_offset:,}",
     }
     return "\n".join([account.account_id, *(f"  {name:<11} {text}" for name, text in lines.items())])
+
+
+def _address(contact: Contact) -> str:
+    return contact if isinstance(contact, str) else contact.email
 
 
 def _packs(account: Account, settings: Settings) -> str:

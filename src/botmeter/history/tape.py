@@ -1,0 +1,156 @@
+"""A tape of one account from its journal and inputs: what `botmeter replay` takes to decide again what was decided.
+
+Inputs are kept for days, the journal for ever. A record that its topic still has is written down as it is; one that is
+gone is made anew from the events it caused, which name its place, its time and what was decided by. What led to no
+event (a chat within its 24 hours, a command that came again) changed nothing, so the tape can do without it. Pure.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.topics import Topics
+from botmeter.domain import events as ev
+from botmeter.domain.account import Account, fold
+from botmeter.domain.events import Event
+from botmeter.history.pseudonyms import Pseudonyms
+from botmeter.history.remade import remade_command, remade_interaction
+from botmeter.metering.records import Record
+
+#: After all interactions there are.
+_AT_THE_END: Final = 2**62
+#: Where a line stands: before which interaction's offset, commands first, in the journal's order, then as they came.
+_Order = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TapeLine:
+    """One line of a tape; `is_remade` when the record is gone and was made anew."""
+
+    order: _Order
+    fields: Mapping[str, Any]
+    is_remade: bool
+
+    def encode(self) -> bytes:
+        """The line, with its line end."""
+        return msgspec.json.encode(self.fields) + b"\n"
+
+
+def tape_of(
+    events: Sequence[Event],
+    interactions: Iterable[Record],
+    commands: Iterable[Record],
+    topics: Topics,
+    pseudonyms: Pseudonyms | None,
+) -> list[TapeLine]:
+    """The lines, in the order in which their records were decided (`J4`).
+
+    Args:
+        events: the whole of the account's journal.
+        interactions: the account's records that are still there, in the order of their offsets.
+        commands: likewise.
+        topics: of the installation.
+        pseudonyms: for end-users, conversations and contacts; None writes them as they are.
+    """
+    maker = _Maker(topics, pseudonyms)
+    kept_interactions, kept_commands = list(interactions), list(commands)
+    groups = [list(group) for _, group in groupby(events, key=lambda event: event.cause)]
+    maker.add_interactions(kept_interactions)
+    maker.add_commands(kept_commands, kept_interactions, groups)
+    account: Account | None = None
+    for group in groups:
+        maker.add_what_is_gone(group, account)
+        account = fold(account, group)
+    return sorted(maker.lines, key=lambda line: line.order)
+
+
+class _Maker:
+    """Collects the lines."""
+
+    def __init__(self, topics: Topics, pseudonyms: Pseudonyms | None) -> None:
+        self._topics, self._pseudonyms = topics, pseudonyms
+        self._kept: set[tuple[str, int]] = set()
+        self.lines: list[TapeLine] = []
+
+    def add_interactions(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._add_kept((record.offset(), 1, 0, 0), record)
+
+    def add_commands(
+        self, records: Sequence[Record], interactions: Sequence[Record], groups: list[list[Event]]
+    ) -> None:
+        """One the journal knows stands where it was decided; another after the one before it, by the broker's time."""
+        decided = {
+            (cause.topic, cause.offset): (cause.before_offset, group[0].version)
+            for group in groups
+            if isinstance(cause := group[0].cause, ev.CommandCause)
+        }
+        times = [record.timestamp()[1] for record in interactions]
+        before, version = 0, 0
+        for number, record in enumerate(records):
+            known = decided.get((record.topic(), record.offset()))
+            if known is not None:
+                before, version = known
+            else:
+                place = bisect_left(times, record.timestamp()[1])
+                later = interactions[place].offset() if place < len(interactions) else _AT_THE_END
+                before = max(before, later) if version else later
+            self._add_kept((before, 0, version, number), record)
+
+    def add_what_is_gone(self, group: list[Event], before: Account | None) -> None:
+        """The input that caused these events, unless its record is on the tape already."""
+        first, cause = group[0], group[0].cause
+        at = max(event.at for event in group)  # cycles that began first are dated earlier
+        if isinstance(cause, ev.TimerCause):
+            self._add_tick((cause.before_offset, 0, first.version, 0), at)
+        elif (cause.topic, cause.offset) in self._kept:
+            return
+        elif isinstance(cause, ev.CommandCause):
+            order = (cause.before_offset, 0, first.version, 0)
+            self._add_remade(order, cause, first.account_id, at, remade_command(group, cause, before))
+        elif (interaction := remade_interaction(group, cause)) is not None:
+            self._add_remade((cause.offset, 1, 0, 0), cause, first.account_id, at, interaction)
+        else:
+            self._add_tick((cause.offset, 1, 0, 0), at)
+
+    def _add_tick(self, order: _Order, at: int) -> None:
+        self.lines.append(TapeLine(order, {"tick": rfc3339(at)}, is_remade=False))
+
+    def _add_remade(
+        self,
+        order: _Order,
+        cause: ev.InteractionCause | ev.CommandCause,
+        account_id: str,
+        at: int,
+        value: dict[str, Any],
+    ) -> None:
+        fields = self._fields(cause.topic, cause.partition, cause.offset, account_id, at)
+        shown = value if self._pseudonyms is None else self._pseudonyms.in_fields(value)
+        self.lines.append(TapeLine(order, {**fields, "value": shown}, is_remade=True))
+
+    def _add_kept(self, order: _Order, record: Record) -> None:
+        self._kept.add((record.topic(), record.offset()))
+        key = (record.key() or b"").decode("utf-8", "surrogateescape")
+        fields = self._fields(record.topic(), record.partition(), record.offset(), key, record.timestamp()[1])
+        value = record.value() or b""
+        shown = _as_it_is(value) if self._pseudonyms is None else self._pseudonyms.in_value(record, self._topics)
+        self.lines.append(TapeLine(order, {**fields, "value": shown}, is_remade=False))
+
+    def _fields(self, topic: str, partition: int, offset: int, key: str, at: int) -> dict[str, Any]:
+        return {"topic": topic, "partition": partition, "offset": offset, "key": key, "timestamp": rfc3339(at)}
+
+
+def _as_it_is(value: bytes) -> Any:
+    """JSON to the letter where it is an object on one line; else the bytes as a string, which a tape may have."""
+    try:
+        is_object = isinstance(msgspec.json.decode(value), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        is_object = False
+    return msgspec.Raw(value) if is_object and b"\n" not in value else value.decode("utf-8", "surrogateescape")
