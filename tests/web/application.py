@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -11,11 +12,14 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from botmeter.cli.project import source_of
 from botmeter.settings.model import Settings
 from botmeter.web.access.own_tokens import OwnTokens
 from botmeter.web.access.roles import Role
 from botmeter.web.app import Parts, make_app
+from botmeter.web.running import connected
 from botmeter.web.server import listen, public_url, server_config
+from worker.cluster import Cluster
 
 SECRET: Final = "a secret of the tests, long enough for HS512 too, which asks for 64 bytes"  # noqa: S105 - it guards nothing
 #: An end to hanging, not a measure.
@@ -55,4 +59,24 @@ def browser_at(settings: Settings, **parts: Any) -> Iterator[httpx.Client]:
         served(lambda address: make_app(Parts(settings, public_url(settings, address), **parts)), settings) as address,
         httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
     ):
+        yield client
+
+
+def settings_of(cluster: Cluster, **changed: Any) -> Settings:
+    """The settings of a server beside the cluster's workers."""
+    variables = cluster.environment("web")
+    names = {name.removeprefix("BOTMETER_").lower(): text for name, text in variables.items() if "KAFKA__" not in name}
+    return web_settings(**{name: text for name, text in names.items() if name != "web_port"}, **changed)
+
+
+@contextmanager
+def api_beside(cluster: Cluster, **changed: Any) -> Iterator[httpx.Client]:
+    """The application connected to the cluster and ready to answer; a client of it without a credential."""
+    settings = settings_of(cluster, **changed)
+    with browser_at(settings, lifespan=connected(settings, source_of(settings))) as client:
+        operator = bearer("operator")
+        deadline = time.monotonic() + PATIENCE_S
+        while client.get("/v1/accounts/nobody/entitlement", headers=operator).status_code == 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         yield client

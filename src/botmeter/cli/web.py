@@ -8,14 +8,20 @@ import secrets
 import click
 from pydantic import SecretStr
 
+from botmeter.cli.project import log_to_stderr, source_of
 from botmeter.errors import ConfigurationError
+from botmeter.kafka.clients import admin_config
+from botmeter.kafka.questions import wait_for_broker
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
 from botmeter.web.access.login import login_link
 from botmeter.web.access.own_tokens import LOGIN_LINK_S, OwnTokens
 from botmeter.web.access.roles import ROLES, Role
 from botmeter.web.app import Parts, make_app
+from botmeter.web.running import connected
 from botmeter.web.server import address_of, listen, public_url, require_secret, serve
+
+log = logging.getLogger("botmeter")
 
 #: A demo's login link is good for as long as anybody watches one.
 _DEMO_LINK_S = 86_400
@@ -80,11 +86,11 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     if is_demo:
         settings = settings.model_copy(update={"auth_secret": SecretStr(secrets.token_urlsafe(32))})
     require_secret(settings)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("botmeter").setLevel(settings.log_level)
+    log_to_stderr(settings.log_level)
     listening = listen(settings)
     address = public_url(settings, address_of(listening))
-    app = make_app(Parts(settings=settings, public_url=address))
+    wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.info)
+    app = make_app(Parts(settings, address, lifespan=connected(settings, source_of(settings))))
     click.echo(f"listening at {address}", err=True)
     if is_demo:
         made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S)

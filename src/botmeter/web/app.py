@@ -14,14 +14,25 @@ from starlette.types import ASGIApp
 from botmeter.settings.model import Settings
 from botmeter.web.access import login, oidc
 from botmeter.web.access.guard import Guard
-from botmeter.web.api import me
+from botmeter.web.api import accounts, commands, entitlement, history, interactions, me, sessions, usage
 from botmeter.web.headers import SecurityHeaders
 from botmeter.web.problems import API_PREFIX, ErrorPage, Problem, handle_problems
 
 #: Far more than a form or a command has.
 BODY_BYTES_MAX: Final = 1_048_576
 
-_API: Final = (me.router,)
+#: In the order in which they are tried: the last one takes what is left below an account.
+_API: Final = (
+    me.router,
+    entitlement.router,
+    interactions.router,
+    commands.router,
+    sessions.router,
+    usage.router,
+    history.router,
+    accounts.router,
+    accounts.last_router,
+)
 _DESCRIPTION: Final = """\
 Sessions, allowances and charges of bot accounts, as botmeter's journal tells them.
 

@@ -16,6 +16,7 @@ from botmeter.settings.model import Settings
 _GRACE_S: Final = 5
 #: A thread that computes gives way this often; by default Python lets others wait for 5 ms.
 _SWITCH_S: Final = 0.0005
+_BACKLOG: Final = 2048
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a person sets, recognised
 
 
@@ -35,6 +36,7 @@ def listen(settings: Settings) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((settings.http_host, settings.http_port))
+        found.listen(_BACKLOG)  # who comes before the server is ready waits, and is not turned away
     except OSError as error:
         found.close()
         address = f"{settings.http_host}:{settings.http_port}"

@@ -1,0 +1,66 @@
+"""The read side as another program has it inside: questions, and for SQLite the projection in a thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Engine
+
+from botmeter.errors import BotmeterError
+from botmeter.readside.database import open_database, reading
+from botmeter.readside.migrations import migrate
+from botmeter.readside.projection import Projection, Source
+from botmeter.readside.queries import Queries
+
+log = logging.getLogger(__name__)
+
+#: A projection that had to end is begun anew after this.
+_PAUSE_S: Final = 5.0
+
+
+@contextmanager
+def read_side(url: str, source: Source, batch_records: int) -> Iterator[Queries]:
+    """Questions to the database at `url`. One of SQLite is made, and projected into while the block lasts.
+
+    Raises ConfigurationError for a database that cannot be used, or that no projection has made yet.
+    """
+    engine = open_database(url)
+    try:
+        if engine.dialect.name == "sqlite":
+            migrate(engine)
+            with _projecting(engine, source, batch_records):
+                yield Queries(engine, source.journal)
+        else:
+            with reading(engine):
+                pass  # tells that `botmeter project` has to run first
+            yield Queries(engine, source.journal)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _projecting(engine: Engine, source: Source, batch_records: int) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_project, args=(engine, source, batch_records, stop), name="botmeter-projection", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _project(engine: Engine, source: Source, batch_records: int, stop: threading.Event) -> None:
+    """Projects until told to stop. What it cannot mend it logs, and tries again; questions tell how old they are."""
+    while not stop.is_set():
+        try:
+            Projection(engine, source, batch_records=batch_records).run(stop)
+        except BotmeterError:
+            log.exception("the projection ended; it is begun anew in %.0f s", _PAUSE_S)
+            stop.wait(_PAUSE_S)

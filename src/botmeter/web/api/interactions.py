@@ -1,0 +1,121 @@
+"""Interactions over HTTP, for those without a Kafka client: the same contract, the same partitions."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from botmeter.client import Place
+from botmeter.contracts.inputs import InteractionMessage
+from botmeter.contracts.instants import millis
+from botmeter.domain.prices import DAY_MS
+from botmeter.domain.sessions import is_metered
+from botmeter.settings.model import Settings
+from botmeter.web.access.guard import FastCaller, require_account
+from botmeter.web.api.answers import JSON, now_ms
+from botmeter.web.api.entitlement import EntitlementAnswer, entitlement_answer, wait_for
+from botmeter.web.api.wire import json_bytes
+from botmeter.web.entitlement.answer import Question
+from botmeter.web.entitlement.service import Entitlement
+from botmeter.web.entitlement.view import HandedOff, Opened
+from botmeter.web.problems import documented, forbidden
+from botmeter.web.services import Entitled, Sending
+
+router = APIRouter(tags=["interactions"])
+
+Outcome = Literal["started", "covered", "handed_off", "refused", "ignored", "in_future", "too_late"]
+
+
+class Interaction(InteractionMessage):
+    """One message or click of an end-user, a bot, an agent or the system, by the contract of the topic."""
+
+    model_config = ConfigDict(defer_build=False)  # FastAPI asks for it at once
+
+
+class Decision(BaseModel):
+    """What became of the interaction."""
+
+    outcome: Annotated[
+        Outcome | None,
+        Field(
+            description="`started` and `covered`: it opened or joined a session. `handed_off`: its chat went to the "
+            "agents. `refused`: no session is left, nothing to hand off. `ignored`: it is not metered. `in_future`, "
+            "`too_late`: it is a dead letter. null: it opened no session; it is older than what the server remembers."
+        ),
+    ]
+    session_id: Annotated[str | None, Field(description="The session it opened or joined.")]
+    handoff_id: Annotated[str | None, Field(description="The handoff it caused.")]
+    entitlement: Annotated[EntitlementAnswer, Field(description="Who answers the end-user now.")]
+
+
+class Published(BaseModel):
+    """The interaction is with the brokers."""
+
+    event_id: str
+    after: Annotated[str, Field(description="Where it is; what `after` of an entitlement takes.")]
+    decision: Annotated[Decision | None, Field(description="null unless it was asked for.")]
+
+
+@router.post(
+    "/interactions",
+    summary="Publish an interaction",
+    response_model=Published,
+    status_code=HTTPStatus.ACCEPTED,
+    responses={
+        HTTPStatus.OK.value: {"model": Published, "description": "Published and decided."},
+        **documented(401, 403, 404, 413, 422, 429, 503, 504),
+    },
+)
+async def post_interaction(
+    request: Request,
+    interaction: Interaction,
+    caller: FastCaller,
+    client: Sending,
+    entitlement: Entitled,
+    decision: Annotated[bool, Query(description="Wait until it is decided, and tell what became of it.")] = False,  # noqa: FBT002 - a parameter of the address
+) -> Response:
+    """Publishes an interaction, acknowledged by all brokers in sync. The same `event_id` again changes nothing."""
+    require_account(caller, interaction.account_id)
+    if caller.role == "viewer":
+        raise forbidden("a viewer publishes no interactions: they may open sessions, which cost money")
+    place = await client.publish(interaction)
+    told: dict[str, Any] = {"event_id": interaction.event_id, "after": str(place), "decision": None}
+    if decision:
+        settings: Settings = request.app.state.parts.settings
+        await wait_for(entitlement, interaction.account_id, place, settings)
+        told["decision"] = _decision(entitlement, interaction, place, settings)
+    status = HTTPStatus.OK if decision else HTTPStatus.ACCEPTED
+    return Response(json_bytes(told), status, media_type=JSON)
+
+
+def _decision(
+    entitlement: Entitlement, message: InteractionMessage, place: Place, settings: Settings
+) -> dict[str, Any]:
+    now = entitlement_answer(
+        entitlement, Question(message.account_id, message.end_user_id, message.preview, message.widget)
+    )
+    found = entitlement.outcome(place.partition, place.topic, place.offset)
+    return {
+        "outcome": found.outcome if found else _traceless(message, now["session"], settings),
+        "session_id": found.session_id if isinstance(found, Opened) else now["session"] and now["session"].session_id,
+        "handoff_id": found.handoff_id if isinstance(found, HandedOff) else None,
+        "entitlement": now,
+    }
+
+
+def _traceless(message: InteractionMessage, session: object, settings: Settings) -> Outcome | None:
+    """What became of an interaction that left nothing in the journal."""
+    if not is_metered(message.actor, message.bot_id):
+        return "ignored"
+    age_ms = now_ms() - millis(message.occurred_at)
+    if age_ms < -1000 * settings.ahead_limit_s:
+        return "in_future"
+    if age_ms > 1000 * settings.late_limit_s:
+        return "too_late"
+    if session is not None:
+        return "covered"
+    return "refused" if age_ms < DAY_MS else None

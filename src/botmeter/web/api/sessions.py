@@ -1,0 +1,100 @@
+"""Charged sessions: found, streamed, explained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from botmeter.contracts.fields import ID_CHARACTERS_MAX
+from botmeter.domain.sessions import Widget
+from botmeter.readside.results import Explanation, SessionFilter, SessionPage
+from botmeter.web.access.guard import Caller, require_account
+from botmeter.web.api.accounts import account_etag
+from botmeter.web.api.answers import (
+    LIMIT,
+    AccountId,
+    Cursor,
+    Cycle,
+    Limit,
+    Since,
+    Until,
+    answer,
+    moment_ms,
+    not_modified,
+)
+from botmeter.web.api.tables import Format, wanted_format
+from botmeter.web.api.wire import model_of
+from botmeter.web.problems import documented, invalid, not_found
+from botmeter.web.services import Asked
+
+router = APIRouter(tags=["sessions"])
+
+_AnId = Query(min_length=1, max_length=ID_CHARACTERS_MAX)
+
+
+@router.get(
+    "/accounts/{account_id:path}/sessions",
+    summary="Sessions",
+    response_model=model_of(SessionPage),
+    responses=documented(401, 404, 422, 429),
+)
+def get_sessions(
+    request: Request,
+    account_id: AccountId,
+    caller: Caller,
+    queries: Asked,
+    since: Since = None,
+    until: Until = None,
+    end_user_id: Annotated[str | None, _AnId] = None,
+    bot_id: Annotated[str | None, _AnId] = None,
+    widget: Widget | None = None,
+    preview: bool | None = None,  # noqa: FBT001 - a parameter of the address
+    cycle: Cycle = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+    format: Format = None,  # noqa: A002 - the name in the address
+) -> Response:
+    """Sessions that started in `[since, until)`, newest first; as CSV or NDJSON all of them, oldest first."""
+    etag = account_etag(queries, account_id, caller)
+    if (known := not_modified(request, etag)) is not None:
+        return known
+    wanted = SessionFilter(
+        since=moment_ms(since),
+        until=moment_ms(until),
+        end_user_id=end_user_id,
+        bot_id=bot_id,
+        widget=widget,
+        preview=preview,
+        cycle_number=cycle,
+    )
+    table = wanted_format(request, format)
+    if table is not None:
+        rows = queries.all_sessions(account_id, wanted)
+        return table.response(rows, f"sessions-{account_id}", etag, money=caller.sees_money)
+    try:
+        found = queries.sessions(account_id, wanted, limit=limit, cursor=cursor)
+    except ValueError as error:
+        raise invalid(f"cursor: {error}") from None
+    return answer(found, caller, etag)
+
+
+@router.get(
+    "/accounts/{account_id:path}/sessions/{session_id}",
+    summary="Why a session was charged",
+    response_model=model_of(Explanation),
+    responses=documented(401, 404, 429),
+)
+def get_session(
+    account_id: AccountId,
+    session_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The session.")],
+    caller: Caller,
+    queries: Asked,
+) -> Response:
+    """The interaction that opened it (topic, partition, offset), its window, pool and pack, the balance around it."""
+    require_account(caller, account_id)
+    found = queries.explain(session_id)
+    if found is None or found.session.account_id != account_id:
+        raise not_found("session")
+    return answer(found, caller)

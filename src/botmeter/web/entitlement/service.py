@@ -1,0 +1,83 @@
+"""Entitlement as the routes ask for it: the view, its feed and the waiting, in one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from botmeter.contracts.topics import partition_of
+from botmeter.settings.model import Settings
+from botmeter.web.entitlement.answer import Answer, Question, answer
+from botmeter.web.entitlement.decided import Decided
+from botmeter.web.entitlement.feed import Feed
+from botmeter.web.entitlement.view import HandedOff, Opened, PartitionView
+
+
+class NotReady(Exception):  # noqa: N818 - named by what is wrong
+    """The journal is still being read; nothing is known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """How fresh an answer is: all of the journal below `offset` is in it; it was complete at `at` (UTC ms)."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: int
+
+
+class Entitlement:
+    """Answers from memory. Made and used in the event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Starts reading the journal at once."""
+        self._rules, self._topics = settings.rules(), settings.topics()
+        connection = (settings.kafka, settings.bootstrap_servers, settings.group, self._topics)
+        self._feed = Feed(*connection, advanced=self._advanced)
+        self._decided = Decided(*connection, views=lambda: self._feed.views)
+        self._feed.start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the journal was read to its end."""
+        return bool(self._feed.views)
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The topics whose records can be waited for."""
+        return frozenset({self._topics.interactions.name, self._topics.commands.name})
+
+    def partition_of(self, account_id: str) -> int:
+        """Where the account's records are. Raises NotReady."""
+        return self._view(account_id).partition
+
+    def answer(self, question: Question) -> tuple[Answer | None, AsOf]:
+        """Who answers an interaction of this moment; no answer for an account nobody knows. Raises NotReady."""
+        view = self._view(question.account_id)
+        as_of = AsOf(self._topics.journal.name, view.partition, view.position, view.level_at)
+        return answer(view, question, int(time.time() * 1000), self._rules), as_of
+
+    async def wait(self, topic: str, partition: int, offset: int, timeout_s: float) -> bool:
+        """Waits until the record of an input is decided and the view shows it; whether that came about in time."""
+        return await self._decided.wait(topic, partition, offset, timeout_s)
+
+    def outcome(self, partition: int, topic: str, offset: int) -> Opened | HandedOff | None:
+        """What a decided interaction brought about lately; None: nothing that the journal tells of."""
+        views = self._feed.views
+        return views[partition].outcomes.get((topic, offset)) if partition < len(views) else None
+
+    async def close(self) -> None:
+        """Ends the threads."""
+        await asyncio.to_thread(self._feed.stop)
+        await asyncio.to_thread(self._decided.close)
+
+    def _advanced(self) -> None:
+        self._decided.advanced()
+
+    def _view(self, account_id: str) -> PartitionView:
+        views = self._feed.views
+        if not views:
+            raise NotReady("the journal is still being read")
+        return views[partition_of(account_id.encode(), len(views))]

@@ -1,0 +1,45 @@
+"""What the routes work with: questions to the read side, the client that sends commands, entitlement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from botmeter.client import AsyncClient
+from botmeter.readside.queries import Queries
+from botmeter.web.entitlement.service import Entitlement
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to the application by whoever starts it."""
+
+    queries: Queries
+    client: AsyncClient
+    entitlement: Entitlement
+
+
+def services_of(request: Request) -> Services:
+    """The application's services."""
+    services: Services = request.app.state.services
+    return services
+
+
+def _queries(request: Request) -> Queries:
+    return services_of(request).queries
+
+
+def _client(request: Request) -> AsyncClient:
+    return services_of(request).client
+
+
+def _entitlement(request: Request) -> Entitlement:
+    return services_of(request).entitlement
+
+
+#: What a route's parameter is annotated with.
+Asked = Annotated[Queries, Depends(_queries)]
+Sending = Annotated[AsyncClient, Depends(_client)]
+Entitled = Annotated[Entitlement, Depends(_entitlement)]

@@ -1,0 +1,113 @@
+"""An HTTP load of a fixed rate: requests leave when they are due, whether or not earlier ones were answered.
+
+A latency counts from the moment a request was due, so a server that stands still is charged for everybody who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+_TICK_S = 0.0005
+_CONNECTIONS_MAX = 512
+_END_OF_HEADERS = b"\r\n\r\n"
+
+
+class Connection(asyncio.Protocol):
+    """One connection kept alive; one request at a time."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._answered: Callable[[int, bytes], None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own says nothing of it
+
+    def ask(self, request: bytes, answered: Callable[[int, bytes], None]) -> None:
+        """Sends a request; `answered` is told status and body."""
+        assert self._transport is not None
+        assert self._answered is None
+        self._answered = answered
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, rest = self._received.partition(_END_OF_HEADERS)
+        if not end:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0)
+        if len(rest) < length or self._answered is None:
+            return
+        answered, self._answered, self._received = self._answered, None, rest[length:]
+        answered(int(head[9:12]), rest[:length])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answered is not None:
+            raise ConnectionError(f"the server closed a connection that waited: {exc}")
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+@dataclass
+class Measured:
+    """What came of a load. Latencies in milliseconds."""
+
+    latencies_ms: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    late_starts_ms: list[float] = field(default_factory=list)
+
+    def row(self) -> str:
+        found = sorted(self.latencies_ms)
+        told = "  ".join(f"{name} {percentile(found, share):.2f}" for name, share in _SHARES)
+        return f"{len(found)} answers {dict(sorted(self.statuses.items()))}  {told}  (ms)"
+
+
+_SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
+
+
+def percentile(ascending: Sequence[float], share: float) -> float:
+    """The value that this share of all is at or below."""
+    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
+
+
+async def load(
+    host: str, port: int, requests: Callable[[int], bytes], rate_per_s: float, duration_s: float
+) -> Measured:
+    """Sends `requests(n)` for n = 0, 1, ... at this rate for so long, and waits for the last answers."""
+    loop, measured = asyncio.get_running_loop(), Measured()
+    free: list[Connection] = [(await loop.create_connection(Connection, host, port))[1] for _ in range(64)]
+    all_ = list(free)
+    total, sent, begun = int(rate_per_s * duration_s), 0, time.perf_counter()
+    while sent < total:
+        due = min(total, int((time.perf_counter() - begun) * rate_per_s))
+        while sent < due:
+            if not free:
+                assert len(all_) < _CONNECTIONS_MAX, "the server does not keep up"
+                _, another = await loop.create_connection(Connection, host, port)
+                all_.append(another)
+                free.append(another)
+            _send(free.pop(), requests(sent), begun + sent / rate_per_s, measured, free)
+            sent += 1
+        await asyncio.sleep(_TICK_S)
+    while len(measured.latencies_ms) < total:  # noqa: ASYNC110 - it is over within milliseconds
+        await asyncio.sleep(_TICK_S)
+    for connection in all_:
+        connection.close()
+    return measured
+
+
+def _send(connection: Connection, request: bytes, due_s: float, measured: Measured, free: list[Connection]) -> None:
+    measured.late_starts_ms.append((time.perf_counter() - due_s) * 1000)
+
+    def answered(status: int, _: bytes) -> None:
+        measured.latencies_ms.append((time.perf_counter() - due_s) * 1000)
+        measured.statuses[status] = measured.statuses.get(status, 0) + 1
+        free.append(connection)
+
+    connection.ask(request, answered)
