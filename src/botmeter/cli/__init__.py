@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "project": ("botmeter.cli.project", "Run the read side: the journal into a database, for page and API."),
     "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
     "verify": ("botmeter.cli.verify", "Recompute the outputs from the inputs and report every difference."),
+    "dead-letters": ("botmeter.cli.dead_letters", "Look at what could not be taken, and send it back after a fix."),
     "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),
     "web": ("botmeter.cli.web", "Serve the billing page and the API."),
     "account": ("botmeter.cli.account", "Open accounts, buy packs, look at balances and statements."),

@@ -1,0 +1,117 @@
+"""Records sent in transactions, with a note of what was done kept in the same transactions as a group's offsets.
+
+For rooms that move records by hand. One process at a time holds a transactional id: a later one fences the earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from botmeter.contracts.cloudevents import OriginalHeaders
+from botmeter.errors import OutcomeUnknown
+from botmeter.kafka.clients import Config, make_consumer, make_producer
+from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
+
+#: Kafka's `offset.metadata.max.bytes`: longer notes are refused by the broker.
+NOTE_BYTES_MAX: Final = 4096
+_CALL_TIMEOUT_S: Final = 30.0
+
+Place = tuple[str, int]
+
+
+class Note(NamedTuple):
+    """An offset of a partition and a text beside it."""
+
+    offset: int
+    text: str
+
+
+class Sent(NamedTuple):
+    """A record to send."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: OriginalHeaders
+
+
+class ExactlyOnce:
+    """A transactional producer and the notes of its group."""
+
+    def __init__(self, producer_config: Config, reader_config: Config) -> None:
+        """The reader's group is the one that the notes are kept in.
+
+        Fences whoever held the transactional id, so that the notes read afterwards are the last ones. Raises what the
+        cluster's fault asks for.
+        """
+        self._producer: Producer = make_producer(producer_config)
+        # Read committed, there would be no answer while a transaction is open.
+        self._consumer: Consumer = make_consumer({**reader_config, "isolation.level": "read_uncommitted"})
+        retried(lambda: self._producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._producer.purge()
+        self._producer.flush(0)
+        self._consumer.close()
+
+    def send(self, records: Iterable[Sent], notes: Mapping[Place, Note]) -> None:
+        """All of the records and the notes, or nothing. Raises what the cluster's fault asks for."""
+        faults: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            del message
+            if error is not None:
+                faults.append(error)
+
+        try:
+            self._producer.begin_transaction()
+            for record in records:
+                self._producer.produce(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    partition=record.partition,
+                    headers=record.headers,  # type: ignore[arg-type] # a list of pairs is what it takes
+                    on_delivery=delivered,
+                )
+                self._producer.poll(0)
+            self._producer.flush(_CALL_TIMEOUT_S)
+            offsets = [TopicPartition(topic, number, note.offset, note.text) for (topic, number), note in notes.items()]
+            self._producer.send_offsets_to_transaction(
+                offsets, self._consumer.consumer_group_metadata(), _CALL_TIMEOUT_S
+            )
+            self._producer.commit_transaction(_CALL_TIMEOUT_S)
+        except KafkaException as exception:
+            fault = cause(exception)
+            with suppress(KafkaException):  # the broker ends it, or the next process that takes the transactional id
+                self._producer.abort_transaction(_CALL_TIMEOUT_S)
+            if fault.retriable():
+                raise OutcomeUnknown(
+                    f"{fault.str()}: whether these records were sent is not known; run it again, it sends none twice"
+                ) from exception
+            raise classify(faults[0] if faults else fault) from exception
+
+    def notes(self, places: Iterable[Place]) -> dict[Place, Note]:
+        """The notes of these partitions, of those that have one."""
+        return read_notes(self._consumer, places)
+
+
+def read_notes(consumer: Consumer, places: Iterable[Place]) -> dict[Place, Note]:
+    """The notes that the consumer's group keeps of these partitions. Raises ClusterError, Retriable."""
+    asked = [TopicPartition(topic, number) for topic, number in places]
+    answers = retried(lambda: consumer.committed(asked, timeout=REQUEST_TIMEOUT_S), "the notes")
+    return {
+        (each.topic, each.partition): Note(each.offset, each.metadata or "") for each in answers if each.offset >= 0
+    }

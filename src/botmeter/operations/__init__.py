@@ -1,0 +1,1 @@
+"""What operators look at and mend: dead letters, and the whole installation."""

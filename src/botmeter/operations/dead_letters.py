@@ -1,0 +1,182 @@
+"""The dead letters: what each is about, and which of them are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Flag
+from types import TracebackType
+from typing import Final, NamedTuple, Self, cast
+
+from botmeter.contracts.cloudevents import OriginalHeaders, Place, read_dead_letter
+from botmeter.contracts.instants import millis
+from botmeter.kafka import clients, questions
+from botmeter.kafka.reader import committed_records
+from botmeter.verification.records import Record, headers_of
+
+#: The header that a record sent back carries: partition and offset of its dead letter.
+REDRIVEN_HEADER: Final = "botmeter_redriven"
+
+
+class Advice(NamedTuple):
+    """What is to be done about dead letters of one reason."""
+
+    remedy: str
+    #: What becomes of one that is sent back, once the remedy was done.
+    prospect: str
+    #: Whether it can be taken then.
+    is_hopeful: bool
+
+
+ADVICE: Final[dict[str, Advice]] = {
+    "malformed": Advice(
+        "the sender writes something that is no JSON object; look at one with --payload",
+        "refused again",
+        is_hopeful=False,
+    ),
+    "invalid": Advice("a field is missing or wrong; the message of each says which", "refused again", is_hopeful=False),
+    "too_large": Advice("the sender's records are larger than 1 MiB", "refused again", is_hopeful=False),
+    "wrong_key": Advice("the sender has to set the record's key to its account_id", "refused again", is_hopeful=False),
+    "wrong_partition": Advice(
+        "set the sender's partitioner to murmur2_random (librdkafka's default is another)",
+        "goes to its key's partition and is taken",
+        is_hopeful=True,
+    ),
+    "in_future": Advice(
+        "the sender's clock is ahead; or raise BOTMETER_AHEAD_LIMIT_S", "taken, once its time has come", is_hopeful=True
+    ),
+    "too_late": Advice(
+        "the sender was late or its clock is behind; or raise BOTMETER_LATE_LIMIT_S",
+        "refused again, unless the limit was raised",
+        is_hopeful=False,
+    ),
+    "unknown_account": Advice(
+        "open the account: botmeter account open", "taken, if the account is open now", is_hopeful=True
+    ),
+    "account_closed": Advice(
+        "the account is closed; its chats should not reach the bots", "refused again", is_hopeful=False
+    ),
+}
+UNKNOWN: Final = Advice("see its message", "unknown", is_hopeful=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter; `at` is the broker's time of the record it is about, else the letter's own, UTC ms."""
+
+    partition: int
+    offset: int
+    at: int
+    reason: str
+    message: str
+    account_id: str
+    sender: str
+    source: Place
+    is_truncated: bool
+    key: bytes | None
+    value: bytes | None
+    #: Those of the record it is about.
+    headers: OriginalHeaders
+
+    @property
+    def place(self) -> str:
+        """How it is named to commands."""
+        return f"{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters are asked for; what is empty or None leaves all. Times are UTC ms."""
+
+    reasons: frozenset[str] = frozenset()
+    account_id: str | None = None
+    sender: str | None = None
+    since: int | None = None
+    until: int | None = None
+    places: frozenset[str] = frozenset()
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether this one is asked for."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (self.account_id is None or letter.account_id == self.account_id)
+            and (self.sender is None or letter.sender == self.sender)
+            and (self.since is None or letter.at >= self.since)
+            and (self.until is None or letter.at < self.until)
+            and (not self.places or letter.place in self.places)
+        )
+
+
+class Unreadable(NamedTuple):
+    """A record of the topic that botmeter did not write."""
+
+    partition: int
+    offset: int
+
+
+def letter_of(record: Record, sender_header: str) -> Letter | Unreadable:
+    """The dead letter in a record; `sender_header` names the header of the original that says who sent it."""
+    headers = headers_of(record) or []
+    try:
+        found = read_dead_letter(headers)
+    except ValueError:
+        return Unreadable(record.partition(), record.offset())
+    original = dict(found.original)
+    return Letter(
+        record.partition(),
+        record.offset(),
+        at=_happened_at(dict(headers), record),
+        reason=found.reason,
+        message=found.message,
+        account_id=found.subject or "",
+        sender=(original.get(sender_header) or b"").decode("utf-8", "replace"),
+        source=found.place,
+        is_truncated=found.is_truncated,
+        key=record.key(),
+        value=record.value(),
+        headers=found.original,
+    )
+
+
+def _happened_at(headers: Mapping[str, bytes | None], record: Record) -> int:
+    try:
+        return millis(datetime.fromisoformat((headers.get("ce_time") or b"").decode()))
+    except (ValueError, TypeError):
+        return record.timestamp()[1]
+
+
+class DeadLetterTopic:
+    """Reads the dead letters of one installation."""
+
+    def __init__(self, admin_config: clients.Config, reader_config: clients.Config, topic: str) -> None:
+        """Raises ClusterError when there is no such topic."""
+        self._topic = topic
+        self._closing = ExitStack()
+        self._admin = self._closing.enter_context(clients.make_admin(admin_config))
+        self._numbers = range(questions.partitions_of(self._admin, topic))
+        self._reader = self._closing.enter_context(clients.make_consumer(reader_config))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    def letters(self, sender_header: str) -> Iterator[Letter | Unreadable]:
+        """All there are, partition by partition, up to the first open transaction of each."""
+        begins = questions.begin_offsets(self._admin, self._topic, self._numbers)
+        ends = questions.stable_offsets(self._admin, self._topic, self._numbers)
+        for number in self._numbers:
+            chunks = committed_records(self._reader, self._topic, number, begins[number], ends[number], Flag())
+            with closing(chunks):
+                for chunk in chunks:
+                    for record in chunk:
+                        yield letter_of(cast("Record", record), sender_header)
+
+    def begins(self) -> dict[int, int]:
+        """The offset of the first letter that each partition still has."""
+        return questions.begin_offsets(self._admin, self._topic, self._numbers)
