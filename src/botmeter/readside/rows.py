@@ -10,6 +10,7 @@ from botmeter.domain.account import Account, evolve
 from botmeter.domain.events import Event
 from botmeter.domain.naming import type_name
 from botmeter.errors import InvariantViolated
+from botmeter.readside.loading import Values
 from botmeter.readside.local_time import hour_and_day
 from botmeter.readside.records import detail_of
 from botmeter.readside.standing import Standing, account_no, state_of
@@ -29,7 +30,7 @@ COUNTS: Final = (
 class Rows:
     """What a batch adds. Cycles and usage hold differences, to be added to what is there."""
 
-    sessions: list[Row] = field(default_factory=list)
+    sessions: list[Values] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
     handoffs: list[Row] = field(default_factory=list)
     hours: dict[_UsageKey, int] = field(default_factory=dict)
@@ -103,28 +104,28 @@ def _project_session(standing: Standing, rows: Rows, offset: int, event: ev.Sess
     cycle["sessions"] += 1
     cycle["late_sessions"] += is_late
     cycle["previews"] += preview
-    cause = event.cause
+    cause: Any = event.cause
     rows.sessions.append(
-        {
-            "account_no": number,
-            "journal_offset": offset,
-            "version": event.version,
-            "at": event.at,
-            "session_id": event.session_id,
-            "end_user_id": event.end_user_id,
-            "preview": preview,
-            "started_at": event.started_at,
-            "cycle_number": event.cycle_number,
-            "pool": event.pool,
-            "used": event.used,
-            "total": past.total if past is not None and is_late else account.allowance.total,
-            "bot_id": bot_id,
-            "conversation_id": event.conversation_id,
-            "widget": widget,
-            "cause_topic": getattr(cause, "topic", None),
-            "cause_offset": getattr(cause, "offset", None),
-            "cause_id": getattr(cause, "event_id", None),
-        }
+        (  # in the order of the table's columns
+            number,
+            offset,
+            event.version,
+            event.at,
+            bytes.fromhex(event.session_id),
+            event.end_user_id,
+            preview,
+            event.started_at,
+            event.cycle_number,
+            event.pool,
+            event.used,
+            past.total if past is not None and is_late else account.allowance.total,
+            bot_id,
+            event.conversation_id,
+            widget,
+            cause.topic,
+            cause.offset,
+            cause.event_id,
+        )
     )
 
 

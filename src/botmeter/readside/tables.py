@@ -190,7 +190,7 @@ def _sessions(name: str) -> Table:
         Column("widget", String(16), nullable=False),
         *_cause_columns(),
         Index(f"ix_{name}_started_at", "account_no", "started_at", "journal_offset"),
-        Index(f"ix_{name}_end_user_id", "account_no", "end_user_id", "started_at"),
+        Index(f"ix_{name}_end_user_id", "account_no", "end_user_id", "started_at", "journal_offset"),
         Index(f"ix_{name}_session_id", "session_id"),
     )
 

@@ -6,24 +6,21 @@ process was paused), an offset that is not the expected one lets the later trans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from operator import attrgetter, itemgetter
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table, select, update
 
 from botmeter.contracts.delivery import Delivery
 from botmeter.domain.events import Event
 from botmeter.errors import BotmeterError
 from botmeter.readside.database import current_tables, writing
+from botmeter.readside.loading import Loader, Values, columns_of
 from botmeter.readside.rows import COUNTS, Row, Rows, project
 from botmeter.readside.standing import Standing, account_row, standing_of
 from botmeter.readside.tables import Generation, Tables
-
-_Upsert = sqlite.Insert | postgresql.Insert
-_Insert = Callable[[Table], _Upsert]
-_INSERTS: Final[dict[str, _Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 #: A projection that says nothing for so long has ended; the next one takes over.
 LEASE_MS: Final = 10_000
@@ -80,7 +77,7 @@ class Writer:
     def __init__(self, engine: Engine, tables: Tables, owner: str, current: Generation | None) -> None:
         """`owner` names this projection; `current` is the set that must be current, None for a rebuild."""
         self._engine, self._tables, self._owner, self._current = engine, tables, owner, current
-        self._insert: _Insert = _INSERTS[engine.dialect.name]
+        self._loader = Loader(engine)
         self._standings: dict[str, Standing] = {}
 
     def positions(self, topic: str, topic_id: str, partitions: Iterable[int], now: int) -> list[Position]:
@@ -98,7 +95,7 @@ class Writer:
                 }
                 for partition in partitions
             ]
-            connection.execute(self._insert(progress).on_conflict_do_nothing(), fresh)
+            connection.execute(self._loader.insert(progress).on_conflict_do_nothing(), fresh)
             found = connection.execute(select(progress).where(progress.c.topic == topic).order_by("partition"))
             return [Position(row.topic, row.partition, row.topic_id, row.next_offset) for row in found]
 
@@ -137,7 +134,7 @@ class Writer:
         if held is not None and held.owner != self._owner and held.expires_at > now:
             raise Standby(f"the projection {held.owner} writes")
         mine = {"id": 1, "owner": self._owner, "expires_at": now + LEASE_MS}
-        statement = self._insert(lease).values(mine)
+        statement = self._loader.insert(lease).values(mine)
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=mine))
 
     def _advance(self, connection: Connection, advances: Iterable[Advance], now: int) -> None:
@@ -175,42 +172,21 @@ class Writer:
                 self._standings[row.account_id] = standing_of(row)
 
     def _write_rows(self, connection: Connection, rows: Rows) -> None:
-        tables = self._tables
-        for table, added in (
-            (tables.sessions, rows.sessions),
-            (tables.history, rows.history),
-            (tables.handoffs, rows.handoffs),
-        ):
-            if added:
-                connection.execute(insert(table), added)
+        tables, loader = self._tables, self._loader
+        # By account: neighbours in a batch become neighbours in the indexes, and in the table.
+        loader.add(connection, tables.sessions, sorted(rows.sessions, key=itemgetter(0)))
+        loader.add(connection, tables.history, _values(tables.history, rows.history))
+        loader.add(connection, tables.handoffs, _values(tables.handoffs, rows.handoffs))
         for table, usage in ((tables.usage_hours, rows.hours), (tables.usage_days, rows.days)):
-            if usage:
-                connection.execute(self._adding(table, ("sessions",)), _usage_rows(usage))
-        if rows.cycles:
-            connection.execute(self._adding(tables.cycles, COUNTS), list(rows.cycles.values()))
-        if rows.touched:
-            connection.execute(self._replacing(tables.accounts), [account_row(each) for each in rows.touched.values()])
+            loader.add_up(connection, table, ("sessions",), sorted((*key, count) for key, count in usage.items()))
+        loader.add_up(connection, tables.cycles, COUNTS, _values(tables.cycles, rows.cycles.values()))
+        accounts = sorted(rows.touched.values(), key=attrgetter("account_no"))
+        loader.replace(connection, tables.accounts, _values(tables.accounts, map(account_row, accounts)))
 
     def _write_deliveries(self, connection: Connection, deliveries: Sequence[tuple[int, Delivery]]) -> None:
         latest = {each.delivery_id: _delivery_row(offset, each) for offset, each in deliveries}  # the last word counts
-        if latest:
-            connection.execute(self._replacing(self._tables.deliveries), list(latest.values()))
-
-    def _adding(self, table: Table, counts: Sequence[str]) -> _Upsert:
-        """Inserts rows, or adds their counts to those there are; all else of a row there is stays."""
-        statement = self._insert(table)
-        changed: dict[str, Any] = {name: table.c[name] + statement.excluded[name] for name in counts}
-        for name in ("journal_offset", "currency"):
-            if name in table.c:
-                changed[name] = func.coalesce(statement.excluded[name], table.c[name])
-        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
-
-    def _replacing(self, table: Table) -> _Upsert:
-        """Inserts rows, or replaces those there are."""
-        statement = self._insert(table)
-        key = list(table.primary_key)
-        changed = {column.name: statement.excluded[column.name] for column in table.c if column not in key}
-        return statement.on_conflict_do_update(index_elements=key, set_=changed)
+        table = self._tables.deliveries
+        self._loader.replace(connection, table, _values(table, latest.values()))
 
     def _forget_some(self) -> None:
         """Drops the accounts longest in memory when there are too many."""
@@ -218,18 +194,9 @@ class Writer:
             del self._standings[account_id]
 
 
-def _usage_rows(usage: Mapping[tuple[int, int, str, str, bool], int]) -> list[Row]:
-    return [
-        {
-            "account_no": number,
-            "bucket": bucket,
-            "widget": widget,
-            "bot_id": bot_id,
-            "preview": preview,
-            "sessions": sessions,
-        }
-        for (number, bucket, widget, bot_id, preview), sessions in usage.items()
-    ]
+def _values(table: Table, rows: Iterable[Row]) -> list[Values]:
+    columns = itemgetter(*columns_of(table))
+    return [columns(row) for row in rows]
 
 
 def _delivery_row(offset: int, delivery: Delivery) -> Row:

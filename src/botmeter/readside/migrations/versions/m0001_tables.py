@@ -133,7 +133,7 @@ def _make_sessions() -> None:
     op.create_index(
         "ix_readside_sessions_a_end_user_id",
         "readside_sessions_a",
-        ["account_no", "end_user_id", "started_at"],
+        ["account_no", "end_user_id", "started_at", "journal_offset"],
         unique=False,
     )
     op.create_index("ix_readside_sessions_a_session_id", "readside_sessions_a", ["session_id"], unique=False)
