@@ -24,7 +24,7 @@ class Loader:
     def __init__(self, engine: Engine) -> None:
         self._is_postgresql = engine.dialect.name == "postgresql"
         # Parameters by place, so that rows can be tuples; SQLite has them so by itself.
-        positional: Dialect = PGDialect_psycopg(paramstyle="format")
+        positional: Dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy's own
         self._dialect = positional if self._is_postgresql else engine.dialect
         self._statements: dict[tuple[str, str], str] = {}
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from botmeter.domain.prices import PriceBook
 from botmeter.readside.database import reading
-from botmeter.readside.queries import accounts, freshness, sessions, statements, timeline, usage
+from botmeter.readside.queries import accounts, freshness, sessions, statements, timeline, usage, what_if
 from botmeter.readside.queries.found import find_account
 from botmeter.readside.results import (
     AccountDetail,
@@ -246,6 +247,17 @@ class Queries:
 
     # --- What if -----------------------------------------------------------------------------------------------------
 
-    def what_if(self, account_id: str, scenario: Scenario, cycles: int = 3) -> WhatIf | None:
-        """The last cycles (the current one too) under other packs, thresholds or auto-recharge."""
-        raise NotImplementedError
+    def what_if(
+        self, account_id: str, scenario: Scenario, cycles: int = 3, *, prices: PriceBook | None = None
+    ) -> WhatIf | None:
+        """The last cycles (the current one too) under other packs, thresholds or auto-recharge.
+
+        `prices` are those of an account that has not been charged yet; others pay what they paid last. The current
+        cycle has run as far as the numbers reach.
+        """
+        with self._account(account_id) as (connection, tables, account):
+            if account is None:
+                return None
+            reach = self._freshness(connection, tables, account, account.updated_at).level_at
+            until = max(reach or 0, account.updated_at)
+            return what_if.replayed(connection, tables, account, scenario, cycles, prices or PriceBook(), until)

@@ -28,7 +28,7 @@ def page(
 ) -> SessionPage:
     """Some sessions of an account, newest first."""
     sessions = tables.sessions
-    statement = _matching(connection, tables, account.account_no, wanted)
+    statement = matching(connection, tables, account.account_no, wanted)
     if cursor is not None:
         started_at, offset = decode_cursor("sessions", cursor, int, int)
         statement = statement.where(
@@ -49,13 +49,14 @@ def page(
 def stream(connection: Connection, tables: Tables, account: Any, wanted: SessionFilter) -> Iterator[SessionRow]:
     """Every session of an account, oldest first."""
     sessions = tables.sessions
-    statement = _matching(connection, tables, account.account_no, wanted)
+    statement = matching(connection, tables, account.account_no, wanted)
     streaming = connection.execution_options(yield_per=_STREAMED_ROWS)
     found = streaming.execute(statement.order_by(sessions.c.started_at, sessions.c.journal_offset))
     yield from (session_of(row, account) for row in found)
 
 
-def _matching(connection: Connection, tables: Tables, account_no: int, wanted: SessionFilter) -> Select[Any]:
+def matching(connection: Connection, tables: Tables, account_no: int, wanted: SessionFilter) -> Select[Any]:
+    """Asks for the sessions of an account that a filter lets through, in no order."""
     sessions = tables.sessions
     exactly: dict[ColumnElement[Any], Any] = {
         sessions.c.end_user_id: wanted.end_user_id,

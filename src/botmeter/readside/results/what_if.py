@@ -10,7 +10,11 @@ from botmeter.readside.results.origin import CycleSpan, Money
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Other terms for cycles that were; None leaves them as they were. `packs` are those of every cycle."""
+    """Other terms for cycles that were; None leaves them as they were.
+
+    `packs` are those of every cycle from its beginning; purchases made in it are then left out, credits are not. An
+    auto-recharge of 0 packs is none.
+    """
 
     packs: int | None = None
     thresholds: tuple[int, ...] | None = None
@@ -22,8 +26,9 @@ class WhatIfCycle:
     """One cycle under a scenario, beside how it was."""
 
     cycle: CycleSpan
-    #: Sessions that were served, and chats that asked for one and went to agents: what there was to serve.
+    #: Sessions that would have been served had there been no end of them.
     demand: int
+    #: Sessions, and chats that would have gone to agents for want of one.
     served: int
     to_agents: int
     ran_out_at: int | None
@@ -38,7 +43,10 @@ class WhatIfCycle:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The last cycles replayed under other terms, oldest first, and how many packs would have been right."""
+    """The last cycles replayed under other terms, oldest first, and how many packs would have been right.
+
+    `recommended_packs` are the fewest with which nobody would have been refused in any of the cycles.
+    """
 
     scenario: Scenario
     cycles: tuple[WhatIfCycle, ...]
@@ -46,7 +54,7 @@ class WhatIf:
     charge: Money
     was_charge: Money
     recommended_packs: int
-    #: What the recommendation rests on, as numbers: highest and middle demand of the cycles, and the pack's size.
+    #: What it rests on: highest and middle demand of the cycles (the running one's at its pace), and a pack's size.
     peak_demand: int
     median_demand: int
     pack_sessions: int
