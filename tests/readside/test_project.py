@@ -51,7 +51,7 @@ class ReadSide:
 
     def projection(self, *arguments: str, **variables: str) -> WorkerProcess:
         told = self.cluster.environment("readside", BOTMETER_READSIDE_URL=self.url, **variables)
-        return WorkerProcess(told, "project", *arguments)
+        return WorkerProcess(told, " ".join(["project", *arguments]))
 
     def await_level(self, projection: WorkerProcess | None = None) -> None:
         """Until everything that is in the journal now is in the database."""
