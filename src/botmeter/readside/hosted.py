@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from botmeter.errors import BotmeterError
-from botmeter.readside.database import open_database, reading
+from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
 from botmeter.readside.projection import Projection, Source
 from botmeter.readside.queries import Queries
@@ -24,19 +24,17 @@ _PAUSE_S: Final = 5.0
 
 @contextmanager
 def read_side(url: str, source: Source, batch_records: int) -> Iterator[Queries]:
-    """Questions to the database at `url`. One of SQLite is made, and projected into while the block lasts.
+    """Questions to the database at `url`, its tables made. One of SQLite is projected into while the block lasts.
 
-    Raises ConfigurationError for a database that cannot be used, or that no projection has made yet.
+    Into PostgreSQL `botmeter project` projects. Raises ConfigurationError for a URL that is none.
     """
     engine = open_database(url)
     try:
+        migrate(engine)
         if engine.dialect.name == "sqlite":
-            migrate(engine)
             with _projecting(engine, source, batch_records):
                 yield Queries(engine, source.journal)
         else:
-            with reading(engine):
-                pass  # tells that `botmeter project` has to run first
             yield Queries(engine, source.journal)
     finally:
         engine.dispose()
