@@ -29,8 +29,8 @@ FAULTS: Final = (
     "lost, hangs up",
     "late",
 )
-#: Faults after which nobody but the server knows.
-UNANSWERED: Final = ("kept, hangs up", "lost, hangs up")
+#: Faults after which nobody but the server may know; what was written to a dead connection may still seem to go out.
+UNANSWERED: Final = ("hang up in the mail", "kept, hangs up", "lost, hangs up")
 LATE_S: Final = (0.1, 0.3)
 PATIENCE_S: Final = 120.0
 
