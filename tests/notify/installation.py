@@ -11,15 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from botmeter.contracts.catalogue import DELIVERIES
+from botmeter.contracts.catalogue import DELIVERIES, JOURNAL
 from botmeter.contracts.delivery import Delivery
 from botmeter.contracts.topics import Topic, Topics
+from botmeter.domain.contacts import Contacts
 from botmeter.kafka import clients
 from botmeter.kafka.subscription import Subscription
 from botmeter.kafka.topic_setup import create_topics
 from botmeter.notify.database import open_database
 from botmeter.notify.listing import Question, find
 from worker.process import PATIENCE_S, WorkerProcess
+
+from .notices import opened
 
 PARTITIONS: Final = 2
 PLANTED: Final = Path(__file__).with_name("planted.py")
@@ -96,6 +99,11 @@ class Installation:
 
     def alerts(self, *messages: Mapping[str, Any]) -> None:
         self.publish(self.topics.alerts, *messages)
+
+    def open_account(self, account_id: str, contacts: Contacts) -> None:
+        """Write what the journal says of a new account."""
+        self._producer.produce(self.topics.journal.name, JOURNAL.encode(opened(account_id, contacts)), account_id)
+        assert self._producer.flush(PATIENCE_S) == 0
 
     def published(self, number: int) -> list[Delivery]:
         """What the notifiers told of deliveries, once so much was told, in the order of each account."""

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from botmeter.contracts.instants import rfc3339
+from botmeter.domain.contacts import Contacts
+from botmeter.domain.events import AccountOpened, TimerCause
+from botmeter.domain.prices import DAY_MS
 from botmeter.kafka.subscription import Place, Received
 from botmeter.notify.notices import Notice
 from botmeter.notify.outbox import Told
@@ -53,6 +56,24 @@ def standing(kind: str, reason: str, **changed: Any) -> dict[str, Any]:
     """A suspension or a resumption."""
     message = {"type": kind, "account_id": "northwind", "version": 61, "at": "2026-11-15T14:02:11.000Z"}
     return {**message, "reason": reason, **changed}
+
+
+def opened(account_id: str = "northwind", contacts: Contacts = (), version: int = 1) -> AccountOpened:
+    """The journal's event of a new account."""
+    return AccountOpened(
+        account_id=account_id,
+        version=version,
+        at=NOON_MS,
+        cause=TimerCause(before_offset=0),
+        plan="growth",
+        billing_cycle="monthly",
+        anchor=NOON_MS,
+        time_zone="Europe/Berlin",
+        contacts=contacts,
+        thresholds=(80,),
+        starts_at=NOON_MS,
+        ends_at=NOON_MS + 30 * DAY_MS,
+    )
 
 
 def record(message: Mapping[str, Any], offset: int = 0, place: Place = ALERTS) -> Received:

@@ -59,6 +59,7 @@ def test_alerts_reach_mailboxes_and_endpoints_and_what_became_of_them_the_topic(
     with MailServer(first_attempts("answer 451")) as server, Endpoint(500) as endpoint:
         both = [{"email": "jo@northwind.example", "locale": "de", "alerts": ["sessions_exhausted"]}, "maya@x.example"]
         installation.alerts(alert(contacts=both), exhausted(contacts=both))
+        installation.open_account("northwind", ("jo@northwind.example",))
         installation.publish(installation.topics.handoffs, standing("bot_suspended", "sessions_exhausted"))
         notifier = installation.notifier(server.port, BOTMETER_NOTIFY_WEBHOOKS=f"{endpoint.url} {NEW}")
         found = installation.await_deliveries(in_states(*["sent"] * 6))

@@ -6,7 +6,7 @@ Kafka's own committed offsets are only for people and tools that look at the gro
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -75,10 +75,10 @@ class Subscription:
             raise self._failed
         return [_received(message) for message in (first, *rest) if self._is_record(message)]
 
-    def rewind(self) -> None:
-        """Read every assigned partition again from where `offsets_of` says; what was polled last does not count."""
-        for place in self._from_offsets(sorted(self.places)):
-            self._consumer.seek(place)
+    def rewind(self, places: Iterable[Place]) -> None:
+        """Read these partitions again from where `offsets_of` says; what was polled beyond does not count."""
+        for start in self._from_offsets(sorted(self.places.intersection(places))):
+            self._consumer.seek(start)
 
     def show_progress(self, offsets: Mapping[Place, int]) -> None:
         """Tell the group where its members are, for those who look at its lag; a failure costs nothing."""

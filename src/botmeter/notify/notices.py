@@ -9,12 +9,15 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
+from botmeter.contracts.catalogue import ALERTS, HANDOFFS
+from botmeter.contracts.codec import to_json, type_in
 from botmeter.contracts.instants import millis
+from botmeter.domain.contacts import AlertKind
 from botmeter.kafka.subscription import Received
 
-AlertKind = Literal["threshold_reached", "sessions_exhausted", "projected"]
 Kind = AlertKind | Literal["bot_suspended", "bot_resumed"]
 ALERT_KINDS: Final[tuple[str, ...]] = get_args(AlertKind)
+_TOLD: Final = ("threshold_reached", "sessions_exhausted", "bot_suspended", "bot_resumed")
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -22,20 +25,6 @@ _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 class NotReadableError(ValueError):
     """The record is no message of the contract. Recovery: keep it as unreadable and go on."""
-
-
-class Contact(msgspec.Struct, frozen=True):
-    """Who is told. `alerts` None is all of them; `locale` such as `de-AT`, empty for the default."""
-
-    email: str
-    name: str | None = None
-    locale: str | None = None
-    alerts: tuple[str, ...] | None = None
-
-    def wants(self, kind: Kind) -> bool:
-        """Whether the contact asked for it. Who hears that the sessions ended hears what follows from it."""
-        asked = kind if kind in ALERT_KINDS else "sessions_exhausted"
-        return self.alerts is None or asked in self.alerts
 
 
 class AutoRecharge(msgspec.Struct, frozen=True):
@@ -70,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `body` is the message as published, without its contacts, JSON."""
+    """One thing to tell. `body` is the message, as published if it was, without its contacts, JSON."""
 
     notice_id: str
     kind: Kind
@@ -79,24 +68,8 @@ class Notice:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """A notice and who is to hear it by mail; contacts are None where the message does not carry them."""
-
-    notice: Notice
-    contacts: tuple[Contact, ...] | None
-    time_zone: str
-
-
-class _Addressed(msgspec.Struct):
-    type: str
-    contacts: list[str | Contact] | None = None
-
-
 _FACTS: Final = msgspec.json.Decoder(Facts)
-_ADDRESSED: Final = msgspec.json.Decoder(_Addressed)
 _NEEDED: Final = ("percent", "used", "total", "remaining", "cycle_ends_at")
-_TOLD: Final = ("threshold_reached", "sessions_exhausted", "bot_suspended", "bot_resumed")
 
 
 def facts_of(body: bytes | str) -> Facts:
@@ -110,43 +83,26 @@ def facts_of(body: bytes | str) -> Facts:
     return facts
 
 
-def announced(record: Received) -> Announced | None:
+def notice_of(record: Received) -> Notice | None:
     """What a record of the alerts or the handoffs tells; None for what is not told here, such as a single chat.
 
     Raises NotReadableError.
     """
     value = record.value or b""
     try:
-        addressed = _ADDRESSED.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if type_in(value) not in _TOLD:
+            return None
+    except ValueError as error:
         raise NotReadableError(str(error)) from error
-    if addressed.type not in _TOLD:
-        return None
     facts = facts_of(value)
     body: dict[str, Any] = json.loads(value)
     body.pop("contacts", None)
-    notice = Notice(
-        _notice_id(record, facts),
-        facts.type,
-        facts.account_id,
-        millis(facts.at),
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-    )
-    return Announced(notice, None if addressed.contacts is None else contacts_of(addressed.contacts), facts.time_zone)
-
-
-def contacts_of(listed: list[str | Contact]) -> tuple[Contact, ...]:
-    """Contacts as the wire has them; of an address that comes twice the first counts."""
-    found: dict[str, Contact] = {}
-    for entry in listed:
-        contact = Contact(entry) if isinstance(entry, str) else entry
-        found.setdefault(contact.email.casefold(), contact)
-    return tuple(found.values())
+    return Notice(_notice_id(record, facts), facts.type, facts.account_id, millis(facts.at), to_json(body).decode())
 
 
 def _notice_id(record: Received, facts: Facts) -> str:
     """The idempotency key `ce_id`; made as it is made, where a tool that copied the record dropped the headers."""
     if key := record.headers.get("ce_id"):
         return key.decode("utf-8", "replace")
-    kind = "alert" if facts.type in ALERT_KINDS else "handoff"
-    return f"{kind}/{facts.account_id}/{facts.version}"
+    channel = ALERTS if facts.type in ALERT_KINDS else HANDOFFS
+    return (channel.id or "").format(account_id=facts.account_id, version=facts.version)

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, Row, select, update
 
 from botmeter.kafka.subscription import Place
 from botmeter.notify import reports
-from botmeter.notify.database import insert_new
+from botmeter.notify.database import insert_new, reading
 from botmeter.notify.notices import Notice
 from botmeter.notify.outcomes import Accepted, NotAccepted, Outcome, Refused, Unanswered
 from botmeter.notify.recipients import ChannelName, Recipient, delivery_id
@@ -103,6 +103,11 @@ class Outbox:
             rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next_offset))
             known = {Place(topic, partition): offset for topic, partition, offset in rows}
         return {place: known[place] for place in places if known[place]}
+
+    def is_quiet(self, notice: Notice) -> bool:
+        """Whether the notice is older than the first start allows, and so not sent."""
+        with reading(self._engine) as connection:
+            return notice.at_ms < _quiet_before(connection)
 
     def record(self, told: Sequence[Told], bad: Sequence[Unreadable], progress: Mapping[Place, int]) -> int:
         """Keep what was read, and that it was read. How many deliveries came of it; of known notices none comes."""

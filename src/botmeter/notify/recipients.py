@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from botmeter.notify.notices import Contact, Notice, facts_of
+from botmeter.domain.contacts import Contact, ContactDetails
+from botmeter.notify.notices import ALERT_KINDS, Kind, Notice, facts_of
 
 ChannelName = Literal["email", "webhook"]
 
@@ -32,12 +33,22 @@ def recipients_of(notice: Notice, contacts: Iterable[Contact], endpoints: Sequen
     found = [Recipient("webhook", url) for url in endpoints]
     if notice.kind == "bot_suspended" and facts_of(notice.body).reason == "sessions_exhausted":
         return found
-    mails = (
-        Recipient("email", contact.email, contact.name or "", contact.locale or "")
-        for contact in contacts
-        if contact.wants(notice.kind)
-    )
-    return [*found, *mails]
+    by_address: dict[str, Recipient] = {}
+    for contact in map(_details, contacts):
+        if _wants(contact, notice.kind):
+            mail = Recipient("email", contact.email, contact.name or "", contact.locale or "")
+            by_address.setdefault(contact.email.casefold(), mail)
+    return [*found, *by_address.values()]
+
+
+def _details(contact: Contact) -> ContactDetails:
+    return ContactDetails(contact) if isinstance(contact, str) else contact
+
+
+def _wants(contact: ContactDetails, kind: Kind) -> bool:
+    """Whether the contact asked for it (`T7`). Who hears that the sessions ended hears what follows from it."""
+    asked = kind if kind in ALERT_KINDS else "sessions_exhausted"
+    return contact.alerts is None or asked in contact.alerts
 
 
 def delivery_id(notice_id: str, recipient: Recipient) -> str:

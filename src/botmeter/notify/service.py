@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 #: A retry may be due although nobody rang.
 _LOOK_S: Final = 0.5
 _POLL_S: Final = 0.2
-_RECORDS_MAX: Final = 500
+_RECORDS_MAX: Final = 2_000
+#: Between two looks at what the journal has not explained yet.
+_HELD_S: Final = 0.2
 #: While the database, the cluster or a mail server is away.
 _PAUSE_S: Final = 1.0
 _PAUSE_MAX_S: Final = 30.0
@@ -128,7 +130,11 @@ class Notifier:
             self._came_round()
             records = subscription.poll(_RECORDS_MAX, _POLL_S)
             if records:
-                subscription.show_progress(self._parts.intake.take(records))
+                taken = self._parts.intake.take(records)
+                subscription.show_progress(taken.progress)
+                if taken.held:
+                    self._stop.wait(_HELD_S)
+                    subscription.rewind(taken.held)
                 for bell in self._bells.values():
                     bell.set()
 

@@ -13,6 +13,7 @@ from botmeter.kafka.subscription import Subscription
 from botmeter.kafka.writer import Writer
 from botmeter.notify.channels import Channel, EmailChannel, WebhookChannel
 from botmeter.notify.database import open_database
+from botmeter.notify.directory import Directory
 from botmeter.notify.intake import Intake
 from botmeter.notify.mail import Stationery
 from botmeter.notify.metrics import Metrics, now_ms
@@ -47,18 +48,25 @@ def make_parts(settings: Settings) -> Parts:
     return Parts(
         engine=engine,
         outbox=outbox,
-        intake=Intake(outbox, endpoints, sends_mail=bool(settings.notify_smtp_host)),
+        intake=Intake(outbox, Directory(engine), topics, endpoints, now_ms, sends_mail=bool(settings.notify_smtp_host)),
         subscribe=lambda: Subscription(
             clients.follower_config(
                 settings.kafka, settings.bootstrap_servers, settings.notify_group, "botmeter-notifier"
             ),
-            [topics.alerts.name, topics.handoffs.name],
+            _topics_read(settings),
             lambda places: outbox.positions(places, settings.notify_max_age_s * 1000),
         ),
         publisher=Publisher(engine, Writer({**producing, "client.id": "botmeter-notifier"}, topics.deliveries.name)),
         channels=channels,
         metrics=Metrics(engine, now_ms),
     )
+
+
+def _topics_read(settings: Settings) -> list[str]:
+    """The journal names the contacts of what carries none; balances are read for the forecast alone."""
+    topics = settings.topics()
+    read = [topics.alerts, topics.handoffs, topics.journal, *([topics.balances] if settings.notify_projected else [])]
+    return [topic.name for topic in read]
 
 
 def stationery(settings: Settings) -> Stationery:
