@@ -259,6 +259,8 @@ def test_an_alert_without_its_numbers_is_not_readable() -> None:
 def test_a_forecast_names_the_day_and_how_far_it_is_from_the_cycles_end() -> None:
     mail = made(alert(type="projected", percent=50, used=1500, remaining=1500, runs_out_at="2026-11-24T10:00:00.000Z"))
 
-    assert mail["Subject"] == "northwind: at this pace your bot sessions end on 24 November 2026, 6 days before the cycle"
+    assert (
+        mail["Subject"] == "northwind: at this pace your bot sessions end on 24 November 2026, 6 days before the cycle"
+    )
     assert "You get this forecast once a cycle" in text(mail)
     assert "The sessions will not last" in text(mail)
