@@ -48,6 +48,12 @@ def test_a_message_is_in_one_row() -> None:
     assert len(names) == len(set(names)) == 43
 
 
+def test_every_message_has_a_name_of_its_own() -> None:
+    names = [message.name for message in ROWS]
+
+    assert len(names) == len(set(names))
+
+
 @pytest.mark.parametrize("message", ROWS, ids=[f"{row.topic}/{row.type}" for row in ROWS])
 def test_every_example_is_what_its_model_says(message: Message) -> None:
     message.model.model_validate(message.example)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from botmeter.contracts.encoding import (
     encode_event,
     encode_snapshot,
 )
-from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.announcements import Alert, Announcement, balance_of
 from botmeter.domain.commands import InvalidCommand
@@ -47,18 +45,6 @@ CONTRACT = [
 
 def check(name: str, value: bytes | dict[str, Any]) -> None:
     VALIDATORS[name].validate(json.loads(value) if isinstance(value, bytes) else value)
-
-
-def references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "$ref":
-                yield value
-            else:
-                yield from references(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from references(item)
 
 
 def test_the_schemas_in_the_repository_are_those_of_the_code(tmp_path: Path) -> None:
@@ -169,56 +155,3 @@ def test_every_alert_and_handoff_fits_its_schema(announcement: Announcement) -> 
 def test_every_balance_and_snapshot_fits_its_schema(account: Account) -> None:
     check("balances/balance", catalogue.BALANCES.encode(balance_of(account, 0)))
     check("snapshots/snapshot", encode_snapshot(account, encode_account(account), 0))
-
-
-ASYNCAPI = json.loads((SCHEMAS / schema_export.ASYNCAPI_FILE).read_text("utf-8"))
-
-
-def test_the_asyncapi_document_has_every_topic_with_its_configuration() -> None:
-    bindings = {channel["address"]: channel["bindings"]["kafka"] for channel in ASYNCAPI["channels"].values()}
-
-    assert ASYNCAPI["asyncapi"] == "3.0.0"
-    assert set(bindings) == {topic.name for topic in Topics.named().all()}
-    assert bindings["botmeter.journal"]["topicConfiguration"]["retention.ms"] == -1
-    assert bindings["botmeter.balances"]["topicConfiguration"]["cleanup.policy"] == ["compact"]
-    assert {binding["partitions"] for binding in bindings.values()} == {12}
-
-
-def test_every_topic_is_sent_to_or_received_from() -> None:
-    acted_on = {(operation["action"], operation["channel"]["$ref"]) for operation in ASYNCAPI["operations"].values()}
-
-    assert acted_on == {
-        *(("receive", f"#/channels/{field}") for field in ("interactions", "commands", "journal", "snapshots")),
-        *(
-            ("send", f"#/channels/{field}")
-            for field in (
-                "journal",
-                "balances",
-                "alerts",
-                "handoffs",
-                "command_results",
-                "dead_letters",
-                "deliveries",
-                "snapshots",
-            )
-        ),
-    }
-
-
-def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
-    found = list(references(ASYNCAPI))
-
-    assert len(found) > 100
-    for reference in found:
-        if reference.startswith("#/"):
-            node = ASYNCAPI
-            for step in reference[2:].split("/"):
-                node = node[step]
-        else:
-            assert (SCHEMAS / reference).is_file()
-
-
-def test_every_schema_file_is_a_payload() -> None:
-    payloads = {reference for reference in references(ASYNCAPI) if reference.startswith("./")}
-
-    assert payloads == {f"./{name}.json" for name in VALIDATORS}

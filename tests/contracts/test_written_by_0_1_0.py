@@ -1,6 +1,6 @@
 """What release 0.1.0 wrote stays readable: its journal, accounts, snapshots and all its outputs.
 
-The records in `written_by_0_1_0/` were printed by its `botmeter replay` for the tape beside them, headers included;
+The records in `released/0.1.0/records/` were printed by its `botmeter replay` for the tape beside them, with headers;
 accounts and snapshots are those of its store and its snapshots topic at the tape's end.
 """
 
@@ -25,7 +25,7 @@ from botmeter.domain.naming import type_name
 from botmeter.domain.prices import Rules
 from botmeter.replay.tape import Tape, output_line
 
-WRITTEN = Path(__file__).with_name("written_by_0_1_0")
+WRITTEN = Path(__file__).with_name("released") / "0.1.0" / "records"
 TOPICS = Topics.named()
 
 

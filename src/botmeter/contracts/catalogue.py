@@ -45,13 +45,15 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: its topic (a field of `Topics`), its `type` on the wire, its id, its model, an example.
+    """One message: its topic (a field of `Topics`), its `type` on the wire, its name, id, model, and an example.
 
-    `id` says what its `ce_id` is made of; None where a record has no CloudEvents headers.
+    No two have one `name`, such as `SessionStartedEvent`. `id` says what its `ce_id` is made of; None where a record
+    has no CloudEvents headers.
     """
 
     topic: str
     type: str
+    name: str
     id: str | None
     model: Model
     example: Example
@@ -72,8 +74,15 @@ class Channel(Generic[Encode_co, Decode_co]):
     encode: Encode_co
     #: From a record's value (a dead letter: from its headers) what the program knows.
     decode: Decode_co
+    #: How its readers know the same message again, and in which order its messages are.
+    reading: str
     #: What `ce_id` is made of: fields of the message, or the place of the record that it came from.
     id: str | None = None
+    #: The end of the name of each message that has the same `type` as one of another topic.
+    noun: str = ""
+    #: The channel whose messages answer those of this one, and the field by which they do.
+    reply: str | None = None
+    correlated_by: str | None = None
 
     def topic_of(self, topics: Topics) -> Topic:
         """This topic in an installation."""
@@ -99,7 +108,8 @@ class Channel(Generic[Encode_co, Decode_co]):
         typed = "type" in model.model_fields
         type_ = get_args(model.model_fields["type"].annotation)[0] if typed else self.topic.removesuffix("s")
         example = {"type": type_, **model.example} if typed else model.example
-        return Message(self.topic, type_, self.id, model, example)
+        name = model.__name__.removesuffix("Message") + self.noun
+        return Message(self.topic, type_, name, self.id, model, example)
 
     @cached_property
     def _id_of(self) -> Callable[[Any, Any], str]:
@@ -117,6 +127,14 @@ _BALANCES: Final[Codec[Balance]] = Codec([Balance], "a balance")
 _ANSWERS: Final[Codec[Answer]] = Codec(get_args(Answer), "an answer to a command")
 _DELIVERIES: Final[Codec[Delivery]] = Codec([Delivery], "a delivery")
 
+_KEY: Final = "The header ce_id is the idempotency key: the same message always has the same, no other has it."
+_ORDER: Final = "version orders the messages of an account across all topics."
+_PARTITION: Final = (
+    "The record's key is the account_id in UTF-8, its partition the one that Kafka's default partitioner "
+    "(murmur2) gives "
+    "the key: Java clients do so by themselves, clients on librdkafka with partitioner=murmur2_random."
+)
+
 INTERACTIONS: Final = Channel(
     "interactions",
     "Every interaction between end-users and bots.",
@@ -124,6 +142,7 @@ INTERACTIONS: Final = Channel(
     models="inputs:InteractionMessage",
     encode=decoding.encode_input,
     decode=decoding.decode_interaction,
+    reading=f"event_id is the idempotency key: the same interaction again changes nothing. {_PARTITION}",
 )
 COMMANDS: Final = Channel(
     "commands",
@@ -132,6 +151,11 @@ COMMANDS: Final = Channel(
     models="inputs:CommandMessage",
     encode=decoding.encode_input,
     decode=decoding.decode_command,
+    reading="command_id is the idempotency key: the same again within 30 days changes nothing and is answered the "
+    f"same. {_PARTITION}",
+    noun="Command",
+    reply="command_results",
+    correlated_by="command_id",
 )
 JOURNAL: Final = Channel(
     "journal",
@@ -140,6 +164,8 @@ JOURNAL: Final = Channel(
     models="journal:JournalMessage",
     encode=encoding.encode_event,
     decode=encoding.decode_event,
+    reading=f"account_id and version are the idempotency key. {_ORDER}",
+    noun="Event",
 )
 BALANCES: Final = Channel(
     "balances",
@@ -148,6 +174,7 @@ BALANCES: Final = Channel(
     models="outputs:Balance",
     encode=_BALANCES.encode,
     decode=_BALANCES.decode,
+    reading=f"{_KEY} The highest version of an account counts. {_ORDER}",
     id="balance/{account_id}/{version}",
 )
 ALERTS: Final = Channel(
@@ -157,6 +184,7 @@ ALERTS: Final = Channel(
     models="outputs:AlertMessage",
     encode=_ALERTS.encode,
     decode=_ALERTS.decode,
+    reading=f"{_KEY} {_ORDER}",
     id="alert/{account_id}/{version}",
 )
 HANDOFFS: Final = Channel(
@@ -166,6 +194,7 @@ HANDOFFS: Final = Channel(
     models="outputs:HandoffMessage",
     encode=_HANDOFFS.encode,
     decode=_HANDOFFS.decode,
+    reading=f"{_KEY} {_ORDER}",
     id="handoff/{account_id}/{version}",
 )
 COMMAND_RESULTS: Final = Channel(
@@ -175,7 +204,9 @@ COMMAND_RESULTS: Final = Channel(
     models="outputs:AnswerMessage",
     encode=_ANSWERS.encode,
     decode=_ANSWERS.decode,
+    reading=f"{_KEY} command_id says which command is answered; one that comes again is answered again. {_ORDER}",
     id="result/{topic}/{partition}/{offset}",
+    correlated_by="command_id",
 )
 DEAD_LETTERS: Final = Channel(
     "dead_letters",
@@ -184,6 +215,7 @@ DEAD_LETTERS: Final = Channel(
     models="headers:DeadLetterHeaders",
     encode=cloudevents.dead_letter_headers,
     decode=cloudevents.read_dead_letter,
+    reading=_KEY,
     id=cloudevents.DEAD_LETTER_ID,
 )
 DELIVERIES: Final = Channel(
@@ -193,6 +225,7 @@ DELIVERIES: Final = Channel(
     models="outputs:DeliveryMessage",
     encode=_DELIVERIES.encode,
     decode=_DELIVERIES.decode,
+    reading=f"{_KEY} at orders the messages of a delivery.",
     id="delivery/{delivery_id}/{attempts}/{state}",
 )
 SNAPSHOTS: Final = Channel(
@@ -202,6 +235,7 @@ SNAPSHOTS: Final = Channel(
     models="outputs:Snapshot",
     encode=encoding.encode_snapshot,
     decode=encoding.decode_snapshot,
+    reading="The highest version of an account counts.",
 )
 
 #: Every topic, in the order of `Topics`.

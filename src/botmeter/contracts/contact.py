@@ -29,7 +29,7 @@ class ContactDetails(MessageModel):
     alerts: Annotated[
         list[AlertKind] | None,
         Field(
-            max_length=10,
+            max_length=50,
             description="The alerts the contact wants, in no order; null: all. projected: at the present rate the "
             "sessions will end before the billing cycle does.",
         ),

@@ -9,6 +9,19 @@ from pydantic import ConfigDict, Field
 from botmeter.contracts.fields import Id, Moment
 from botmeter.contracts.message_model import AT, WireModel
 
+#: Why a record could not be taken.
+DeadLetterReason = Literal[
+    "malformed",
+    "invalid",
+    "too_large",
+    "wrong_key",
+    "wrong_partition",
+    "in_future",
+    "too_late",
+    "unknown_account",
+    "account_closed",
+]
+
 
 class _CloudEvent(WireModel):
     model_config = ConfigDict(extra="allow")
@@ -81,17 +94,7 @@ class DeadLetterHeaders(
         ),
     ]
     botmeter_reason: Annotated[
-        Literal[
-            "malformed",
-            "invalid",
-            "too_large",
-            "wrong_key",
-            "wrong_partition",
-            "in_future",
-            "too_late",
-            "unknown_account",
-            "account_closed",
-        ],
+        DeadLetterReason,
         Field(description="For programs; more reasons may be added."),
     ]
     error_message: Annotated[str, Field(alias="__streams.errors.message", description="For people.")]

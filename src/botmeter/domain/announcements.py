@@ -14,6 +14,9 @@ from botmeter.domain.events import AvailableReason, Event, ExhaustionReason, Poo
 from botmeter.domain.prices import Money
 from botmeter.domain.sessions import Widget
 
+#: Why bots stand still, or never go on.
+SuspensionReason = Literal["sessions_exhausted", "no_sessions", "account_closed"]
+
 
 @dataclass(frozen=True, slots=True)
 class AutoRecharge:
@@ -80,7 +83,7 @@ class SuspendedBot:
     account_id: str
     version: int
     at: int
-    reason: ExhaustionReason | Literal["account_closed"]
+    reason: SuspensionReason
     conversations: Literal["transfer_to_agents"] = "transfer_to_agents"
     self_service: Literal["stopped"] = "stopped"
     #: None in suspensions of release 0.1.0.

@@ -19,6 +19,9 @@ Pool = Literal["complimentary", "purchased", "none"]
 ExhaustionReason = Literal["sessions_exhausted", "no_sessions"]
 #: Why they go on (`T5`).
 AvailableReason = Literal["packs_purchased", "cycle_started", "sessions_credited", "plan_changed"]
+#: Who buys packs (`A5`, `A11`).
+PurchaseTrigger = Literal["command", "auto_recharge"]
+CommandOutcome = Literal["accepted", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class PacksPurchased(_Happened):
     charge: Money
     total: int
     used: int
-    trigger: Literal["command", "auto_recharge"]
+    trigger: PurchaseTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +274,7 @@ class CommandHandled(_Happened):
     command_id: str
     command: str
     issued_by: str
-    result: Literal["accepted", "rejected"]
+    result: CommandOutcome
     reason: Refusal | None
     message: str | None
     charge: Money | None = None

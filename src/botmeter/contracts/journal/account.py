@@ -11,6 +11,7 @@ from botmeter.contracts.fields import Moment, Percent
 from botmeter.contracts.journal.event import BY_COMMAND, Cause, EventMessage, event
 from botmeter.contracts.message_model import CYCLE_ENDS, CYCLE_STARTS, Charge
 from botmeter.domain.commands import Refusal
+from botmeter.domain.events import CommandOutcome
 
 
 class AccountOpened(
@@ -122,7 +123,7 @@ class CommandHandled(
     command_id: described.CommandId
     command: Annotated[str, Field(description="The command's type as it was sent; empty when it had none.")]
     issued_by: Annotated[str, Field(description="Who asked; empty when that could not be read.")]
-    result: Annotated[Literal["accepted", "rejected"], Field(description="A rejected command changed nothing.")]
+    result: Annotated[CommandOutcome, Field(description="A rejected command changed nothing.")]
     reason: Annotated[
         Refusal | None,
         Field(description="Why it was rejected, for programs; more may be added. null: it was accepted."),

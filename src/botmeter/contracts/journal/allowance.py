@@ -10,6 +10,7 @@ from botmeter.contracts import described
 from botmeter.contracts.fields import Count, Moment, Positive
 from botmeter.contracts.journal.event import BY_COMMAND, BY_TIMER, CHARGE, Cause, EventMessage, event
 from botmeter.contracts.message_model import CYCLE_ENDS, CYCLE_STARTS, Charge
+from botmeter.domain.events import PurchaseTrigger
 
 
 class ComplimentaryGranted(EventMessage, example=event(2, BY_COMMAND, sessions=500)):
@@ -41,7 +42,7 @@ class PacksPurchased(
     total: described.Total
     used: described.Used
     trigger: Annotated[
-        Literal["command", "auto_recharge"],
+        PurchaseTrigger,
         Field(description="Who bought them: a command, or the account's auto-recharge."),
     ]
     cause: Cause

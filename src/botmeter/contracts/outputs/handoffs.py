@@ -9,7 +9,8 @@ from pydantic import Field
 from botmeter.contracts import described
 from botmeter.contracts.fields import Moment
 from botmeter.contracts.message_model import AT, WireModel, since
-from botmeter.domain.events import AvailableReason, ExhaustionReason
+from botmeter.domain.announcements import SuspensionReason
+from botmeter.domain.events import AvailableReason
 from botmeter.domain.sessions import Widget
 
 _NAMES: Final = "Names the handoff: the same one written again has the same id."
@@ -68,7 +69,7 @@ class BotSuspended(
     version: described.Version
     at: described.At
     reason: Annotated[
-        ExhaustionReason | Literal["account_closed"],
+        SuspensionReason,
         Field(
             description="sessions_exhausted: all are used. no_sessions: the account has none at all. "
             "account_closed: for "
