@@ -44,6 +44,7 @@ lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -o requirements/worker.txt
 	$(COMPILE) --group build -o requirements/build.txt
+	$(COMPILE) tests/bench/peers/quix.in -o tests/bench/peers/quix.txt
 
 bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make bench ARGS=--help
 	PYTHONPATH=tests $(RUN)/python -m bench $(ARGS)

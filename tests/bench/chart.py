@@ -21,7 +21,7 @@ COLOURS: Final = ("#0072b2", "#d55e00", "#e69f00", "#cc79a7", "#009e73", "#56b4e
 LEFT_OUT: Final = ("floor", "limit")
 
 STYLE: Final = (
-    "text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-size:16px;font-weight:600}.grid{stroke:#d0d7de}"
+    "text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-size:15px;font-weight:600}.grid{stroke:#d0d7de}"
     ".value{font-size:11px}.spread{stroke:#24292f;stroke-width:1.5}"
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.grid{stroke:#444c56}.spread{stroke:#e6edf3}}"
 )

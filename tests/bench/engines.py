@@ -16,7 +16,7 @@ from typing import Final
 from botmeter.contracts.topics import Topics
 from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 
-from .peers import streams_build
+from .peers import quix_environment, streams_build
 from .stage import Backlog, Stage
 
 PEERS: Final = Path(__file__).parent / "peers"
@@ -176,9 +176,11 @@ class Streams(Engine):
 class PythonPeer(Engine):
     """A small program in Python, in our own environment."""
 
-    def __init__(self, name: str, label: str) -> None:
+    def __init__(self, name: str, label: str, program: str) -> None:
+        """`program` is a file of peers/."""
         self.name = name
         self.label = label
+        self._program = PEERS / program
 
     def version(self) -> str:
         return f"confluent-kafka {version('confluent-kafka')} on Python {sys.version.split()[0]}"
@@ -189,7 +191,41 @@ class PythonPeer(Engine):
     def command(self, job: Job, instance: int) -> Sequence[str]:  # noqa: ARG002
         backlog = job.backlog
         told = [job.bootstrap_servers, job.group, backlog.interactions, str(backlog.mix.per_session)]
-        return [sys.executable, str(PEERS / f"{self.name}.py"), *told, *self.outputs(job)]
+        return [sys.executable, str(self._program), *told, *self.outputs(job)]
+
+
+class FaustPeer(PythonPeer):
+    """Faust as it is meant to be used."""
+
+    most_records = 40_000
+
+    def version(self) -> str:
+        return f"faust-streaming {version('faust-streaming')} on Python {sys.version.split()[0]}"
+
+    def starts(self, job: Job) -> tuple[str, bytes] | None:
+        return f"{job.prefix}sessions", b'"session_started"'
+
+    def command(self, job: Job, instance: int) -> Sequence[str]:
+        return [*super().command(job, instance), str(job.state(instance))]
+
+
+class QuixPeer(FaustPeer):
+    """Quix Streams, in an environment of its own."""
+
+    most_records = 400_000
+
+    def version(self) -> str:
+        return f"Quix Streams {quix_environment.version()} on Python {sys.version.split()[0]}"
+
+    def missing(self) -> str | None:
+        try:
+            quix_environment.build()
+        except quix_environment.NoEnvironmentError as error:
+            return str(error)
+        return None
+
+    def command(self, job: Job, instance: int) -> Sequence[str]:
+        return [str(quix_environment.python()), *super().command(job, instance)[1:]]
 
 
 #: For a faster Kafka Streams: a larger cache, larger fetches, polls and batches; and JSON is parsed by hand.
@@ -208,6 +244,8 @@ ENGINES: Final[tuple[Engine, ...]] = (
     Streams("streams", "Kafka Streams", "mapper"),
     Streams("streams-tuned", "Kafka Streams, tuned", "parser", *TUNED),
     Streams("streams-tx", "Kafka Streams, tuned, transactional stores", "parser", *TUNED, TRANSACTIONAL),
-    PythonPeer("floor", "transactions in Python, nothing decided (floor)"),
-    PythonPeer("limit", "reading alone (limit)"),
+    QuixPeer("quix", "Quix Streams", "quix.py"),
+    FaustPeer("faust", "Faust", "faust_peer.py"),
+    PythonPeer("floor", "transactions in Python, nothing decided (floor)", "floor.py"),
+    PythonPeer("limit", "reading alone (limit)", "limit.py"),
 )
