@@ -13,7 +13,7 @@ COMPILE := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 
 	--no-header --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format schemas lock bench clean
+.PHONY: help install demo test check format schemas vendor pictures lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,15 @@ format: $(STAMP) ## format the code and mend what ruff can
 schemas: $(STAMP) ## write schemas/ and docs/settings.md anew
 	$(RUN)/botmeter schemas export schemas
 	$(RUN)/python -m botmeter.settings.page > docs/settings.md
+
+vendor: ## fetch the page's assets from their npm packages anew; needs npm
+	$(RUN)/python scripts/vendor_static.py
+
+pictures: $(STAMP) ## make the pictures of docs/billing-page.md anew, with the tests; needs Chromium
+	$(RUN)/python -m pytest -q tests/web/page/test_states.py
+	mkdir -p docs/pictures
+	for name in light/near-the-end dark/near-the-end phone/exhausted light/accounts light/settings; do \
+		cp build/pictures/$$name.png docs/pictures/$$(echo $$name | tr / -).png; done
 
 lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
