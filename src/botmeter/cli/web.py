@@ -18,6 +18,8 @@ from botmeter.web.access.login import login_link
 from botmeter.web.access.own_tokens import LOGIN_LINK_S, OwnTokens
 from botmeter.web.access.roles import ROLES, Role
 from botmeter.web.app import Parts, make_app
+from botmeter.web.page.routes import PAGE_ROUTERS
+from botmeter.web.page.routes.entrance import error_page
 from botmeter.web.running import connected
 from botmeter.web.server import address_of, listen, public_url, require_secret, serve
 
@@ -90,7 +92,8 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     listening = listen(settings)
     address = public_url(settings, address_of(listening))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.info)
-    app = make_app(Parts(settings, address, lifespan=connected(settings, source_of(settings))))
+    lifespan = connected(settings, source_of(settings))
+    app = make_app(Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page))
     click.echo(f"listening at {address}", err=True)
     if is_demo:
         made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S)

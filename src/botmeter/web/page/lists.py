@@ -1,0 +1,132 @@
+"""The list of accounts, sessions and their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botmeter.readside.results import AccountPage, AccountState, AccountSummary, Explanation
+from botmeter.web.page.charts.allowance_bar import small_bar
+from botmeter.web.page.moments import Clock
+from botmeter.web.page.numbers import count, some
+from botmeter.web.page.rendering import WIDGETS
+from botmeter.web.page.timeline import lines
+
+STATES: Final[dict[AccountState, str]] = {
+    "exhausted": "agents answer",
+    "near_end": "near the end",
+    "active": "bot answers",
+    "closed": "closed",
+}
+_CHIPS: Final[dict[AccountState, str]] = {"exhausted": "red", "near_end": "amber", "active": "ok", "closed": ""}
+
+
+def accounts_part(page: AccountPage, counts: Mapping[AccountState, int], now: int) -> dict[str, Any]:
+    """The rows of the list, each in its own account's time."""
+    return {
+        "rows": [_account_row(account, Clock(account.time_zone, now)) for account in page.accounts],
+        "states": STATES,
+        "counts": counts,
+        "says": _says(counts),
+    }
+
+
+def _says(counts: Mapping[AccountState, int]) -> str:
+    total = sum(counts.values())
+    if not total:
+        return "Nobody has opened one."
+    told = [
+        f"{some(counts.get('exhausted', 0), 'account')} out of sessions" if counts.get("exhausted") else "",
+        f"{count(counts['near_end'])} near the end" if counts.get("near_end") else "",
+    ]
+    risky = ", ".join(one for one in told if one)
+    return f"{some(total, 'account')}: {risky}." if risky else f"{some(total, 'account')}. None is near its end."
+
+
+def _account_row(account: AccountSummary, clock: Clock) -> dict[str, Any]:
+    is_open = account.state in {"active", "near_end"}
+    until = clock.day(account.runs_out_at) if is_open and account.runs_out_at else ""
+    if account.state == "exhausted":
+        until = f"since {clock.since(account.since)}"
+    return {
+        "account": account,
+        "state": STATES[account.state],
+        "chip": _CHIPS[account.state],
+        "bar": small_bar(account.used, account.total, account.state),
+        "until": until,
+        "ends": "" if account.state == "closed" else clock.short_day(account.cycle_ends_at - 1),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One step of the explanation."""
+
+    title: str
+    text: str
+
+
+def why_part(found: Explanation, clock: Clock) -> dict[str, Any]:
+    """Why a session was charged: what was said, why no other session covered it, what it was taken from."""
+    session = found.session
+    cause, place = session.cause, session.place
+    return {
+        "why": {
+            "number": count(session.used),
+            "title": f"Session {count(session.used)} of cycle {session.cycle_number}",
+            "steps": list(_reasons(found, clock)),
+            "records": [
+                ("Interaction", f"{cause.id} · {cause.topic}/{cause.partition}/{cause.offset}"),
+                (
+                    "Journal",
+                    f"partition {place.partition}, offset {place.offset}, version {place.version}",
+                ),
+                ("Session", session.session_id),
+            ],
+        }
+    }
+
+
+def _reasons(found: Explanation, clock: Clock) -> list[Reason]:
+    session = found.session
+    where = f"the {WIDGETS[session.widget]} widget" + (", as a preview" if session.preview else "")
+    told = [
+        Reason(
+            "An end-user wrote to a bot.",
+            f"{session.end_user_id} to {session.bot_id} in {where}, {clock.exact(session.started_at)}, "
+            f"conversation {session.conversation_id}.",
+        ),
+        _why_new(found, clock),
+        Reason(
+            "The session lasts 24 hours.",
+            f"All chats of this end-user until {clock.exact(session.ends_at)} belong to it and cost nothing more.",
+        ),
+        Reason(
+            f"It was taken from {_source(found)}.",
+            f"{count(found.used_before)} used before and {count(found.used_after)} after; "
+            f"{count(found.remaining_before)} remained before and {count(found.remaining_after)} after.",
+        ),
+    ]
+    if found.is_late:
+        late = "It counts in the cycle in which it started, from sessions that would have expired."
+        told.append(Reason("It came late.", late))
+    if found.led_to:
+        events = "; ".join(line.what for line in lines(found.led_to, clock, is_with_money=False))
+        told.append(Reason("It led to more.", f"{events}."))
+    return told
+
+
+def _why_new(found: Explanation, clock: Clock) -> Reason:
+    kind = "preview session" if found.session.preview else "session"
+    if found.previous is None:
+        return Reason("No session covered it.", f"It is this end-user's first {kind}.")
+    return Reason(
+        "No session covered it.", f"The end-user's {kind} before it ended {clock.exact(found.previous.ends_at)}."
+    )
+
+
+def _source(found: Explanation) -> str:
+    if found.session.pool == "complimentary":
+        return "the complimentary sessions"
+    return f"pack {found.pack_number} of the cycle" if found.pack_number else "the sessions credited"

@@ -1,0 +1,83 @@
+"""What the page's forms ask for: sent, waited for, and shown where it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import Final
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from botmeter.client import AsyncClient, InvalidMessage, NoResult
+from botmeter.domain.announcements import Accepted
+from botmeter.errors import Retriable
+from botmeter.settings.model import Settings
+from botmeter.web.access.guard import Caller, require_account
+from botmeter.web.access.roles import Access
+from botmeter.web.page import rendering
+from botmeter.web.page.asked import COMMANDS, command_of
+from botmeter.web.page.asking import visit_of
+from botmeter.web.page.results_told import Notice, not_answered, not_sent, not_valid, told
+from botmeter.web.page.routes.account import packs_of
+from botmeter.web.page.routes.settings import settings_response
+from botmeter.web.problems import forbidden, not_found
+from botmeter.web.services import Asked, Sending, services_of
+
+router = APIRouter(include_in_schema=False)
+
+#: What the card of packs sends; all else comes from the settings.
+_PACKS: Final = frozenset({"purchase_packs", "reduce_packs", "cancel_reduction"})
+#: How long the page waits to see what it has done; it shows by itself when that takes longer.
+_SEEN_S: Final = 3.0
+_LOOK_S: Final = 0.05
+
+
+@router.post("/billing/accounts/{account}/commands/{type_}")
+async def command(
+    request: Request, account: str, type_: str, caller: Caller, queries: Asked, client: Sending
+) -> Response:
+    """Sends a command and shows the part it came from, with what became of it."""
+    account_id = rendering.account_of(account)
+    require_account(caller, account_id)
+    if type_ not in COMMANDS:
+        raise not_found("command")
+    if not caller.may_ask_for(type_):
+        raise forbidden("Your role may look, not change. A billing admin of this account can.")
+    notice = await _asked_for(request, type_, account_id, caller, client)
+    if not request.headers.get("HX-Request"):
+        place = "#packs" if type_ in _PACKS else "/settings"
+        return RedirectResponse(rendering.account_url(account_id) + place, HTTPStatus.SEE_OTHER)
+    visit = await to_thread.run_sync(visit_of, request, caller, queries, account_id)
+    if type_ in _PACKS:
+        part = await to_thread.run_sync(packs_of, visit)
+        return visit.page("parts/packs.html", "overview", part, {"result": notice})
+    return await to_thread.run_sync(settings_response, visit, notice)
+
+
+async def _asked_for(request: Request, type_: str, account_id: str, caller: Access, client: AsyncClient) -> Notice:
+    """Sends it and waits for the result, and until the read side has it."""
+    settings: Settings = request.app.state.parts.settings
+    try:
+        asked = command_of(type_, account_id, caller.subject, await request.form())
+        result = await client.send(asked, settings.http_command_wait_ms / 1000)
+    except InvalidMessage as error:
+        return not_valid(str(error))
+    except NoResult:
+        return not_answered()
+    except Retriable:
+        return not_sent()
+    if isinstance(result, Accepted):
+        await _until_seen(request, account_id, result.version)
+    return told(asked, result)
+
+
+async def _until_seen(request: Request, account_id: str, version: int) -> None:
+    queries, until_s = services_of(request).queries, time.monotonic() + _SEEN_S
+    while time.monotonic() < until_s:
+        summary = await to_thread.run_sync(queries.summary, account_id)
+        if summary is not None and summary.place.version >= version:
+            return
+        await asyncio.sleep(_LOOK_S)

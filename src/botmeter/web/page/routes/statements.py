@@ -1,0 +1,74 @@
+"""Statements of billing cycles, and what if."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, Response
+
+from botmeter.readside.results import AutoRecharge, Scenario, Statement
+from botmeter.web.page.asking import Visit, Visited
+from botmeter.web.page.overview import PACKS_MAX
+from botmeter.web.page.settings_page import BELOW
+from botmeter.web.page.statement_page import statement_csv, statement_part
+from botmeter.web.page.what_if_page import what_if_part
+from botmeter.web.problems import not_found
+
+router = APIRouter(include_in_schema=False, prefix="/billing/accounts/{account}")
+
+_CYCLES_MAX = 36
+Number = Annotated[str, Query(max_length=12, pattern=r"^\d*$")]
+
+
+@router.get("/statements")
+def statements(visit: Visited) -> HTMLResponse:
+    """The cycles, newest first."""
+    numbers = [cycle.number for cycle in visit.queries.cycles(visit.account_id)[:_CYCLES_MAX]]
+    found = [visit.queries.statement(visit.account_id, number, visit.clock.now) for number in numbers]
+    return visit.page("statements.html", "statements", {"statements": [one for one in found if one is not None]})
+
+
+def _statement(visit: Visit, number: str) -> Statement:
+    is_number = number.isascii() and number.isdigit() and len(number) < 7
+    found = visit.queries.statement(visit.account_id, int(number), visit.clock.now) if is_number else None
+    if found is None:
+        raise not_found("statement")
+    return found
+
+
+@router.get("/statements/{number}.csv")
+def csv(visit: Visited, number: str) -> Response:
+    """One of them as CSV."""
+    text = statement_csv(_statement(visit, number), visit.clock, is_with_money=visit.access.sees_money)
+    return Response(
+        text,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="statement-{number}.csv"'},
+    )
+
+
+@router.get("/statements/{number}")
+def statement(visit: Visited, number: str) -> HTMLResponse:
+    """One of them."""
+    return visit.page("statement.html", "statements", statement_part(_statement(visit, number)))
+
+
+@router.get("/what-if")
+def what_if(
+    visit: Visited,
+    packs: Number = "",
+    recharge: Annotated[str, Query(max_length=3)] = "",
+    below: Number = "",
+    recharge_packs: Number = "",
+) -> HTMLResponse:
+    """The last cycles under other terms."""
+    limit, size = int(below or BELOW), max(min(int(recharge_packs or 1), PACKS_MAX), 1)
+    scenario = Scenario(
+        packs=min(int(packs), PACKS_MAX) if packs else None,
+        auto_recharge={"on": AutoRecharge(limit, size), "off": AutoRecharge(0, 0)}.get(recharge),
+    )
+    found = visit.queries.what_if(visit.account_id, scenario)
+    told = {"scenario": scenario, "recharge": recharge, "below": limit, "recharge_packs": size, "packs_max": PACKS_MAX}
+    part = what_if_part(found, scenario, visit.detail, visit.clock, is_with_money=visit.access.sees_money)
+    return visit.page("what_if.html", "what-if", told, part)

@@ -1,0 +1,92 @@
+"""What if: the last cycles under other terms, and the number of packs that would have been right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botmeter.readside.results import AccountDetail, Scenario, WhatIf, WhatIfCycle
+from botmeter.web.page.moments import Clock
+from botmeter.web.page.numbers import count, money, some
+
+
+def what_if_part(
+    found: WhatIf | None, scenario: Scenario, detail: AccountDetail, clock: Clock, *, is_with_money: bool
+) -> dict[str, Any]:
+    """The table, its sentence and the advice."""
+    if found is None or not found.cycles or not found.peak_demand:
+        return {
+            "outcome": {
+                "title": "Too early",
+                "says": "No session has started yet, so there is nothing to replay. Come back after the first days.",
+                "rows": [],
+            }
+        }
+    return {
+        "outcome": {
+            "title": _title(scenario),
+            "says": _says(found, is_with_money=is_with_money),
+            "rows": [_row(one, clock) for one in found.cycles],
+            "advice": f"{some(found.recommended_packs, 'pack')} a cycle would fit."
+            if found.recommended_packs
+            else "No packs are needed.",
+            "reason": _reason(found),
+            "to_buy": max(found.recommended_packs - detail.summary.packs_next_cycle, 0),
+        }
+    }
+
+
+def _title(scenario: Scenario) -> str:
+    told = []
+    if scenario.packs is not None:
+        told.append(f"{some(scenario.packs, 'pack')} a cycle")
+    if scenario.auto_recharge is not None:
+        recharge = scenario.auto_recharge
+        told.append(
+            f"auto-recharge of {some(recharge.packs, 'pack')} below {count(recharge.below)}"
+            if recharge.packs
+            else "without auto-recharge"
+        )
+    return f"With {', '.join(told)}".replace("With without", "Without") if told else "As it was"
+
+
+def _says(found: WhatIf, *, is_with_money: bool) -> str:
+    was = sum(one.was_to_agents for one in found.cycles)
+    told = f"{some(found.to_agents, 'chat')} would have gone to agents; in truth {count(was)} did."
+    if is_with_money:
+        told += f" It would have cost {money(found.charge)}; in truth it cost {money(found.was_charge)}."
+    if found.is_lower_bound:
+        told += " There may have been more to serve: while agents answer, self-service stands still and is not counted."
+    return told
+
+
+def _row(one: WhatIfCycle, clock: Clock) -> dict[str, str]:
+    was = f"{count(one.was_served)} served, {count(one.was_to_agents)} to agents"
+    if one.was_ran_out_at:
+        was += f", ran out {clock.short_day(one.was_ran_out_at)}"
+    return {
+        "cycle": f"{one.cycle.number}: {clock.span(one.cycle.starts_at, one.cycle.ends_at)}",
+        "demand": count(one.demand),
+        "served": count(one.served),
+        "to_agents": count(one.to_agents),
+        "runs_out": clock.day(one.ran_out_at) if one.ran_out_at else "lasts",
+        "cost": money(one.charge),
+        "was": was,
+    }
+
+
+def _reason(found: WhatIf) -> str:
+    cycles = some(len(found.cycles), "cycle")
+    return (
+        f"The busiest of the last {cycles} wanted {some(found.peak_demand, 'session')}, the middle one "
+        f"{count(found.median_demand)}; a pack holds {count(found.pack_sessions)}."
+    )
+
+
+def advice_part(found: WhatIf | None, detail: AccountDetail) -> dict[str, Any] | None:
+    """A card on the account's page when other packs would fit better than the next cycle's."""
+    if found is None or not found.peak_demand or detail.summary.state == "closed":
+        return None
+    planned, wanted = detail.summary.packs_next_cycle, found.recommended_packs
+    if planned == wanted or detail.summary.pool == "complimentary":
+        return None
+    return {"title": f"{some(wanted, 'pack')} would fit better than {count(planned)}", "reason": _reason(found)}
