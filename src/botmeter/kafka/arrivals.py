@@ -1,0 +1,29 @@
+"""Listening at the end of a topic for a while: when records get there, by the broker's clock and by ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from confluent_kafka import OFFSET_END, TopicPartition
+
+from botmeter.kafka import clients
+
+_POLL_S: Final = 0.1
+#: More tell nothing more.
+_ENOUGH: Final = 1_000
+
+
+def arrivals(
+    config: clients.Config, topic: str, partitions: Iterable[int], listen_s: float
+) -> Iterator[tuple[int, int]]:
+    """Of each record that arrives within the time: its timestamp and when it was received, both UTC ms."""
+    deadline, left = time.monotonic() + listen_s, _ENOUGH
+    with clients.make_consumer({**config, "isolation.level": "read_uncommitted"}) as consumer:
+        consumer.assign([TopicPartition(topic, number, OFFSET_END) for number in partitions])
+        while left and time.monotonic() < deadline:
+            message = consumer.poll(_POLL_S)
+            if message is not None and message.error() is None:
+                left -= 1
+                yield message.timestamp()[1], time.time_ns() // 1_000_000

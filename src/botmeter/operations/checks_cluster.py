@@ -1,0 +1,178 @@
+"""Checks of the cluster: brokers and their settings, topics, replicas, permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from botmeter.contracts.topics import Topic
+from botmeter.errors import BotmeterError
+from botmeter.kafka import clients, descriptions
+from botmeter.kafka.descriptions import Admin
+from botmeter.kafka.topic_setup import check_topics
+from botmeter.operations.findings import Finding, State
+from botmeter.settings.model import Settings
+
+_HOUR_MIN: Final = 60
+_WEEK_MIN: Final = 7 * 24 * _HOUR_MIN
+_NOTE_BYTES: Final = 4096
+#: Settings that came with a version of Kafka: brokers do not tell theirs to this client.
+_SINCE: Final = (
+    ("share.", "4.1"),
+    ("group.share.", "4.0"),
+    ("group.consumer.", "3.7"),
+    ("transaction.partition.", "3.6"),
+)
+
+_READ, _WRITE, _DESCRIBE = "READ", "WRITE", "DESCRIBE"
+
+
+def brokers(admin: Admin, settings: Settings) -> Iterator[Finding]:
+    """Who answers, and whether its settings let botmeter keep its promises."""
+    cluster = descriptions.describe_cluster(admin)
+    names = ", ".join(f"{number} ({address})" for number, address in sorted(cluster.brokers.items()))
+    yield Finding("brokers", "ok", f"cluster {cluster.cluster_id}, brokers {names}; {descriptions.client_versions()}")
+    broker = min(cluster.brokers)
+    told = descriptions.broker_settings(admin, broker)
+    version = next((version for begin, version in _SINCE if any(name.startswith(begin) for name in told)), None)
+    if version is None:
+        yield Finding("broker version", "warning", "older than Kafka 3.6", "update the brokers")
+    else:
+        yield Finding("broker version", "ok", f"Kafka {version} or later, by the settings it knows")
+    yield from _settings(told, settings)
+
+
+def _settings(told: dict[str, str], settings: Settings) -> Iterator[Finding]:
+    check = "broker settings"
+    limit_ms = _number(told, "transaction.max.timeout.ms")
+    if limit_ms is not None and limit_ms < settings.transaction_timeout_ms:
+        yield Finding(
+            check,
+            "problem",
+            f"transaction.max.timeout.ms is {limit_ms}, below BOTMETER_TRANSACTION_TIMEOUT_MS",
+            f"set BOTMETER_TRANSACTION_TIMEOUT_MS to at most {limit_ms}",
+        )
+    kept_min = _number(told, "offsets.retention.minutes")
+    if kept_min is not None and kept_min < _WEEK_MIN:
+        yield Finding(
+            check,
+            "warning",
+            f"offsets.retention.minutes is {kept_min}: the group's offsets are forgotten so soon after the last worker",
+            f"set it to {_WEEK_MIN} or more; a journal without committed offsets is refused",
+        )
+    if told.get("unclean.leader.election.enable") == "true":
+        yield Finding(
+            check,
+            "problem",
+            "unclean.leader.election.enable is true: committed records can be lost",
+            "set it to false",
+        )
+    replicas = (
+        _number(told, "transaction.state.log.replication.factor"),
+        _number(told, "offsets.topic.replication.factor"),
+    )
+    if any(number == 1 for number in replicas):
+        yield Finding(
+            check,
+            "warning",
+            "offsets or transaction states have one replica: with that broker's disk they are gone",
+            "set offsets.topic.replication.factor and transaction.state.log.replication.factor to 3 before first use",
+        )
+    note = _number(told, "offset.metadata.max.bytes")
+    if note is not None and note < _NOTE_BYTES:
+        yield Finding(
+            check, "warning", f"offset.metadata.max.bytes is {note}", f"set it to {_NOTE_BYTES}: a redrive notes more"
+        )
+    if (before := _number(told, "log.message.timestamp.before.max.ms")) is not None and before < 10**15:
+        yield Finding(
+            check,
+            "warning",
+            f"log.message.timestamp.before.max.ms is {before}: journal records of older inputs would be refused",
+            "unset it; a worker that is down for longer could not commit",
+        )
+
+
+def _number(told: dict[str, str], name: str) -> int | None:
+    text = told.get(name, "")
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def topics(admin: Admin, settings: Settings) -> Iterator[Finding]:
+    """Every topic: there, set as the contract wants it, and replicated."""
+    found = check_topics(admin, settings.topics().all(), settings.partitions)
+    for topic in found:
+        if topic.state == "missing":
+            yield Finding("topics", "problem", f"{topic.topic} is missing", "run: botmeter topics create")
+        for difference in topic.differences:
+            state: State = "problem" if difference.stops_the_worker else "warning"
+            remedy = difference.remedy(settings.bootstrap_servers)
+            yield Finding("topics", state, f"{topic.topic}: {difference}", remedy)
+    there = [topic.topic for topic in found if topic.state != "missing"]
+    if len(there) == len(found) and not any(topic.differences for topic in found):
+        yield Finding("topics", "ok", f"all {len(there)} topics are as they should be")
+    yield from _replicas(admin, there)
+
+
+def _replicas(admin: Admin, names: list[str]) -> Iterator[Finding]:
+    alone, behind = [], []
+    for name in names:
+        topic = descriptions.describe_topic(admin, name)
+        if topic.without_leader:
+            numbers = ", ".join(map(str, topic.without_leader))
+            yield Finding(
+                "replicas",
+                "problem",
+                f"{name}: no leader for partitions {numbers}",
+                "bring the brokers back that have them",
+            )
+        alone += [name] if any(count == 1 for count, _ in topic.replicas.values()) else []
+        behind += [name] if any(in_sync < count for count, in_sync in topic.replicas.values()) else []
+    if behind:
+        yield Finding(
+            "replicas", "warning", f"not all replicas are in sync: {', '.join(behind)}", "look at the brokers that lag"
+        )
+    if alone:
+        yield Finding(
+            "replicas",
+            "warning",
+            f"{len(alone)} topics have one replica: what a broker loses is lost",
+            "use 3 replicas and min.insync.replicas=2 (BOTMETER_REPLICATION_FACTOR for new topics)",
+        )
+    if not alone and not behind:
+        yield Finding("replicas", "ok", "every partition has its replicas in sync")
+
+
+def permissions(admin: Admin, settings: Settings) -> Iterator[Finding]:
+    """What a worker needs and what these credentials have."""
+    known, missing = False, []
+    for topic in settings.topics().all():
+        try:
+            had = descriptions.describe_topic(admin, topic.name).operations
+        except BotmeterError:
+            had = frozenset()
+        known = known or bool(had)
+        missing += [f"{name} on {topic.name}" for name in _needed(topic, settings) if had and name not in had]
+    group = descriptions.describe_group(admin, settings.group).operations
+    missing += [f"{name} on group {settings.group}" for name in (_READ, _DESCRIBE) if group and name not in group]
+    producer = clients.producer_config(
+        settings.kafka, settings.bootstrap_servers, f"{settings.group}-doctor", settings.transaction_timeout_ms
+    )
+    try:
+        descriptions.require_transactions(producer)
+    except BotmeterError as error:
+        missing.append(f"WRITE and DESCRIBE on transactional ids that begin with {settings.group} ({error})")
+    for name in missing:
+        yield Finding("permissions", "problem", f"missing: {name}", "grant it to the workers' user (kafka-acls.sh)")
+    if not known:
+        yield Finding("permissions", "unknown", "the broker does not say what is allowed")
+    elif not missing:
+        yield Finding("permissions", "ok", "all that a worker needs is allowed")
+
+
+def _needed(topic: Topic, settings: Settings) -> tuple[str, ...]:
+    topics = settings.topics()
+    if topic.direction == "in":
+        return _READ, _DESCRIBE, "DESCRIBE_CONFIGS"
+    if topic in (topics.journal, topics.snapshots):
+        return _READ, _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"
+    return _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"
