@@ -1,0 +1,62 @@
+"""A routing service: hands chats to agents when sessions are used up, and lets the bot answer again.
+
+    python samples/routing_service.py localhost:9092 ann ben
+
+`Routing` knows who answers which chat; `main` feeds it from `botmeter.handoffs`. What was handled is remembered in a
+file by the message's id, so that no chat is handed over twice, also after a restart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from botmeter.client import Connection, Handoff, SeenInFile, handoffs
+
+
+class Routing:
+    """Who answers: an agent those chats that were handed over, the bot the others unless it is suspended."""
+
+    def __init__(self, agents: Sequence[str]) -> None:
+        """Chats go to the agents in turn."""
+        self._next_agent = itertools.cycle(agents)
+        #: The agent of each chat that was handed over; it stays with him when the bot goes on.
+        self.agent_of: dict[tuple[str, str], str] = {}
+        self.suspended: dict[str, str] = {}
+
+    def take(self, message: Handoff) -> str:
+        """What a message of the topic changes, and the line to say."""
+        account = message.account_id
+        match message.type:
+            case "chat_handed_off":
+                chat = (account, message.conversation_id)
+                agent = self.agent_of.setdefault(chat, next(self._next_agent))
+                return f"{account}: chat {message.conversation_id} goes to {agent} ({message.reason})"
+            case "bot_suspended":
+                self.suspended[account] = message.reason
+                return f"{account}: the bot stands still ({message.reason})"
+            case "bot_resumed":
+                self.suspended.pop(account, None)
+                return f"{account}: the bot goes on ({message.reason})"
+
+    def resolve(self, account_id: str, conversation_id: str) -> None:
+        """The agent is done; the chat's next message may go to the bot."""
+        self.agent_of.pop((account_id, conversation_id), None)
+
+
+def main(bootstrap_servers: str, *agents: str) -> None:
+    """Routes until Ctrl-C."""
+    routing = Routing(agents or ("the next free agent",))
+    seen = SeenInFile(Path("routing-seen.db"))
+    with handoffs(Connection(bootstrap_servers), group="routing-service", seen=seen) as subscription:
+        signal.signal(signal.SIGINT, lambda *_: subscription.stop())
+        for received in subscription:
+            print(routing.take(received.message), flush=True)
+    seen.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
