@@ -13,7 +13,7 @@ COMPILE := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 
 	--no-header --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format schemas vendor pictures lock bench clean
+.PHONY: help install demo test check format schemas vendor pictures lock bench chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ lock: ## lock the dependencies of pyproject.toml anew; needs uv
 
 bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make bench ARGS=--help
 	PYTHONPATH=tests $(RUN)/python -m bench $(ARGS)
+
+chaos: $(STAMP) ## 10,000 alerts through a mail server that fails now and then; some minutes
+	BOTMETER_TEST_ALERTS=10000 $(RUN)/python -m pytest -s tests/notify/test_chaos.py
 
 clean: ## delete .venv and the tools' caches
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

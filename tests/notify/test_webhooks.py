@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -108,3 +110,24 @@ def test_an_endpoint_that_was_taken_from_the_settings_is_not_called() -> None:
 
     assert isinstance(sender.send(notice(), "https://old.example", lambda: None), Refused)
     sender.close()
+
+
+def test_the_receiver_in_the_documentation_takes_a_call_once() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    sample = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert sample is not None
+    secret = re.search(r"whsec_[A-Za-z0-9+/=]{20,}", sample[1])
+    assert secret is not None
+    program: dict[str, Any] = {}
+    exec(sample[1], program)  # noqa: S102 - it is ours
+    had: set[str] = set()
+    with Endpoint() as endpoint:
+        call(endpoint, secret[0])
+        [received] = endpoint.calls
+    headers = {name.lower(): value for name, value in received.headers.items()}
+    for _ in range(2):
+        program["receive"](received.body, headers, had)
+
+    assert had == {"alert/northwind/41"}
+    with pytest.raises(WebhookVerificationError):
+        program["receive"](received.body + b" ", headers, had)
