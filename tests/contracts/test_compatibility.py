@@ -1,4 +1,7 @@
-"""Only additions: what others built on the last released schemas goes on working with those of today."""
+"""Only additions: what others built on the last released schemas goes on working with those of today.
+
+With each release its `schemas/` are copied to `released/<version>/schemas/`.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from botmeter.contracts import catalogue
 from botmeter.contracts.codec import message_type
@@ -25,6 +26,7 @@ from botmeter.domain.naming import type_name
 from botmeter.domain.prices import Rules
 from botmeter.replay.tape import Tape, output_line
 
+SCHEMAS = Path(__file__).with_name("released") / "0.1.0" / "schemas"
 WRITTEN = Path(__file__).with_name("released") / "0.1.0" / "records"
 TOPICS = Topics.named()
 
@@ -110,6 +112,24 @@ def test_the_same_inputs_come_to_the_same_today_but_for_fields_added_since() -> 
         assert isinstance(then["value"], str) or now["value"] | then["value"] == now["value"]
         carries_all = now["topic"] not in {TOPICS.journal.name, TOPICS.snapshots.name}
         assert now["headers"] == (then["headers"] if carries_all else trace_of(then["headers"]))
+
+
+def test_its_readers_read_what_is_written_today() -> None:
+    """By its schemas, which its decoders are held to; fields they do not know they ignore."""
+    validators = {
+        path.relative_to(SCHEMAS).with_suffix("").as_posix(): Draft202012Validator(json.loads(path.read_text("utf-8")))
+        for path in SCHEMAS.glob("*/*.json")
+    }
+    folders = {channel.topic_of(TOPICS).name: channel.topic.replace("_", "-") for channel in catalogue.CHANNELS}
+    seen = set()
+
+    for output in Tape(TOPICS, Rules(), 1).run(lines("tape")):
+        if output.topic != TOPICS.dead_letters.name:
+            message = json.loads(output.value or b"")
+            seen.add(f"{folders[output.topic]}/{message['type']}")
+            validators[f"{folders[output.topic]}/{message['type']}"].validate(message)
+
+    assert len(seen) == 20 + 1 + 2 + 3 + 2  # events, balance, alerts, handoffs, results
 
 
 def trace_of(headers: dict[str, str]) -> dict[str, str]:
