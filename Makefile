@@ -62,7 +62,7 @@ chaos: $(STAMP) ## 10,000 alerts through a mail server that fails now and then; 
 	BOTMETER_TEST_ALERTS=10000 $(RUN)/python -m pytest -s tests/notify/test_chaos.py
 
 clean: ## delete .venv and the tools' caches
-	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .node .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # pip comes last into a new environment, so that an interrupted start is not taken for a whole one.
 $(RUN)/pip:
