@@ -130,9 +130,8 @@ _DELIVERIES: Final[Codec[Delivery]] = Codec([Delivery], "a delivery")
 _KEY: Final = "The header ce_id is the idempotency key: the same message always has the same, no other has it."
 _ORDER: Final = "version orders the messages of an account across all topics."
 _PARTITION: Final = (
-    "The record's key is the account_id in UTF-8, its partition the one that Kafka's default partitioner "
-    "(murmur2) gives "
-    "the key: Java clients do so by themselves, clients on librdkafka with partitioner=murmur2_random."
+    "The record's key is the account_id in UTF-8, its partition the one that Kafka's default partitioner (murmur2) "
+    "gives the key: Java clients do so by themselves, clients on librdkafka with partitioner=murmur2_random."
 )
 
 INTERACTIONS: Final = Channel(

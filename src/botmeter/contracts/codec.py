@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_type_hints
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, get_type_hints
 
 import msgspec
 
@@ -24,8 +24,14 @@ to_json: Final = msgspec.json.Encoder().encode
 #: What decoding may raise.
 DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _MOMENT: Final = Annotated[datetime, msgspec.Meta(tz=True)]
-#: What a class's own way of a field is on the wire: its type there, and its value from and to the wire.
-Special = tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]
+
+
+class Special(NamedTuple):
+    """A field with a way of its own: its type on the wire, and its value from the wire and to it."""
+
+    wire: Any
+    from_wire: Callable[[Any], Any]
+    to_wire: Callable[[Any], Any]
 
 
 class Codec(Generic[M]):
@@ -149,7 +155,7 @@ def _as_written(class_: type, names: Iterable[str], options: dict[str, Any]) -> 
 def _value_to_wire(name: str, hint: Any, special: dict[str, Special]) -> Callable[[Any], Any] | None:
     """How a field's value becomes that of the wire; None where the two are the same."""
     if name in special:
-        return special[name][2]
+        return special[name].to_wire
     if is_moment(name):
         return rfc3339 if hint is int else _rfc3339_or_none
     return _object_to_wire(hint) if _has_moments(hint) else None
@@ -179,7 +185,7 @@ def _default(field: Field[Any]) -> tuple[Any, ...]:
 
 def _wire_type(name: str, hint: Any, special: dict[str, Special]) -> Any:
     if name in special:
-        return special[name][0]
+        return special[name].wire
     if is_moment(name):
         return _MOMENT if hint is int else _MOMENT | None
     return _struct(hint, {}, None) if _has_moments(hint) else hint
@@ -205,7 +211,7 @@ def _from_wire(class_: type, special: dict[str, Special], type_: str | None = No
 
 def _value_from_wire(name: str, hint: Any, special: dict[str, Special]) -> Callable[[Any], Any] | None:
     if name in special:
-        return special[name][1]
+        return special[name].from_wire
     if is_moment(name):
         return millis if hint is int else _millis_or_none
     return _from_wire(hint, {}) if _has_moments(hint) else None

@@ -59,17 +59,15 @@ RechargePacks = Annotated[
 Status = Annotated[
     account.Status,
     Field(
-        description="active: new sessions start. exhausted: no session is left, bots stand still but for "
-        "end-users whose "
-        "session goes on. closed: for good."
+        description="active: new sessions start. exhausted: no session is left, bots stand still but for end-users "
+        "whose session goes on. closed: for good."
     ),
 ]
 Pool = Annotated[
     events.Pool,
     Field(
         description="Where sessions are taken from: the complimentary ones (granted once, without end), those "
-        "purchased "
-        "or credited for the billing cycle, or none."
+        "purchased or credited for the billing cycle, or none."
     ),
 ]
 Total = Annotated[

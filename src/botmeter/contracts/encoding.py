@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from botmeter.contracts.codec import DECODE_ERRORS, Codec, to_json
+from botmeter.contracts.codec import DECODE_ERRORS, Codec, Special, to_json
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account
 from botmeter.domain.events import Cause, Event
@@ -48,7 +48,7 @@ def _cause_to_wire(cause: Cause) -> Any:
 _EVENTS: Final[Codec[Event]] = Codec(
     get_args(Event),
     "an event of the journal",
-    special={"cause": (_WireCause, _cause_from_wire, _cause_to_wire)},
+    special={"cause": Special(_WireCause, _cause_from_wire, _cause_to_wire)},
     last=("cause",),
 )
 #: The event as the journal holds it.

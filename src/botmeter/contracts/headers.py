@@ -32,8 +32,7 @@ class _CloudEvent(WireModel):
         Field(
             min_length=1,
             description="The idempotency key: the same message read or written again has the same, and no other "
-            "message "
-            "of any topic has it.",
+            "message of any topic has it.",
         ),
     ]
     ce_source: Annotated[Literal["/botmeter"], Field(description="Who wrote it.")]

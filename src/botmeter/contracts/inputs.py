@@ -27,18 +27,16 @@ _AccountId = Annotated[
     Id,
     Field(
         description="The account. In UTF-8 it must be the record's key, and the record lie on the partition that "
-        "Kafka's "
-        "default partitioner (murmur2) gives the key: as Java clients do by themselves, and clients on librdkafka with "
-        "partitioner=murmur2_random."
+        "Kafka's default partitioner (murmur2) gives the key: as Java clients do by themselves, and clients on "
+        "librdkafka with partitioner=murmur2_random."
     ),
 ]
 _BillingCycle = Annotated[BillingCycle, Field(description="1, 3, 6 or 12 months of the account's time zone.")]
 _Contacts = Annotated[
     Contacts,
     Field(
-        description="Who is told of alerts, in the order in which they are to be listed: an e-mail address, or "
-        "an object "
-        "with more about the contact."
+        description="Who is told of alerts, in the order in which they are to be listed: an e-mail address, or an "
+        "object with more about the contact."
     ),
 ]
 

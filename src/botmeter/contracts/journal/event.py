@@ -17,8 +17,7 @@ _BeforeOffset = Annotated[
     Count,
     Field(
         description="The first interaction of the partition that was not taken yet at that moment. So inputs and "
-        "journal "
-        "give one order of all that was decided."
+        "journal give one order of all that was decided."
     ),
 ]
 
@@ -63,9 +62,8 @@ class EventMessage(WireModel):
     version: Annotated[
         described.Version,
         Field(
-            description="1, 2, 3, ... in the account's journal, without gaps. It orders the messages of an "
-            "account across "
-            "all topics."
+            description="1, 2, 3, ... in the account's journal, without gaps. It orders the messages of an account "
+            "across all topics."
         ),
     ]
     at: Annotated[

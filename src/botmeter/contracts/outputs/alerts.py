@@ -72,9 +72,8 @@ class _Alert(WireModel):
         Field(ge=0, le=100),
         since(
             "0.2.0",
-            "How much of the billing cycle's time is over, in percent, rounded down to one decimal. Usage runs "
-            "ahead of "
-            "the calendar when percent is higher.",
+            "How much of the billing cycle's time is over, in percent, rounded down to one decimal. Usage runs ahead "
+            "of the calendar when percent is higher.",
         ),
     ] = None
     auto_recharge: Annotated[

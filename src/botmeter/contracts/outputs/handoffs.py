@@ -71,9 +71,8 @@ class BotSuspended(
     reason: Annotated[
         SuspensionReason,
         Field(
-            description="sessions_exhausted: all are used. no_sessions: the account has none at all. "
-            "account_closed: for "
-            "good."
+            description="sessions_exhausted: all are used. no_sessions: the account has none at all. account_closed: "
+            "for good."
         ),
     ]
     conversations: Annotated[
