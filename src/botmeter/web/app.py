@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from botmeter.settings.model import Settings
 from botmeter.web.access import login, oidc
 from botmeter.web.access.guard import Guard
-from botmeter.web.api import accounts, commands, entitlement, history, interactions, me, sessions, usage
+from botmeter.web.api import accounts, commands, entitlement, health, history, interactions, me, sessions, usage
+from botmeter.web.api.fast_lane import FastLane
 from botmeter.web.headers import SecurityHeaders
 from botmeter.web.problems import API_PREFIX, ErrorPage, Problem, handle_problems
 
@@ -72,6 +73,7 @@ def make_app(parts: Parts) -> FastAPI:
     handle_problems(app, parts.error_page)
     for router in _API:
         app.include_router(router, prefix=API_PREFIX)
+    app.include_router(health.router)
     app.include_router(login.router)
     if parts.settings.oidc_issuer:
         app.state.provider = oidc.Provider(parts.settings, parts.public_url)
@@ -87,7 +89,7 @@ class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Outermost, so that answers about errors of the server carry the headers too."""
         guard: Guard = self.state.guard
-        return SecurityHeaders(super().build_middleware_stack(), guard.is_over_tls)
+        return SecurityHeaders(FastLane(super().build_middleware_stack(), self.state), guard.is_over_tls)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the problem's schema and the bearer token that every route asks for."""

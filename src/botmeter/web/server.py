@@ -14,6 +14,8 @@ from botmeter.settings.model import Settings
 
 #: How long requests under way are waited for when the server stops.
 _GRACE_S: Final = 5
+#: Longer than proxies keep an idle connection, so that none is closed just as a request comes in on it.
+_KEEP_ALIVE_S: Final = 75
 #: A thread that computes gives way this often; by default Python lets others wait for 5 ms.
 _SWITCH_S: Final = 0.0005
 _BACKLOG: Final = 2048
@@ -69,6 +71,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
 

@@ -27,18 +27,19 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def _queries(request: Request) -> Queries:
+async def _queries(request: Request) -> Queries:
     return services_of(request).queries
 
 
-def _client(request: Request) -> AsyncClient:
+async def _client(request: Request) -> AsyncClient:
     return services_of(request).client
 
 
-def _entitlement(request: Request) -> Entitlement:
+async def _entitlement(request: Request) -> Entitlement:
     return services_of(request).entitlement
 
 
+# Functions that wait for nothing, and yet `async`: FastAPI would call others in a thread.
 #: What a route's parameter is annotated with.
 Asked = Annotated[Queries, Depends(_queries)]
 Sending = Annotated[AsyncClient, Depends(_client)]

@@ -58,6 +58,10 @@ class Guard:
             await self._require_own_page(request, access)
         return access
 
+    def known_bearer(self, token: bytes) -> Access | None:
+        """Who holds a bearer token that was proved a moment ago."""
+        return self._bearers.known(token.decode("latin-1"))
+
     def cookie_access(self, request: Request) -> Access | None:
         """Who is logged in on the page; None when nobody is, or the login has expired."""
         cookie = request.cookies.get(self.cookie_name)

@@ -93,7 +93,7 @@ def entitlement_answer(entitlement: Entitlement, question: Question) -> dict[str
         raise unavailable(str(error)) from None
     if found is None:
         raise not_found("account")
-    return _told(question, found, as_of)
+    return told(question, found, as_of)
 
 
 def parse_place(text: str) -> tuple[str, int, int]:
@@ -124,7 +124,8 @@ async def wait_for(entitlement: Entitlement, account_id: str, place: tuple[str, 
         )
 
 
-def _told(question: Question, found: Answer, as_of: AsOf) -> dict[str, Any]:
+def told(question: Question, found: Answer, as_of: AsOf) -> dict[str, Any]:
+    """The answer as the wire has it, but for its moments."""
     return {
         "account_id": question.account_id,
         "end_user_id": question.end_user_id,

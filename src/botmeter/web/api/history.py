@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -13,7 +13,7 @@ from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.api.accounts import account_etag, found_account
 from botmeter.web.api.answers import LIMIT, AccountId, Cursor, Limit, answer, not_modified, now_ms
 from botmeter.web.api.tables import Format, wanted_format
-from botmeter.web.api.wire import model_of
+from botmeter.web.api.wire import columns_of, model_of
 from botmeter.web.problems import documented, invalid
 from botmeter.web.services import Asked
 
@@ -119,14 +119,10 @@ def get_statement(
     statement = found_account(queries.statement(account_id, cycle, now_ms()))
     table = wanted_format(request, format)
     if table is not None:
+        columns = columns_of(Step, money=caller.sees_money)
         name = f"statement-{account_id}-{cycle}"
-        return table.response(_lines(statement), name, etag, money=caller.sees_money)
+        return table.response(statement.steps, columns, name, etag, money=caller.sees_money)
     return answer(statement, caller, etag)
-
-
-def _lines(statement: Statement) -> list[Any]:
-    steps: tuple[Step, ...] = statement.steps
-    return list(steps)
 
 
 def _paged(ask: Callable[[], T]) -> T:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from botmeter.contracts.fields import ID_CHARACTERS_MAX
 from botmeter.domain.sessions import Widget
-from botmeter.readside.results import Explanation, SessionFilter, SessionPage
+from botmeter.readside.results import Explanation, SessionFilter, SessionPage, SessionRow
 from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.api.accounts import account_etag
 from botmeter.web.api.answers import (
@@ -25,7 +25,7 @@ from botmeter.web.api.answers import (
     not_modified,
 )
 from botmeter.web.api.tables import Format, wanted_format
-from botmeter.web.api.wire import model_of
+from botmeter.web.api.wire import columns_of, model_of
 from botmeter.web.problems import documented, invalid, not_found
 from botmeter.web.services import Asked
 
@@ -72,7 +72,8 @@ def get_sessions(
     table = wanted_format(request, format)
     if table is not None:
         rows = queries.all_sessions(account_id, wanted)
-        return table.response(rows, f"sessions-{account_id}", etag, money=caller.sees_money)
+        columns = columns_of(SessionRow, money=caller.sees_money)
+        return table.response(rows, columns, f"sessions-{account_id}", etag, money=caller.sees_money)
     try:
         found = queries.sessions(account_id, wanted, limit=limit, cursor=cursor)
     except ValueError as error:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Query, Request
@@ -33,10 +32,12 @@ class Table:
     media_type: str
     ending: str
 
-    def response(self, rows: Iterable[Any], name: str, etag: str | None = None, *, money: bool = True) -> Response:
-        """The rows, each an answer of the read side or a mapping, as a file of this name."""
+    def response(
+        self, rows: Iterable[Any], columns: Sequence[str], name: str, etag: str | None = None, *, money: bool = True
+    ) -> Response:
+        """The rows, each an answer of the read side or a mapping, in these columns, as a file of this name."""
         plain = (_flat(encoded(row, money=money)) for row in rows)
-        body = _csv(plain) if self.media_type == CSV else _ndjson(plain)
+        body = _csv(plain, columns) if self.media_type == CSV else _ndjson(plain)
         safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
         headers = {"Content-Disposition": f'attachment; filename="{safe}.{self.ending}"'}
         if etag is not None:
@@ -76,15 +77,12 @@ def _ndjson(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     yield b"".join(chunk)
 
 
-def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    first = next(rows, None)
-    if first is None:
-        return
+def _csv(rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> Iterator[bytes]:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([_cell(name) for name in first])
-    for number, row in enumerate(chain([first], rows), start=1):
-        writer.writerow([_cell(value) for value in row.values()])
+    writer.writerow([_cell(name) for name in columns])
+    for number, row in enumerate(rows, start=1):
+        writer.writerow([_cell(row.get(name)) for name in columns])
         if number % _CHUNK_ROWS == 0:
             yield _taken(text)
     yield _taken(text)

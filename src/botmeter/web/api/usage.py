@@ -56,7 +56,8 @@ def get_usage(
     series = found_account(queries.usage(account_id, start, end, bucket=bucket, by=by))
     table = wanted_format(request, format)
     if table is not None:
-        return table.response(_rows(series), f"usage-{account_id}", etag)
+        columns = ("starts_at", "ends_at", "sessions", "cumulative", *series.keys)
+        return table.response(_rows(series), columns, f"usage-{account_id}", etag)
     return answer(series, caller, etag)
 
 

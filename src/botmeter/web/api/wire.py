@@ -68,6 +68,20 @@ def _is_named_moment(name: str) -> bool:
     return is_moment(name) or name in _OTHER_MOMENTS
 
 
+def columns_of(class_: type, *, money: bool) -> list[str]:
+    """The names of an answer's values without nesting, such as `cause.offset`; the same for every instance."""
+    columns: list[str] = []
+    for name, hint in get_type_hints(class_).items():
+        if not money and name in _money_fields(class_):
+            continue
+        nested = next((inner for inner in (hint, *get_args(hint)) if is_dataclass(inner)), None)
+        if isinstance(nested, type):
+            columns += [f"{name}.{inner}" for inner in columns_of(nested, money=money)]
+        else:
+            columns.append(name)
+    return columns
+
+
 @lru_cache
 def model_of(class_: type) -> type[BaseModel]:
     """The model of `encoded(instance)`, for OpenAPI."""
