@@ -59,3 +59,7 @@ class WatermarkAsker:
             except BotmeterError as error:
                 self._error = error
                 return
+            except RuntimeError:
+                if self._stop.is_set():  # the client was closed under the question, which nobody waits for any more
+                    return
+                raise
