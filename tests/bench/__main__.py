@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -65,4 +66,6 @@ def ready(plan: Plan) -> list[Engine]:
 
 
 if __name__ == "__main__":
+    # Whoever ends the bench ends the engines with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     main(sys.argv[1:], ROOT / "docs")
