@@ -13,7 +13,7 @@ from typing import Final
 
 from botmeter.kafka import clients
 
-from .traffic import Accounts, Keyed, Mix, interactions, template
+from .traffic import Accounts, Keyed, Mix, interactions, scattered, template
 
 #: The account whose chats are handed off, each once.
 EXHAUSTED: Final = b"account-100000"
@@ -51,8 +51,8 @@ def traffic(total: int, rate: int) -> Iterator[Keyed]:
     whole = total + -total % 20
     chat, number = template("end_user"), int(EXHAUSTED.rpartition(b"-")[2])
     for place, record in zip(range(total), interactions(Mix(20), whole, Accounts(1), FIRST_USER), strict=False):
-        user = 2 * FIRST_USER + place
-        yield (EXHAUSTED, chat % (place, number, user, user), 0) if place % every == 0 else record
+        id_ = scattered(2 * FIRST_USER + place)
+        yield (EXHAUSTED, chat % (id_, number, id_, id_), 0) if place % every == 0 else record
 
 
 if __name__ == "__main__":

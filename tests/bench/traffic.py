@@ -22,6 +22,9 @@ UNDER_WAY: Final = 2_000
 ACCOUNTS: Final = 100
 #: Bought by each account: a million sessions, so that nobody runs out.
 PACKS: Final = 1_000
+#: Of the golden ratio; odd, so that no two numbers become one.
+_ODD: Final = 0x9E37_79B9_7F4A_7C15
+_64_BITS: Final = (1 << 64) - 1
 
 #: One record: key, value, partition.
 Keyed = tuple[bytes, bytes, int]
@@ -101,18 +104,27 @@ def interactions(mix: Mix, records: int, accounts: Accounts, first_user: int = 0
             account = 0
         # Every second record of an end-user is a reply; who begins alternates, so that odd numbers come to a half too.
         body = reply if (turn + user // ACCOUNTS) % 2 else message
-        yield keys[account], body % (number, numbers[account], user, user), partitions[account]
+        id_ = scattered(user)
+        yield keys[account], body % (scattered(number), numbers[account], id_, id_), partitions[account]
+
+
+def scattered(number: int) -> int:
+    """A number of 64 bits, different for each: ids that neither sort nor compress as a row of numbers does."""
+    return number * _ODD & _64_BITS
 
 
 def template(actor: str) -> bytes:
-    """An interaction that occurred now, with four numbers left out: event, account, end-user, conversation."""
+    """An interaction that occurred now, with four numbers left out: event, account, end-user, conversation.
+
+    But for the account they are `scattered`.
+    """
     occurred_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = {
-        "event_id": "e-%d",
+        "event_id": "e-%016x",
         "account_id": "account-%d",
-        "end_user_id": "user-%d",
+        "end_user_id": "u-%016x",
         "bot_id": "bot-1",
-        "conversation_id": "conversation-%d",
+        "conversation_id": "c-%016x",
         "widget": "conversations",
         "actor": actor,
         "preview": False,
