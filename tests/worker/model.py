@@ -27,7 +27,7 @@ def verified(cluster: Cluster) -> Findings:
     access = Access({}, cluster.bootstrap_servers, cluster.group, cluster.partitions, PATIENCE_S)
     with VerifiedCluster(access, cluster.topics) as read:
         rules = cluster.settings.rules()
-        Verification(read, cluster.topics, rules, cluster.partitions, findings).round(Progress())
+        Verification(read, cluster.topics, rules, cluster.partitions, findings).once(Progress())
     told = "\n".join(line for difference in findings.differences[:3] for line in report.lines(difference))
     assert findings.total == 0, f"{report.verdict(findings)}\n{told}"
     return findings

@@ -124,7 +124,7 @@ def _require_cluster(settings: Settings) -> None:
 
 def _once(verification: Verification) -> None:
     bar = _Bar(sys.stderr.isatty())
-    verification.round(Progress(bar.begin, bar.go_on))
+    verification.once(Progress(bar.begin, bar.go_on))
     bar.end()
 
 

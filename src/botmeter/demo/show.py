@@ -91,5 +91,5 @@ def _verified(cluster: Cluster, interruption: Interruption) -> Findings:
     access = Access({}, settings.bootstrap_servers, settings.group, PARTITIONS, settings.transaction_timeout_ms / 1000)
     with VerifiedCluster(access, cluster.topics) as verified:
         verification = Verification(verified, cluster.topics, settings.rules(), PARTITIONS, findings)
-        verification.round(Progress(go_on=go_on))
+        verification.once(Progress(go_on=go_on))
     return findings

@@ -48,7 +48,7 @@ class GroupDescription:
 
 def client_versions() -> str:
     """Of the client library."""
-    return f"confluent-kafka {confluent_kafka.version()[0]}, librdkafka {confluent_kafka.libversion()[0]}"
+    return f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
 
 
 def describe_cluster(admin: AdminClient) -> ClusterDescription:

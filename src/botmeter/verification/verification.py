@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
@@ -22,8 +23,15 @@ class Progress:
     go_on: Callable[[int], None] = lambda _: None
 
 
+class _Start(NamedTuple):
+    """The first interaction of a partition that is verified, and the first command there is."""
+
+    interaction: int
+    command: int
+
+
 class Verification:
-    """Verifies all partitions up to where the workers are now; a further round goes on from there."""
+    """Verifies all partitions up to where the workers are now: `once`, or in rounds that go on where the last ended."""
 
     def __init__(
         self,
@@ -34,44 +42,60 @@ class Verification:
         findings: Findings,
         since_ms: int | None = None,
     ) -> None:
-        """`since_ms` (UTC ms): the first round begins with the interactions of that moment, else with the first."""
-        self._cluster, self._topics, self._findings = cluster, topics, findings
-        self._since_ms = since_ms
-        self._witnesses = [Witness(number, partitions, topics, rules, findings) for number in range(partitions)]
-        self._is_started = False
+        """`since_ms` (UTC ms): begin with the interactions of that moment, else with the first there are."""
+        self._cluster, self._topics, self._rules = cluster, topics, rules
+        self._numbers, self._findings, self._since_ms = range(partitions), findings, since_ms
+        self._witnesses: dict[int, Witness] = {}
         self._hanging: set[tuple[str, int, int]] = set()
 
+    def once(self, progress: Progress) -> None:
+        """All partitions, of which one at a time is held in memory. Raises what reading raises."""
+        for witness, bounds in self._ready(progress):
+            self._verify(witness, bounds, progress)
+
     def round(self, progress: Progress) -> None:
-        """One round over all partitions. Raises what reading raises."""
+        """All partitions, each kept for the next round. Raises what reading raises."""
+        for witness, bounds in self._ready(progress):
+            self._witnesses[witness.partition] = witness
+            self._verify(witness, bounds, progress)
+
+    def _ready(self, progress: Progress) -> Iterator[tuple[Witness, Bounds]]:
+        """Each partition's witness when its turn comes: the one of the last round, else a new one at its start."""
         bounds = self._cluster.bounds()
         self._tell_hanging(bounds)
-        if not self._is_started:
-            self._start(bounds, progress)
-        left = {
-            witness.partition: max(0, bounds.ends[witness.partition].interactions - witness.next_interaction)
-            for witness in self._witnesses
-        }
-        progress.begin("interactions", sum(left.values()))
-        for witness in self._witnesses:
-            number = witness.partition
-            with self._cluster.records(number, witness.resume_at, bounds) as streams:
-                witness.verify(streams, bounds.ends[number], progress.go_on)
+        starts = {} if len(self._witnesses) == len(self._numbers) else self._starts(bounds)
+        firsts = {number: starts[number].interaction for number in starts}
+        firsts |= {number: witness.next_interaction for number, witness in self._witnesses.items()}
+        journal = [
+            bounds.upper[self._topics.journal.name, number] for number, start in starts.items() if start.interaction
+        ]
+        interactions = [max(0, bounds.ends[number].interactions - first) for number, first in firsts.items()]
+        what = "interactions and events before the start" if journal else "interactions"
+        progress.begin(what, sum(journal) + sum(interactions))
+        for number in self._numbers:
+            witness = self._witnesses.get(number)
+            yield witness or self._started(number, starts[number], bounds, progress), bounds
 
-    def _start(self, bounds: Bounds, progress: Progress) -> None:
-        """States as they were before the first interaction that is verified: the fold of the journal up to there."""
-        topics = self._topics
-        interactions = self._cluster.first_offsets(topics.interactions, self._since_ms)
-        commands = self._cluster.first_offsets(topics.commands, None)
-        if any(interactions.values()):
-            journal_ends = (bounds.upper[topics.journal.name, number] for number in interactions)
-            progress.begin("events before the start", sum(journal_ends))
-        for witness in self._witnesses:
-            number = witness.partition
-            end = bounds.upper[topics.journal.name, number]
-            first = min(interactions[number], bounds.ends[number].interactions)
-            with self._cluster.journal(number, end if first else 0) as journal:
-                witness.start(journal, first, commands[number], progress.go_on)
-        self._is_started = True
+    def _verify(self, witness: Witness, bounds: Bounds, progress: Progress) -> None:
+        number = witness.partition
+        with self._cluster.records(number, witness.resume_at, bounds) as streams:
+            witness.verify(streams, bounds.ends[number], progress.go_on)
+
+    def _starts(self, bounds: Bounds) -> dict[int, _Start]:
+        interactions = self._cluster.first_offsets(self._topics.interactions, self._since_ms)
+        commands = self._cluster.first_offsets(self._topics.commands, None)
+        return {
+            number: _Start(min(interactions[number], bounds.ends[number].interactions), commands[number])
+            for number in self._numbers
+        }
+
+    def _started(self, number: int, start: _Start, bounds: Bounds, progress: Progress) -> Witness:
+        """With states as they were before the first interaction: the fold of the journal up to there."""
+        witness = Witness(number, len(self._numbers), self._topics, self._rules, self._findings)
+        end = bounds.upper[self._topics.journal.name, number] if start.interaction else 0
+        with self._cluster.journal(number, end) as journal:
+            witness.start(journal, start.interaction, start.command, progress.go_on)
+        return witness
 
     def _tell_hanging(self, bounds: Bounds) -> None:
         """Each hanging transaction once."""
