@@ -136,6 +136,41 @@ def test_it_keeps_watching_a_live_system(cluster: Cluster) -> None:
     worker.leaves()
 
 
+def test_it_begins_with_the_snapshots_when_told_to(cluster: Cluster) -> None:
+    [port] = free_ports(1)
+    traffic = Traffic(cluster, seed=76)
+    worker = cluster.worker()
+    traffic.open_accounts()
+    traffic.run(interactions=200, commands=10)
+    cluster.flush()
+    cluster.await_all_taken([worker])
+    cluster.await_true(
+        lambda: all(cluster.ends(cluster.topics.snapshots).values()), [worker], PATIENCE_S, "no snapshots"
+    )
+    options = f"verify --follow --every 0.2 --metrics-port {port} --from-snapshots"
+    with WorkerProcess(cluster.environment(), options) as watching:
+        deadline = time.monotonic() + PATIENCE_S
+        while not has_begun(port):  # what is published before it begins is no concern of its
+            traffic.run(interactions=5)
+            cluster.flush()
+            assert time.monotonic() < deadline, watching.said
+            time.sleep(0.1)
+        traffic.run(interactions=400, commands=20)
+        cluster.flush()
+        await_metric(watching, port, "botmeter_verify_interactions_total", 400)
+        assert sum(metric(port, "botmeter_verify_differences_total")) == 0
+        write_again(cluster, cluster.topics.command_results)
+        await_metric(watching, port, "botmeter_verify_differences_total", 1)
+    worker.leaves()
+
+
+def has_begun(port: int) -> bool:
+    try:
+        return sum(metric(port, "botmeter_verify_interactions_total")) > 0
+    except OSError:  # it serves nothing yet
+        return False
+
+
 def metric(port: int, name: str) -> list[float]:
     """All values of it."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from botmeter.contracts.encoding import decode_event
+from botmeter.domain.account import Account, evolve
 from botmeter.domain.prices import DAY_MS, HOUR_MS, Rules
 from botmeter.simulation.accounts import population
 from botmeter.simulation.traffic import Mix, Traffic
@@ -130,6 +132,34 @@ def test_a_round_goes_on_where_the_last_one_ended_while_more_is_written(seed: in
     assert findings.interactions == len(written.all(TOPICS.interactions.name))
     assert findings.confirmed[TOPICS.journal.name].total() == len(written.all(TOPICS.journal.name))
     assert findings.confirmed[TOPICS.alerts.name].total() == len(written.all(TOPICS.alerts.name))
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 1000), shares=st.lists(st.floats(0, 1), min_size=6, max_size=6))
+def test_it_starts_from_snapshots_however_old_each_is(seed: int, shares: list[float]) -> None:
+    written, findings, journal = Written(SMALL), Findings(), TOPICS.journal.name
+    traffic = Traffic(seed, population(6), TOPICS, PARTITIONS, BUSY)
+    written.publish(traffic.opening())
+    written.publish(traffic.take(300, NOW_MS))
+    now = written.ends
+    witnesses = [Witness(number, PARTITIONS, TOPICS, SMALL, findings) for number in range(PARTITIONS)]
+    for witness in witnesses:
+        number = witness.partition
+        ends = Ends(now[TOPICS.interactions.name, number], now[TOPICS.commands.name, number], {})
+        snapshots: dict[str, Account] = {}
+        for place, record in enumerate(written.records[journal, number]):
+            event = decode_event(record.value() or b"")
+            account = snapshots.get(event.account_id)
+            share = shares[sum(event.account_id.encode()) % len(shares)]
+            if place <= share * now[journal, number] and event.version == (account.version if account else 0) + 1:
+                snapshots[event.account_id] = evolve(account, event)
+        witness.start_from_snapshots(snapshots.values(), written.batches(journal, number), ends, lambda _: None)
+    written.publish(traffic.take(300, NOW_MS))
+    for witness in witnesses:
+        go_on(witness, written, written.ends)
+
+    assert findings.differences == []
+    assert 250 < findings.interactions < 300
 
 
 def test_windows_and_chats_that_nothing_can_meet_any_more_are_forgotten() -> None:

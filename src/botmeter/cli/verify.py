@@ -36,6 +36,7 @@ Examples:
   botmeter verify --since 2026-11-24T00:00    from this moment on, UTC
   botmeter verify --json | jq .kind           differences as JSON, one a line
   botmeter verify --follow --metrics-port 6067
+  botmeter verify --follow --from-snapshots   from now on, begun quickly
 """
 
 
@@ -49,6 +50,11 @@ Examples:
     help="Begin with the interactions of that moment, UTC. Default: the first that retention has left.",
 )
 @click.option("--follow", is_flag=True, help="Keep watching: go on from where the last round ended, until stopped.")
+@click.option(
+    "--from-snapshots",
+    is_flag=True,
+    help="With --follow: begin now, with the accounts of the snapshots, instead of folding the whole journal.",
+)
 @click.option(
     "--every",
     type=click.FloatRange(min=0.1),
@@ -67,6 +73,7 @@ def command(
     settings: Settings,
     since: datetime | None,
     follow: bool,  # noqa: FBT001 - click passes flags by name
+    from_snapshots: bool,  # noqa: FBT001
     every: float,
     metrics_port: int | None,
     as_json: bool,  # noqa: FBT001
@@ -89,6 +96,8 @@ def command(
     """
     if metrics_port is not None and not follow:
         raise click.UsageError("--metrics-port is for --follow")
+    if from_snapshots and (not follow or since is not None):
+        raise click.UsageError("--from-snapshots is for --follow, and begins now")
     _require_cluster(settings)
     gc.set_threshold(_GC_THRESHOLD, 50, 1000)
     topics = settings.topics()
@@ -96,6 +105,8 @@ def command(
     since_ms = None if since is None else millis(since.replace(tzinfo=UTC))
     with VerifiedCluster(_access(settings), topics) as cluster:
         verification = Verification(cluster, topics, rules_in_force(settings), settings.partitions, findings, since_ms)
+        if from_snapshots:
+            verification.start_from_snapshots(time.time_ns() // 1_000_000, Progress())
         if follow:
             _follow(verification, cluster, findings, every, metrics_port)
         else:

@@ -11,8 +11,10 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Final, Self, cast
 
+from botmeter.contracts import catalogue
 from botmeter.contracts.topics import Topic, Topics
-from botmeter.errors import ConfigurationError
+from botmeter.domain.account import Account
+from botmeter.errors import ClusterError, ConfigurationError
 from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import RestoreStopped as ReadStopped
 from botmeter.kafka.reader import committed_records
@@ -57,6 +59,14 @@ class Bounds:
     hanging: Sequence[Hanging]
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """The accounts of a partition as they are in the snapshots; none lacks an event of the journal below `floor`."""
+
+    accounts: Mapping[str, Account]
+    floor: int
+
+
 class VerifiedCluster:
     """Asks a cluster and reads it. Used by one thread; `stop` ends a read that is under way."""
 
@@ -73,7 +83,8 @@ class VerifiedCluster:
         self._asker = self._closing.enter_context(clients.make_consumer(asking))
         # One for each topic, so that each is read as fast as it is compared, and none further.
         self._readers = {
-            topic.name: self._closing.enter_context(clients.make_consumer(reading)) for topic in self._verified
+            topic.name: self._closing.enter_context(clients.make_consumer(reading))
+            for topic in (*self._verified, topics.snapshots)
         }
 
     def __enter__(self) -> Self:
@@ -135,10 +146,37 @@ class VerifiedCluster:
         )
 
     @contextmanager
-    def journal(self, partition: int, end: int) -> Iterator[Batches]:
-        """The journal from its beginning."""
-        with closing(self._read(self._topics.journal.name, partition, 0, end)) as batches:
+    def journal(self, partition: int, start: int, end: int) -> Iterator[Batches]:
+        """The journal between two offsets."""
+        with closing(self._read(self._topics.journal.name, partition, start, end)) as batches:
             yield batches
+
+    def snapshots(self) -> Mapping[int, Snapshots]:
+        """What the snapshots of each partition say; ask before `bounds`, which then lie beyond them.
+
+        Raises ClusterError where one cannot be read.
+        """
+        topic = self._topics.snapshots
+        ends = questions.stable_offsets(self._admin, topic.name, self._numbers)
+        firsts = self.first_offsets(topic, None)
+        return {number: self._snapshots(topic.name, number, firsts[number], ends[number]) for number in self._numbers}
+
+    def _snapshots(self, topic: str, number: int, start: int, end: int) -> Snapshots:
+        accounts: dict[str, Account] = {}
+        floor = 0
+        for batch in self._read(topic, number, start, end):
+            for record in batch:
+                value = record.value()
+                if value is None:
+                    continue
+                try:
+                    account, journal_offset = catalogue.SNAPSHOTS.decode(value)
+                except ValueError as error:
+                    raise ClusterError(f"{topic}-{number}@{record.offset()}: {error}") from error
+                floor = max(floor, journal_offset)
+                if account.version > getattr(accounts.get(account.account_id), "version", 0):
+                    accounts[account.account_id] = account
+        return Snapshots(accounts, floor)
 
     @contextmanager
     def records(self, partition: int, resume_at: Mapping[str, int], bounds: Bounds) -> Iterator[Mapping[str, Batches]]:

@@ -35,13 +35,30 @@ class States:
     def apply(self, key: bytes, event: Event) -> Account:
         """Folds one event. Raises ValueError when it does not follow its account's version (`J1`)."""
         account = self.accounts[key] = evolve(self.accounts.get(key), event)
+        self._remember(event)
+        return account
+
+    def fold(self, event: Event) -> bool:
+        """Folds an event that precedes the start; False when its account, from a snapshot, is past it already.
+
+        Raises ValueError as `apply`.
+        """
+        key = event.account_id.encode()
+        account = self.accounts.get(key)
+        if account is None or event.version > account.version:
+            self.apply(key, event)
+            return True
+        self._remember(event)
+        return False
+
+    def _remember(self, event: Event) -> None:
+        """Session starts and handoffs, which no account holds."""
         if isinstance(event, ev.SessionStarted):
             window = (event.account_id, event.end_user_id, event.preview)
             self.windows[window] = with_start(self.windows.get(window, ()), event.started_at, event.at, self._rules)
         elif isinstance(event, ev.ChatHandedOff):
             chat = (event.account_id, event.conversation_id)
             self.chats[chat] = max(self.chats.get(chat, event.at), event.at)
-        return account
 
     def forget(self, at: int) -> None:
         """Drops what no record after the broker time `at` (UTC ms) can meet; looks at all of it now and then."""

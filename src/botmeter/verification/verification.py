@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
+from botmeter.domain.sessions import memory_ms
 from botmeter.verification.cluster import Bounds, VerifiedCluster
 from botmeter.verification.findings import Difference, Findings
 from botmeter.verification.witness import Witness
@@ -59,6 +60,22 @@ class Verification:
             self._witnesses[witness.partition] = witness
             self._verify(witness, bounds, progress)
 
+    def start_from_snapshots(self, now_ms: int, progress: Progress) -> None:
+        """Begins at the end of now (UTC ms), for rounds: little of the journal has to be read for it."""
+        snapshots = self._cluster.snapshots()
+        bounds = self._cluster.bounds()
+        journal = self._topics.journal
+        recent = self._cluster.first_offsets(journal, now_ms - memory_ms(self._rules) - self._rules.ahead_limit_ms)
+        ends = {number: bounds.upper[journal.name, number] for number in self._numbers}
+        starts = {number: min(snapshots[number].floor, recent[number]) for number in self._numbers}
+        progress.begin("events of the journal", sum(ends.values()) - sum(starts.values()))
+        for number in self._numbers:
+            witness = Witness(number, len(self._numbers), self._topics, self._rules, self._findings)
+            accounts = snapshots[number].accounts.values()
+            with self._cluster.journal(number, starts[number], ends[number]) as events:
+                witness.start_from_snapshots(accounts, events, bounds.ends[number], progress.go_on)
+            self._witnesses[number] = witness
+
     def _ready(self, progress: Progress) -> Iterator[tuple[Witness, Bounds]]:
         """Each partition's witness when its turn comes: the one of the last round, else a new one at its start."""
         bounds = self._cluster.bounds()
@@ -93,7 +110,7 @@ class Verification:
         """With states as they were before the first interaction: the fold of the journal up to there."""
         witness = Witness(number, len(self._numbers), self._topics, self._rules, self._findings)
         end = bounds.upper[self._topics.journal.name, number] if start.interaction else 0
-        with self._cluster.journal(number, end) as journal:
+        with self._cluster.journal(number, 0, end) as journal:
             witness.start(journal, start.interaction, start.command, progress.go_on)
         return witness
 

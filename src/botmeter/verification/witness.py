@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from botmeter.contracts import catalogue
@@ -111,6 +111,26 @@ class Witness:
         self._commands_from = begun
         self._leave_out_what_was_before(first_interaction, begun)
 
+    def start_from_snapshots(
+        self, accounts: Iterable[Account], journal: Batches, ends: Ends, go_on: Callable[[int], None]
+    ) -> None:
+        """Starts at the end of now: with accounts as snapshots have them, and the journal that they lack.
+
+        `journal` begins early enough for the session starts that still matter, and for what any snapshot lacks.
+        """
+        for account in accounts:
+            self._states.accounts[account.account_id.encode()] = account
+            self._ledger.begin_with(account)
+        sequence = self._outputs.journal
+        sequence.begin(journal, sys.maxsize, ALL)
+        while (head := sequence.head()) is not None and not self._is_beyond(head, ends):
+            self._fold(head)
+            sequence.skip()
+            go_on(1)
+        sequence.resume_at = sequence.position
+        self._recount.next_offset, self._commands_from = ends.interactions, ends.commands
+        self._leave_out_what_was_before(ends.interactions, ends.commands)
+
     def verify(self, streams: Mapping[str, Batches], ends: Ends, go_on: Callable[[int], None]) -> None:
         """One round: `streams` are the records of each topic from `resume_at` on.
 
@@ -134,7 +154,8 @@ class Witness:
         record = head.record
         try:
             event = catalogue.JOURNAL.decode(record.value() or b"")
-            self._states.apply(event.account_id.encode(), event)
+            if not self._states.fold(event):
+                return
         except ValueError as error:
             self._findings.add(
                 Difference("unreadable", self._topics.journal.name, self.partition, record.offset(), str(error))
@@ -175,25 +196,30 @@ class Witness:
 
     def _follow(self, head: Identified, go_on: Callable[[int], None]) -> bool:
         """Takes what the event at the head of the journal follows from; False where that lies beyond the end."""
-        cause, ends = head.cause, self._ends
-        place = _place_in_order(head)
+        cause, place = head.cause, _place_in_order(head)
         if cause is None or place is None:
             return True
-        is_command = cause.topic == self._topics.commands.name
-        is_interaction = cause.topic == self._topics.interactions.name
-        offset = cause.offset or 0
-        is_beyond = place > ends.interactions or (is_interaction and place == ends.interactions)
-        if is_beyond or (is_command and offset >= ends.commands):
-            return head.record.offset() < ends.lower[self._topics.journal.name]
-        if is_interaction:
+        if self._is_beyond(head, self._ends):
+            return head.record.offset() < self._ends.lower[self._topics.journal.name]
+        if cause.topic == self._topics.interactions.name:
             self._take_interactions(place + 1, go_on)
-        elif is_command:
+        elif cause.topic == self._topics.commands.name:
             self._take_interactions_before(place, go_on)
-            self._take_commands(offset + 1)
+            self._take_commands((cause.offset or 0) + 1)
         elif cause.timer is not None:
             self._take_interactions_before(place, go_on)
             self._tick(head)
         return True
+
+    def _is_beyond(self, head: Identified, ends: Ends) -> bool:
+        """Whether the event follows from an input that lies beyond the end."""
+        cause, place = head.cause, _place_in_order(head)
+        if cause is None or place is None:
+            return False
+        if cause.topic == self._topics.interactions.name:
+            return place >= ends.interactions
+        is_command = cause.topic == self._topics.commands.name
+        return place > ends.interactions or (is_command and (cause.offset or 0) >= ends.commands)
 
     def _tick(self, head: Identified) -> None:
         try:
