@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
 import threading
 from types import FrameType
+from typing import Final
 
 import click
 
@@ -20,6 +22,9 @@ from botmeter.readside.rebuild import rebuild
 from botmeter.settings.model import Settings
 
 log = logging.getLogger("botmeter")
+
+#: Objects made before the collector looks at the young ones.
+_GC_THRESHOLD: Final = 200_000
 
 
 @click.command(name="project", short_help="Run the read side.")
@@ -40,6 +45,8 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
     `botmeter web` runs this inside where the database is SQLite.
     """
     log_to_stderr(settings.log_level)
+    # Rows of a batch are many and live shortly; the collector would walk all accounts in memory again and again.
+    gc.set_threshold(_GC_THRESHOLD, 50, 1000)
     stop = threading.Event()
     received = _stop_on_signals(stop)
     config = admin_config(settings.kafka, settings.bootstrap_servers)
@@ -52,7 +59,13 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
         if is_rebuild:
             rebuild(engine, source, settings.readside_batch_records, stop, line.show)
         else:
-            Projection(engine, source, batch_records=settings.readside_batch_records, on_progress=line.show).run(stop)
+            Projection(
+                engine,
+                source,
+                batch_records=settings.readside_batch_records,
+                hours_days=settings.readside_hours_days,
+                on_progress=line.show,
+            ).run(stop)
     finally:
         line.end()
         engine.dispose()

@@ -22,6 +22,7 @@ from botmeter.errors import ConfigurationError
 from botmeter.kafka import clients, questions
 from botmeter.kafka.follower import Chunk, Follower
 from botmeter.readside.database import current_generation
+from botmeter.readside.pruning import HourPruner
 from botmeter.readside.records import read_delivery, read_event
 from botmeter.readside.tables import TABLES, Generation
 from botmeter.readside.watermarks import WatermarkAsker
@@ -78,15 +79,19 @@ class Projection:
         source: Source,
         *,
         batch_records: int,
+        hours_days: int = 400,
         rebuilt: Generation | None = None,
         on_change: Callable[[frozenset[str]], None] = lambda _: None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
-        """`on_change` is told the accounts of each transaction, `on_progress` how far it is; both must be quick."""
+        """`hours_days` is how long usage by the hour is kept.
+
+        `on_change` is told the accounts of each transaction, `on_progress` how far it is; both must be quick.
+        """
         self._engine, self._source, self._batch_records, self._rebuilt = engine, source, batch_records, rebuilt
         self._on_change, self._on_progress = on_change, on_progress
         self._owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:12]}"
-        self._records = 0
+        self._records, self._hours_days = 0, hours_days
 
     def run(self, stop: threading.Event) -> None:
         """Projects until `stop` is set.
@@ -121,7 +126,8 @@ class Projection:
         asker = WatermarkAsker(lambda: _ends(admin, positions))
         try:
             follower.follow(self._begin(admin, positions))
-            self._pump(follower, writer, asker, positions, stop, looks_on=len(topics) == 1)
+            pruner = HourPruner(self._engine, TABLES[generation], self._hours_days)
+            self._pump(follower, writer, asker, positions, pruner, stop, looks_on=len(topics) == 1)
         finally:
             asker.close()
             follower.close()
@@ -133,6 +139,7 @@ class Projection:
         writer: Writer,
         asker: WatermarkAsker,
         positions: dict[Place, Position],
+        pruner: HourPruner,
         stop: threading.Event,
         *,
         looks_on: bool,
@@ -156,6 +163,8 @@ class Projection:
             if changed or batch.deliveries:
                 self._on_change(changed | {each.account_id for _, each in batch.deliveries})
             self._tell(asker, positions)
+            if not chunk.records:
+                pruner.step(now)
             if looks_on and now - begun > _LOOK_FOR_TOPICS_MS:
                 return
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 #: Questions under way when the tables change have so long to end.
 _GRACE_S: Final = 5.0
 #: A projection beside it waits for one of these transactions at most.
-_BATCH_RECORDS_MAX: Final = 10_000
+_BATCH_RECORDS_MAX: Final = 50_000
 
 
 def rebuild(

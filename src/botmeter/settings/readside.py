@@ -15,7 +15,7 @@ class ReadsideSettings(BaseModel):
         "Empty: SQLite, the file readside.db in the data directory.",
     )
     readside_batch_records: int = Field(
-        default=50_000,
+        default=100_000,
         ge=1,
         le=500_000,
         description="Most records of the journal that one transaction of the read side takes.",

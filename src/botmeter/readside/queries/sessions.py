@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from botmeter.readside.tables import Tables
 _MARGIN_MS: Final = 30 * DAY_MS
 #: Of one interaction: a session, a recharge and what it ends, 99 thresholds. They follow each other in the journal.
 _EVENTS_MAX: Final = 120
+_SESSION_ID: Final = re.compile("[0-9a-f]{32}")
 #: Rows fetched at a time when all are streamed.
 _STREAMED_ROWS: Final = 1_000
 
@@ -103,10 +105,9 @@ def covering(
 def explain(connection: Connection, tables: Tables, session_id: str) -> Explanation | None:
     """Why a session was charged; None when there is none of this id."""
     sessions, accounts, cycles = tables.sessions, tables.accounts, tables.cycles
-    try:
-        row = connection.execute(select(sessions).where(sessions.c.session_id == session_id).limit(1)).one_or_none()
-    except ValueError:  # not hex digits
+    if not _SESSION_ID.fullmatch(session_id):
         return None
+    row = connection.execute(select(sessions).where(sessions.c.session_id == session_id).limit(1)).one_or_none()
     if row is None:
         return None
     account = connection.execute(select(accounts).where(accounts.c.account_no == row.account_no)).one()
