@@ -53,7 +53,7 @@ def test_what_was_read_whole_is_taken_by_the_brokers_time(said: list[int], asked
     interactions, commands = records(INTERACTIONS, said), records(COMMANDS, asked)
     for input_, found in ((task.interactions, interactions), (task.commands, commands)):
         for record in found:
-            input_.add(record)
+            input_.extend([record])
         input_.end = len(found)
 
     assert taken(task) == merged(interactions, commands)
@@ -72,7 +72,7 @@ def test_a_backlog_is_taken_in_the_same_order_however_it_arrives(said: list[int]
         place_ = dice.randrange(len(left))
         input_, coming = left[place_]
         for record in coming[: dice.randint(1, 5)]:
-            input_.add(record)
+            input_.extend([record])
         del coming[: len(input_.waiting) + input_.position - (coming[0].offset() if coming else 0)]
         if not coming:
             input_.end = input_.position + len(input_.waiting)
@@ -91,7 +91,7 @@ def test_a_backlog_is_taken_in_the_same_order_in_however_small_turns(
     interactions, commands = records(INTERACTIONS, said), records(COMMANDS, asked)
     for input_, found in ((task.interactions, interactions), (task.commands, commands)):
         for record in found:
-            input_.add(record)
+            input_.extend([record])
         input_.end = len(found)
     while turn := taken(task, records_max):
         assert len(turn) <= records_max + 1
@@ -102,7 +102,7 @@ def test_a_backlog_is_taken_in_the_same_order_in_however_small_turns(
 
 def test_nothing_is_taken_while_the_other_input_may_hold_something_earlier() -> None:
     task = Task(0)
-    task.interactions.add(records(INTERACTIONS, [10])[0])
+    task.interactions.extend(records(INTERACTIONS, [10]))
     task.interactions.end = 1
 
     assert taken(task) == []
@@ -116,12 +116,12 @@ def test_nothing_is_taken_while_the_other_input_may_hold_something_earlier() -> 
 
 def test_a_command_waits_for_interactions_that_may_come_before_it() -> None:
     task = Task(0)
-    task.commands.add(records(COMMANDS, [10])[0])
+    task.commands.extend(records(COMMANDS, [10]))
     task.commands.end = 1
 
     assert taken(task) == []
 
-    task.interactions.add(records(INTERACTIONS, [9])[0])
+    task.interactions.extend(records(INTERACTIONS, [9]))
 
     assert taken(task) == [(INTERACTIONS, 0)]
     assert task.commands.position == 0
@@ -134,14 +134,14 @@ def test_a_command_waits_for_interactions_that_may_come_before_it() -> None:
 def test_a_record_ends_the_belief_to_be_at_the_end() -> None:
     input_ = Input(0)
     input_.end = 0
-    input_.add(records(INTERACTIONS, [1])[0])
+    input_.extend(records(INTERACTIONS, [1]))
 
     assert not input_.is_at_end
 
 
 def test_an_input_is_read_to_where_the_client_found_its_end_and_no_further() -> None:
     task = Task(0)
-    task.interactions.add(records(INTERACTIONS, [1])[0])
+    task.interactions.extend(records(INTERACTIONS, [1]))
     task.interactions.end = 1
     task.commands.end = 0
 
@@ -156,7 +156,7 @@ def test_an_input_is_read_to_where_the_client_found_its_end_and_no_further() -> 
 def test_the_position_is_after_the_last_record_taken_also_where_offsets_leap() -> None:
     task = Task(0)
     for offset in (3, 7):  # control records of transactions take offsets too
-        task.interactions.add(TapeRecord(INTERACTIONS, 0, offset, b"acme", b"", 1, []))
+        task.interactions.extend([TapeRecord(INTERACTIONS, 0, offset, b"acme", b"", 1, [])])
     task.commands.end = 0
 
     assert taken(task) == [(INTERACTIONS, 3), (INTERACTIONS, 7)]
@@ -169,7 +169,7 @@ def test_the_position_at_the_end_is_the_end_past_control_records() -> None:
 
     assert input_.position == 5
 
-    input_.add(TapeRecord(INTERACTIONS, 0, 5, b"acme", b"", 1, []))
+    input_.extend([TapeRecord(INTERACTIONS, 0, 5, b"acme", b"", 1, [])])
 
     assert input_.position == 5
 
@@ -177,7 +177,7 @@ def test_the_position_at_the_end_is_the_end_past_control_records() -> None:
 def test_a_task_that_is_restored_forgets_what_it_had_read() -> None:
     task = Task(0)
     task.restore()
-    task.interactions.add(records(INTERACTIONS, [1])[0])
+    task.interactions.extend(records(INTERACTIONS, [1]))
     task.restore()
 
     assert not task.interactions.waiting

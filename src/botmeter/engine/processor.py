@@ -237,16 +237,23 @@ class Processor:
     # --- Reading ---
 
     def _sort_in(self, messages: list[Message]) -> None:
-        inputs, place, input_ = self._inputs, None, None
-        for message in messages:
-            here = (message.topic(), message.partition())
-            if here != place:
-                place, input_ = here, inputs.get(here)  # type: ignore[arg-type]  # only errors have no topic
-            error = message.error()
+        """Hands each input what came for it, runs of one input as a whole."""
+        begin, place = 0, (messages[0].topic(), messages[0].partition()) if messages else None
+        for index, message in enumerate(messages):
+            here, error = (message.topic(), message.partition()), message.error()
+            if here == place and error is None:
+                continue
+            self._hand_over(place, messages[begin:index])
+            begin, place = index, here
             if error is not None:
-                self._meet(error, message, input_)
-            elif input_ is not None:
-                input_.add(message)  # type: ignore[arg-type]  # a record without an error has key, value, offset
+                self._meet(error, message, self._inputs.get(here))  # type: ignore[arg-type]  # as below
+                begin = index + 1
+        self._hand_over(place, messages[begin:])
+
+    def _hand_over(self, place: tuple[str | None, int | None] | None, run: list[Message]) -> None:
+        input_ = self._inputs.get(place)  # type: ignore[arg-type]  # only errors have no topic, and find none
+        if input_ is not None and run:
+            input_.extend(run)  # type: ignore[arg-type]  # a record without an error has key, value, offset
 
     def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
         if error.code() == END_OF_PARTITION:

@@ -9,7 +9,7 @@ CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -64,11 +64,11 @@ class Input:
         """Whether all below the offset `end` was read and taken."""
         return not self.waiting and self.end is not None and self.end >= end
 
-    def add(self, record: Record) -> None:
-        """One more record, in offset order."""
+    def extend(self, records: Iterable[Record]) -> None:
+        """More records, at least one, in offset order."""
         if self.end is not None:
             self.taken_to, self.end = self.position, None
-        self.waiting.append(record)
+        self.waiting.extend(records)
 
     def head_at(self) -> int:
         """The broker's time of the first record waiting, UTC ms."""

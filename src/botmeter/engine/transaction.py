@@ -183,16 +183,18 @@ class Transaction:
         raise error
 
     def _produce(self, producer: Producer, decided: Decided, on_journal: _OnDelivery, deadline: float) -> None:
-        partition, journal = decided.partition, self._topics.journal.name
-        last = max((i for i, output in enumerate(decided.outputs) if output.topic == journal), default=-1)
-        for i, output in enumerate(decided.outputs):
-            _put(producer, partition, output, on_journal if i == last else None, deadline)
+        partition, outputs, journal = decided.partition, decided.outputs, self._topics.journal.name
+        # The one delivery report that is asked for, since each costs: of the last record of the journal.
+        last = next((i for i in reversed(range(len(outputs))) if outputs[i].topic == journal), -1)
+        _put_all(producer, partition, outputs[: max(last, 0)], None, deadline)
+        _put_all(producer, partition, outputs[max(last, 0) : last + 1], on_journal, deadline)
+        _put_all(producer, partition, outputs[last + 1 :], None, deadline)
 
     def _produce_snapshots(self, producer: Producer, work: _Work, deadline: float) -> None:
         for key, account in work.due.items():
             value = encoding.encode_snapshot(account, work.encoded[key], work.floor)
             output = Output(self._topics.snapshots.name, key, value, [])
-            _put(producer, work.part.decided.partition, output, None, deadline)
+            _put_all(producer, work.part.decided.partition, [output], None, deadline)
 
     def _offsets(self, part: Part) -> list[TopicPartition]:
         partition = part.decided.partition
@@ -221,26 +223,28 @@ def _close(producer: Producer) -> None:
         log.info("the producer is gone: %s", classify(cause(exception)))
 
 
-def _put(producer: Producer, partition: int, output: Output, on_delivery: _OnDelivery | None, deadline: float) -> None:
-    """Hands a record to the client; waits while its queue is full."""
-    topic, key, value, headers, timestamp = output
-    while True:
-        try:
-            producer.produce(
-                topic,
-                value,
-                key,
-                partition,
-                headers=headers,  # type: ignore[arg-type]  # the client takes any sequence of pairs
-                timestamp=timestamp or 0,
-                on_delivery=on_delivery,
-            )
-        except BufferError:
-            if time.monotonic() > deadline:
-                raise TransactionAborted("the broker does not take records as fast as they are made") from None
-            producer.poll(_RETRY_PAUSE_S)
-        else:
-            return
+def _put_all(
+    producer: Producer, partition: int, outputs: Sequence[Output], on_delivery: _OnDelivery | None, deadline: float
+) -> None:
+    """Hands records to the client; waits while its queue is full."""
+    produce = producer.produce
+    for topic, key, value, headers, timestamp in outputs:
+        while True:
+            try:
+                produce(
+                    topic,
+                    value,
+                    key,
+                    partition,
+                    headers=headers or None,  # type: ignore[arg-type]  # without any, None costs a third of a µs less
+                    timestamp=timestamp or 0,
+                    on_delivery=on_delivery,
+                )
+                break
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise TransactionAborted("the broker does not take records as fast as they are made") from None
+                producer.poll(_RETRY_PAUSE_S)
 
 
 def _flush(producer: Producer, deadline: float) -> None:
