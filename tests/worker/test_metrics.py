@@ -90,15 +90,15 @@ def test_a_restored_partition_without_traffic_has_no_lag(task: Task) -> None:
 
 
 def test_the_lag_is_the_age_of_the_next_record(task: Task) -> None:
-    task.interactions.add(record(TOPICS.interactions.name, HOUR_MS))
-    task.commands.add(record(TOPICS.commands.name, 2 * HOUR_MS))
+    task.interactions.extend([record(TOPICS.interactions.name, HOUR_MS)])
+    task.commands.extend([record(TOPICS.commands.name, 2 * HOUR_MS)])
 
     assert page(task)[LAG] == pytest.approx(2 * 3600, abs=TOLERANCE_S)
 
 
 def test_the_lag_is_that_of_the_last_record_taken_while_more_may_come_and_ends_with_the_partition(task: Task) -> None:
     hour_old = record(TOPICS.interactions.name, HOUR_MS)
-    task.interactions.add(hour_old)
+    task.interactions.extend([hour_old])
     task.commands.end = 0
     take_all(task)
 
@@ -112,7 +112,7 @@ def test_the_lag_is_that_of_the_last_record_taken_while_more_may_come_and_ends_w
 
 
 def test_a_record_of_a_clock_ahead_is_not_late(task: Task) -> None:
-    task.interactions.add(record(TOPICS.interactions.name, -HOUR_MS))
+    task.interactions.extend([record(TOPICS.interactions.name, -HOUR_MS)])
 
     assert page(task)[LAG] == 0
 

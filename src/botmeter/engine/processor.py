@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from botmeter.engine.restore import Restorer
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.task import Input, Status, Task
 from botmeter.engine.timer import Timer
-from botmeter.engine.transaction import Batch, Part, Transaction
+from botmeter.engine.transaction import Batch, Part, Passage, Transaction
 from botmeter.errors import (
     BotmeterError,
     ConfigurationError,
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 #: How long an idle poll waits for a record: bounds how late the timer and a stop are noticed.
 _IDLE_POLL_S: Final = 0.2
+#: Between two looks whether the commit under way has ended, and the records that are worth deciding before it has.
+_GATHER_S: Final = 0.002
+_GATHERED_RECORDS: Final = 4_000
 #: Commits that may fail one after the other before the worker gives up and exits.
 _FAILURES_MAX: Final = 10
 #: So often may others take over from a worker in so short a time; in a rebalance it happens once.
@@ -112,6 +115,7 @@ class Processor:
         self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
         #: Whether the last turn left something undecided that could have been decided.
         self._is_behind = False
+        self._polled_at = 0
         self.tasks: dict[int, Task] = {}
         #: What was decided since the start, by outcome and dead-letter reason.
         self.counts: Counter[str] = Counter()
@@ -141,6 +145,11 @@ class Processor:
         self._commits.submit(self._transaction.close)
         self._commits.shutdown()
 
+    @property
+    def restore_left(self) -> Mapping[int, int]:
+        """How many events of the journal the restores under way have still to read, by partition."""
+        return self._restorer.left
+
     # --- A turn ---
 
     def poll(self) -> int:
@@ -149,10 +158,8 @@ class Processor:
         Blocks shortly when nothing comes. Raises what a rebalance or a restore ran into.
         """
         self._take_over_restored()
-        first = self._consumer.poll(0 if self._is_behind else _IDLE_POLL_S)
-        messages = [] if first is None else [first]
-        if first is not None and self._settings.batch_records > 1:
-            messages += self._consumer.consume(self._settings.batch_records - 1, timeout=self._settings.linger_s)
+        messages = self._gather()
+        self._polled_at = _now_ms()
         self._sort_in(messages)
         self._throttle()
         for task in self._running():
@@ -161,11 +168,39 @@ class Processor:
             raise self._failure
         return len(messages)
 
+    def _gather(self) -> list[Message]:
+        """What there is to read, and what still comes before it could be committed.
+
+        While the commit before this is under way, nothing more could be committed anyway, so a record that comes now
+        need not wait for a batch of its own. A batch that is large enough to be worth deciding meanwhile is not held.
+        """
+        first = self._consumer.poll(0 if self._is_behind else _IDLE_POLL_S)
+        if first is None:
+            return []
+        messages = [first]
+        left = self._settings.batch_records - 1
+        wait_s = self._settings.linger_s
+        while left > 0:
+            more = self._consumer.consume(left, timeout=wait_s)
+            messages += more
+            left -= len(more)
+            if self._is_behind or len(messages) >= _GATHERED_RECORDS or not self._is_committing:
+                break
+            wait_s = _GATHER_S
+        return messages
+
+    @property
+    def _is_committing(self) -> bool:
+        return self._in_flight is not None and not self._in_flight.done()
+
     def decide(self) -> Batch:
         """Decides all that can be taken, and the timer; pure but for the prefetch."""
         self._is_behind = False
-        parts = [self._decide(task) for task in self._running()]
-        return Batch(parts, self._membership() if parts else None)
+        running = self._running()
+        oldest_at = min((at for task in running if (at := task.oldest_at) is not None), default=None)
+        parts = [self._decide(task) for task in running]
+        passage = None if oldest_at is None else Passage(oldest_at, self._polled_at, _now_ms())
+        return Batch(parts, self._membership() if parts else None, passage)
 
     def _running(self) -> list[Task]:
         return [task for task in self.tasks.values() if task.status is Status.RUNNING]

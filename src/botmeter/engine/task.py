@@ -137,6 +137,11 @@ class Task:
         """Whether all that the broker had was read and taken, as far as the client knows."""
         return all(i.is_at_end and not i.waiting for i in (self.interactions, self.commands))
 
+    @property
+    def oldest_at(self) -> int | None:
+        """The broker's time of the first record waiting, UTC ms; None when nothing waits."""
+        return min((i.head_at() for i in (self.interactions, self.commands) if i.waiting), default=None)
+
     def runs(self, records_max: int) -> Iterator[tuple[Run, Record | None]]:
         """What can be taken now: runs of interactions, each with the command that follows it, if any.
 

@@ -71,14 +71,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """When a batch's oldest record was appended, and when the batch came to each stage; UTC ms."""
+
+    appended_at: int
+    polled_at: int
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is committed together.
 
     `group_metadata` is the consumer's, taken when the batch was decided: it fences. None: the group lost this worker.
+    `passage` is None for a batch without records.
     """
 
     parts: Sequence[Part]
     group_metadata: Any
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,21 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from botmeter.domain.metering import Outcome
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Status, Task
+from botmeter.engine.transaction import Batch
 from botmeter.errors import InvariantViolated
 
 _DEAD: Final = ("in_future", "too_late", "unknown_account", "account_closed")
 _REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *_DEAD)
 _OUTCOMES: Final = tuple(outcome for outcome in get_args(Outcome) if outcome not in _DEAD)
+#: From an idle worker's few milliseconds to a backlog's minutes.
+_STAGE_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
 
 
 class Metrics(Collector):
@@ -30,10 +33,26 @@ class Metrics(Collector):
         self._registry.register(self)
         self.failed_commits = 0
         self._transactions = 0
+        self._stages = Histogram(
+            "botmeter_stage_seconds",
+            "Age of the oldest record of a batch, by the broker's timestamp, when the batch came to a stage: polled, "
+            "decided, committed (which is when readers may see it).",
+            ["stage"],
+            registry=self._registry,
+            buckets=_STAGE_BUCKETS_S,
+        )
 
-    def committed(self, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
-        """A commit came back; True when there was a transaction."""
+    def committed(self, batch: Batch, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
+        """A commit came back just now; True when there was a transaction."""
         self._transactions += is_committed
+        if is_committed and (passage := batch.passage) is not None:
+            moments = {
+                "polled": passage.polled_at,
+                "decided": passage.decided_at,
+                "committed": time.time_ns() // 1_000_000,
+            }
+            for stage, at in moments.items():
+                self._stages.labels(stage).observe(max(0, at - passage.appended_at) / 1000)
 
     def render(self) -> bytes:
         """All metrics as a page."""
@@ -56,6 +75,14 @@ class Metrics(Collector):
         yield CounterMetricFamily("botmeter_transactions", "Transactions committed.", value=self._transactions)
         yield CounterMetricFamily("botmeter_failed_commits", "Commits that failed.", value=self.failed_commits)
         yield from self._progress()
+        left = GaugeMetricFamily(
+            "botmeter_restore_events_left",
+            "Events of the journal that a restore under way has still to read, by partition.",
+            labels=["partition"],
+        )
+        for number, events in dict(self._processor.restore_left).items():
+            left.add_metric([str(number)], events)
+        yield left
         tasks = GaugeMetricFamily("botmeter_tasks", "Partitions of this worker, by status.", labels=["status"])
         statuses = Counter(task.status for task in list(self._processor.tasks.values()))
         for status in Status:
