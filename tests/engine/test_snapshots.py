@@ -17,6 +17,8 @@ from metering.test_store import account
 from properties import property_
 
 INTERVAL_S = 60.0
+#: More accounts than there are.
+ALL = 1_000
 KEYS = [b"acme", b"globex", b"initech", b"umbrella"]
 
 
@@ -58,7 +60,7 @@ def commit(
     before = journal.end
     changed = {key: journal.append(key) for key in keys}
     schedule.note(changed, before)
-    due = schedule.due(now_s)
+    due = schedule.due(now_s, ALL)
     for key in too_large:
         if due.pop(key, None) is not None:
             schedule.postpone([key], now_s)
@@ -105,34 +107,34 @@ def test_what_a_restore_found_lacking_is_written_at_once() -> None:
     schedule = schedule_of({b"acme": (account(5), 17)})
 
     assert schedule.floor(40) == 17
-    assert schedule.due(now_s=0.0) == {b"acme": account(5)}
+    assert schedule.due(0.0, ALL) == {b"acme": account(5)}
 
 
 def test_a_snapshot_whose_transaction_failed_stays_due() -> None:
     schedule = schedule_of({})
     schedule.note({b"acme": account(1)}, 0)
 
-    assert schedule.due(1.0) == schedule.due(2.0) == {b"acme": account(1)}
+    assert schedule.due(1.0, ALL) == schedule.due(2.0, ALL) == {b"acme": account(1)}
 
 
 def test_a_snapshot_that_is_too_large_is_looked_at_again_after_the_interval_and_holds_the_floor() -> None:
     schedule = schedule_of({b"acme": (account(1), 7)})
-    schedule.postpone(schedule.due(0.0), 0.0)
+    schedule.postpone(schedule.due(0.0, ALL), 0.0)
 
-    assert schedule.due(INTERVAL_S / 2) == {}
-    assert schedule.due(INTERVAL_S) == {b"acme": account(1)}
+    assert schedule.due(INTERVAL_S / 2, ALL) == {}
+    assert schedule.due(INTERVAL_S, ALL) == {b"acme": account(1)}
     assert schedule.floor(40) == 7
 
 
 def test_accounts_that_were_postponed_can_be_told_from_those_that_wait_for_their_interval() -> None:
     schedule = schedule_of({b"acme": (account(1), 7), b"globex": (account(1, "globex"), 3)})
-    schedule.due(0.0)
+    schedule.due(0.0, ALL)
     schedule.postpone([b"acme"], 0.0)
 
     assert schedule.postponed() == {b"acme": 7}
     schedule.written([b"globex"], 0.0)
     assert (schedule.floor(40), schedule.floor(40, but=schedule.postponed())) == (7, 40)
-    schedule.due(INTERVAL_S)
+    schedule.due(INTERVAL_S, ALL)
     schedule.written([b"acme"], INTERVAL_S)
     assert (schedule.postponed(), schedule.floor(40)) == ({}, 40)
 
@@ -151,9 +153,9 @@ def test_a_commit_at_which_nothing_is_due_does_not_go_through_all_that_is_pendin
     keys = [ObservedKey(f"a-{number}".encode()) for number in range(100)]
     schedule = schedule_of({})
     schedule.note({key: account(1) for key in keys}, 0)
-    schedule.written(schedule.due(0.0), 0.0)
+    schedule.written(schedule.due(0.0, ALL), 0.0)
     schedule.note({key: account(2) for key in keys}, 1)
     ObservedKey.asked = 0
 
-    assert schedule.due(INTERVAL_S - 1) == {}
+    assert schedule.due(INTERVAL_S - 1, ALL) == {}
     assert ObservedKey.asked == 0

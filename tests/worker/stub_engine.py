@@ -40,11 +40,13 @@ class StubEngine:
         self._go_on = threading.Event()
         self.open: Callable[[], None] = lambda: None
         self.poll: Callable[[], None] = self._idle
+        self.restore_left: dict[int, int] = {}
         self.submit: Callable[[Batch], Future[bool]] = lambda _: committed()
         self.recover: Callable[[BotmeterError], None] = lambda _: None
         self.close: Callable[[], None] = lambda: None
 
-    def decide(self) -> Batch:
+    def take(self) -> Batch:
+        self.poll()
         return Batch([], None)
 
     def _idle(self) -> None:

@@ -339,7 +339,7 @@ def test_accounts_whose_snapshots_are_gone_are_all_read_from_the_journal_and_wri
     accounts = restored.meter.state.folded()
     assert len(accounts) == 3
     assert restored.snapshots.floor(restored.journal_offset) == 0
-    assert restored.snapshots.due(0.0) == accounts
+    assert restored.snapshots.due(0.0, 1_000) == accounts
 
 
 def test_a_reader_that_was_stopped_does_not_go_on_reading(cluster: Cluster) -> None:

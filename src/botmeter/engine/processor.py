@@ -1,7 +1,8 @@
 """The worker's engine: consume, decide, commit, and the tasks that come and go with the rebalances.
 
-One turn is `poll`, `decide`, `submit`, in this order and never two of them at once; the commit of a turn overlaps the
-poll and decide of the next. Faust's side of it, which calls them, is in `host/`.
+One turn is `take`, which reads and decides, then `submit`. The commit of a turn overlaps the `take` of the next, which
+goes on reading and deciding until that commit is through: a batch is as large as the load asks for, a few records when
+little comes, thousands when the worker is behind. Faust's side of it, which calls them, is in `host/`.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Event as Flag
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
+from botmeter.engine.budget import Budget
+from botmeter.engine.inputs import Inputs
 from botmeter.engine.restore import Restorer
+from botmeter.engine.restoring import Restoring
 from botmeter.engine.running_state import RunningState
-from botmeter.engine.task import Input, Status, Task
+from botmeter.engine.task import Status, Task
 from botmeter.engine.timer import Timer
 from botmeter.engine.transaction import Batch, Part, Passage, Transaction
 from botmeter.errors import (
@@ -35,15 +39,16 @@ from botmeter.errors import (
     TransactionAborted,
 )
 from botmeter.kafka import questions
-from botmeter.kafka.errors import END_OF_PARTITION, classify
+from botmeter.metering.pipeline import Decided
 
 log = logging.getLogger(__name__)
 
 #: How long an idle poll waits for a record: bounds how late the timer and a stop are noticed.
 _IDLE_POLL_S: Final = 0.2
-#: Between two looks whether the commit under way has ended, and the records that are worth deciding before it has.
+#: Records read and decided at a time: few enough to stay in the processor's cache, and to notice the end of a commit.
+_CHUNK_RECORDS: Final = 2_000
+#: How long to wait for records while a commit is under way, before looking whether it has ended.
 _GATHER_S: Final = 0.002
-_GATHERED_RECORDS: Final = 4_000
 #: Commits that may fail one after the other before the worker gives up and exits.
 _FAILURES_MAX: Final = 10
 #: So often may others take over from a worker in so short a time; in a rebalance it happens once.
@@ -51,12 +56,8 @@ _MIGRATIONS_MAX: Final = 5
 _MIGRATIONS_WITHIN_S: Final = 60.0
 #: How long a rebalance waits for the commit under way; within the broker's patience (max.poll.interval.ms).
 _REVOKE_BUDGET_S: Final = 30.0
-#: Restores at the same time: they wait for the broker most of it.
-_RESTORES_MAX: Final = 4
 #: How long the cluster may take to tell the leaders of partitions.
 _LEADER_S: Final = 10.0
-#: Records read but not yet taken, per partition, above which reading pauses.
-_WAITING_MAX: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +70,17 @@ class EngineSettings:
     linger_s: float
 
 
-@dataclass(slots=True)
-class _Restoring:
-    """A restore under way."""
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """One task's share of the batch being taken."""
 
-    stop: Flag
-    restored: Future[RunningState]
-
-    def abandon(self) -> None:
-        """Stops it; what it has restored by then is closed."""
-        self.stop.set()
-        self.restored.cancel()
-        self.restored.add_done_callback(_close_abandoned)
-
-
-def _close_abandoned(restored: Future[RunningState]) -> None:
-    if not restored.cancelled() and restored.exception() is None:
-        restored.result().store.close()
+    task: Task
+    states: RunningState
+    decided: Decided
 
 
 class Processor:
-    """All tasks of one worker. `poll`, `decide` and `submit` are called in turn; `close` ends it."""
+    """All tasks of one worker. `take` and `submit` are called in turn; `close` ends it."""
 
     def __init__(
         self,
@@ -100,22 +91,21 @@ class Processor:
         transaction: Transaction,
     ) -> None:
         self._settings = settings
-        self._restorer = restorer
         self._timer = timer
         self._transaction = transaction
         self._consumer = make_consumer()
-        self._restores = ThreadPoolExecutor(_RESTORES_MAX, thread_name_prefix="restore")
+        self._inputs = Inputs(self._consumer, settings.topics)
+        self._restoring = Restoring(restorer)
+        self._budget = Budget(settings.batch_records)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._in_flight: Future[bool] | None = None
-        self._restoring: dict[int, _Restoring] = {}
-        self._inputs: dict[tuple[str, int], Input] = {}
-        self._paused: set[int] = set()
         self._failure: BaseException | None = None
         self._failures = 0
         self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
         #: Whether the last turn left something undecided that could have been decided.
         self._is_behind = False
-        self._polled_at = 0
+        #: The place of the task that is served first.
+        self._first_task = 0
         self.tasks: dict[int, Task] = {}
         #: What was decided since the start, by outcome and dead-letter reason.
         self.counts: Counter[str] = Counter()
@@ -132,75 +122,81 @@ class Processor:
 
     def close(self) -> None:
         """Waits for the commit under way, leaves the group, closes stores and producer."""
-        for restoring in self._restoring.values():
-            restoring.stop.set()
+        self._restoring.stop()
         self._await_commit()
         self._consumer.close()  # revokes what is assigned, which closes the tasks
         for task in self.tasks.values():
             task.close()
         self.tasks.clear()
         self._timer.close()
-        self._restores.shutdown()
-        self._restorer.close()
+        self._restoring.close()
         self._commits.submit(self._transaction.close)
         self._commits.shutdown()
 
     @property
     def restore_left(self) -> Mapping[int, int]:
         """How many events of the journal the restores under way have still to read, by partition."""
-        return self._restorer.left
+        return self._restoring.events_left
 
     # --- A turn ---
 
-    def poll(self) -> int:
-        """Reads what has come, up to a micro-batch, and takes over finished restores; how many records that were.
+    def take(self) -> Batch:
+        """Reads and decides what makes up one transaction, and takes over finished restores.
 
-        Blocks shortly when nothing comes. Raises what a rebalance or a restore ran into.
+        It ends when the budget is used up, or when nothing waits and no commit is under way: what comes while one is
+        could not be committed earlier anyway. Blocks shortly when nothing comes at all. Raises what a rebalance or a
+        restore ran into.
         """
         self._take_over_restored()
-        messages = self._gather()
-        self._polled_at = _now_ms()
-        self._sort_in(messages)
-        self._throttle()
-        for task in self._running():
-            self._timer.advance(task, _now_ms())
-        if self._failure is not None:
-            raise self._failure
-        return len(messages)
+        running = self._running()
+        self._first_task = (self._first_task + 1) % max(1, len(running))  # so that none uses up the budget every time
+        running = running[self._first_task :] + running[: self._first_task]
+        with ExitStack() as batches:
+            shares = [_Share(task, task.states, batches.enter_context(task.states.meter.batch())) for task in running]
+            passage = self._take_records(shares)
+            is_due = self._roll_cycles(shares)
+        self._is_behind = self._is_behind or is_due
+        parts = [self._part(share) for share in self._kept(shares)]
+        return Batch(parts, self._membership() if parts else None, passage, self._budget.snapshots)
 
-    def _gather(self) -> list[Message]:
-        """What there is to read, and what still comes before it could be committed.
+    def _take_records(self, shares: list[_Share]) -> Passage | None:
+        """Chunk by chunk; how the oldest record came by."""
+        left, passage = self._budget.records, None
+        messages = self._first_chunk()
+        while True:
+            polled_at = _now_ms()
+            self._inputs.sort_in(messages)
+            if self._failure is not None:
+                raise self._failure
+            kept = self._kept(shares)
+            oldest_at = min((at for share in kept if (at := share.task.oldest_at) is not None), default=None)
+            for share in kept:
+                left -= self._decide(share, left)
+            if passage is None and oldest_at is not None:
+                passage = Passage(oldest_at, polled_at, _now_ms())
+            self._is_behind = left <= 0
+            if left > 0 and self._is_committing:
+                messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=_GATHER_S)
+            elif left > 0 and len(messages) >= _CHUNK_RECORDS:
+                messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=0)
+            else:
+                return passage
 
-        While the commit before this is under way, nothing more could be committed anyway, so a record that comes now
-        need not wait for a batch of its own. A batch that is large enough to be worth deciding meanwhile is not held.
-        """
-        first = self._consumer.poll(0 if self._is_behind else _IDLE_POLL_S)
+    def _first_chunk(self) -> list[Message]:
+        """Waits for a first record while there is nothing else to do, then shortly for more of its kind."""
+        can_wait = not (self._is_behind or self._is_committing)
+        first = self._consumer.poll(_IDLE_POLL_S if can_wait else 0)
         if first is None:
             return []
-        messages = [first]
-        left = self._settings.batch_records - 1
-        wait_s = self._settings.linger_s
-        while left > 0:
-            more = self._consumer.consume(left, timeout=wait_s)
-            messages += more
-            left -= len(more)
-            if self._is_behind or len(messages) >= _GATHERED_RECORDS or not self._is_committing:
-                break
-            wait_s = _GATHER_S
-        return messages
+        return [first, *self._consumer.consume(_CHUNK_RECORDS - 1, timeout=self._settings.linger_s if can_wait else 0)]
 
     @property
     def _is_committing(self) -> bool:
         return self._in_flight is not None and not self._in_flight.done()
 
-    def decide(self) -> Batch:
-        """Decides all that can be taken, and the timer; pure but for the prefetch."""
-        self._is_behind = False
-        running = self._running()
-        oldest_at = min((at for task in running if (at := task.oldest_at) is not None), default=None)
-        parts = [self._decide(task) for task in running]
-        passage = None if oldest_at is None else Passage(oldest_at, self._polled_at, _now_ms())
-        return Batch(parts, self._membership() if parts else None, passage)
+    def _kept(self, shares: list[_Share]) -> list[_Share]:
+        """Those of tasks that no rebalance has taken away meanwhile; the others are not committed."""
+        return [share for share in shares if share.task.status is Status.RUNNING]
 
     def _running(self) -> list[Task]:
         return [task for task in self.tasks.values() if task.status is Status.RUNNING]
@@ -229,11 +225,12 @@ class Processor:
             raise error
         if isinstance(error, TaskMigrated):
             self._require_a_name_of_its_own(error)
+        self._budget.halve()
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             self._replace_producer()
         for task in self._running():
-            self._unassign(task)
+            self._consumer.incremental_unassign(self._inputs.forget(task.partition))
             self._begin_restore(task)
 
     def _require_a_name_of_its_own(self, error: TaskMigrated) -> None:
@@ -260,6 +257,7 @@ class Processor:
         is_committed = self._transaction.commit(batch)
         if is_committed:
             self._failures = 0
+            self._budget.regrow()
             for part in batch.parts:
                 self.counts.update(part.decided.counts)
         return is_committed
@@ -269,71 +267,38 @@ class Processor:
         if self._in_flight is not None:
             wait_for([self._in_flight], timeout=_REVOKE_BUDGET_S)
 
-    # --- Reading ---
-
-    def _sort_in(self, messages: list[Message]) -> None:
-        """Hands each input what came for it, runs of one input as a whole."""
-        begin, place = 0, (messages[0].topic(), messages[0].partition()) if messages else None
-        for index, message in enumerate(messages):
-            here, error = (message.topic(), message.partition()), message.error()
-            if here == place and error is None:
-                continue
-            self._hand_over(place, messages[begin:index])
-            begin, place = index, here
-            if error is not None:
-                self._meet(error, message, self._inputs.get(here))  # type: ignore[arg-type]  # as below
-                begin = index + 1
-        self._hand_over(place, messages[begin:])
-
-    def _hand_over(self, place: tuple[str | None, int | None] | None, run: list[Message]) -> None:
-        input_ = self._inputs.get(place)  # type: ignore[arg-type]  # only errors have no topic, and find none
-        if input_ is not None and run:
-            input_.extend(run)  # type: ignore[arg-type]  # a record without an error has key, value, offset
-
-    def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
-        if error.code() == END_OF_PARTITION:
-            if input_ is not None:
-                input_.end = message.offset()
-            return
-        mapped = classify(error, message.topic() or "")
-        if not isinstance(mapped, Retriable | TaskMigrated):
-            raise mapped
-        log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself
-
-    def _throttle(self) -> None:
-        """Stops reading partitions of which more waits than a few batches, until it is taken."""
-        for task in self._running():
-            number = task.partition
-            is_full = max(len(task.interactions.waiting), len(task.commands.waiting)) > _WAITING_MAX
-            if is_full and number not in self._paused:
-                full = [i for i in (task.interactions, task.commands) if len(i.waiting) > _WAITING_MAX]
-                self._paused.add(number)
-                self._consumer.pause([tp for tp in self._pair(number) if self._inputs[tp.topic, number] in full])
-            elif not is_full and number in self._paused:
-                self._paused.discard(number)
-                self._consumer.resume(self._pair(number))
-
     # --- Deciding ---
 
-    def _decide(self, task: Task) -> Part:
-        meter, taken = task.states.meter, 0
-        with meter.batch() as decided:
-            for run, command in task.runs(self._settings.batch_records):
-                meter.take_interactions(run)
-                if command is not None:
-                    meter.take_command(command)
-                taken += len(run) + (command is not None)
+    def _decide(self, share: _Share, records_max: int) -> int:
+        """Decides what can be taken of a task's inputs, up to so many records; how many that were."""
+        meter, taken = share.states.meter, 0
+        for run, command in share.task.runs(records_max):
+            meter.take_interactions(run)
+            if command is not None:
+                meter.take_command(command)
+            taken += len(run) + (command is not None)
+        return taken
+
+    def _roll_cycles(self, shares: list[_Share]) -> bool:
+        """The timer; whether there are more cycles to roll than one transaction should hold."""
+        left, is_due = self._budget.cycles, False
+        for share in self._kept(shares):
+            self._timer.advance(share.task, _now_ms())
+            state = share.states.meter.state
             # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
-            tick_at = max(meter.state.stream_time, task.timer_at)
-            meter.tick(tick_at)
-        if taken >= self._settings.batch_records or meter.state.is_due(tick_at):
-            self._is_behind = True
+            tick_at = max(state.stream_time, share.task.timer_at)
+            left -= share.states.meter.tick(tick_at, left)
+            is_due = is_due or state.is_due(tick_at)
+        self._inputs.throttle(share.task for share in self._kept(shares))
+        return is_due
+
+    def _part(self, share: _Share) -> Part:
         return Part(
-            states=task.states,
-            decided=decided,
-            interactions_position=task.interactions.position,
-            commands_position=task.commands.position,
-            forget_before=meter.state.stream_time - memory_ms(self._settings.rules),
+            states=share.states,
+            decided=share.decided,
+            interactions_position=share.task.interactions.position,
+            commands_position=share.task.commands.position,
+            forget_before=share.states.meter.state.stream_time - memory_ms(self._settings.rules),
         )
 
     # --- Tasks that come and go ---
@@ -367,49 +332,23 @@ class Processor:
         for number in numbers:
             log.info("partition %d: revoked", number)
             task = self.tasks.pop(number, None)
-            if (restoring := self._restoring.pop(number, None)) is not None:
-                restoring.abandon()
+            self._restoring.abandon(number)
             if task is None:
                 continue
             if task.status is Status.RUNNING:
-                assigned += self._forget_inputs(number)
+                assigned += self._inputs.forget(number)
             task.close()
         self._consumer.incremental_unassign(assigned)
 
-    def _unassign(self, task: Task) -> None:
-        self._consumer.incremental_unassign(self._forget_inputs(task.partition))
-
-    def _forget_inputs(self, number: int) -> list[TopicPartition]:
-        pair = self._pair(number)
-        for partition in pair:
-            self._inputs.pop((partition.topic, number), None)
-        self._paused.discard(number)
-        return pair
-
-    def _pair(self, number: int) -> list[TopicPartition]:
-        topics = self._settings.topics
-        return [TopicPartition(topics.interactions.name, number), TopicPartition(topics.commands.name, number)]
-
     def _begin_restore(self, task: Task) -> None:
         task.restore()
-        stop = Flag()
-        restored = self._restores.submit(self._restorer.restore, task.partition, stop)
-        self._restoring[task.partition] = _Restoring(stop, restored)
+        self._restoring.begin(task.partition)
 
     def _take_over_restored(self) -> None:
-        done = [number for number, restoring in self._restoring.items() if restoring.restored.done()]
-        for number in done:
-            restored, task = self._restoring.pop(number).restored, self.tasks[number]
-            if isinstance(passing := restored.exception(), Retriable):
-                log.warning("partition %d: restore failed, trying again: %s", number, passing)
-                self._begin_restore(task)
-                continue
-            task.run(restored.result())
-            interactions, commands = self._pair(number)
-            interactions.offset, commands.offset = task.interactions.position, task.commands.position
-            self._inputs[interactions.topic, number] = task.interactions
-            self._inputs[commands.topic, number] = task.commands
-            self._consumer.incremental_assign([interactions, commands])
+        for number, restored in self._restoring.finished():
+            task = self.tasks[number]
+            task.run(restored)
+            self._inputs.assign(task)
 
 
 #: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.

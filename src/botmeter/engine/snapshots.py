@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Final
 
 from botmeter.domain.account import Account
@@ -57,11 +58,14 @@ class SnapshotSchedule:
             written_s = self._written_s.get(key)
             heappush(self._waiting, (_AT_ONCE_S if written_s is None else written_s + self._interval_s, key))
 
-    def due(self, now_s: float) -> dict[bytes, Account]:
-        """The accounts to be written now (`now_s` by a monotonic clock), until they are `written` or postponed."""
+    def due(self, now_s: float, accounts_max: int) -> dict[bytes, Account]:
+        """The accounts to be written now (`now_s` by a monotonic clock), until they are `written` or postponed.
+
+        They are at most `accounts_max`; the others stay due.
+        """
         while self._waiting and self._waiting[0][0] <= now_s:
             self._due.add(heappop(self._waiting)[1])
-        return {key: self._pending[key].account for key in self._due}
+        return {key: self._pending[key].account for key in islice(self._due, accounts_max)}
 
     def postpone(self, keys: Iterable[bytes], now_s: float) -> None:
         """These are due and cannot be written: they stay pending, and are not due again before the interval is over."""

@@ -90,6 +90,8 @@ class Batch:
     parts: Sequence[Part]
     group_metadata: Any
     passage: Passage | None = None
+    #: At most so many accounts are written to the snapshots with it.
+    snapshots_max: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Transaction:
         none of the batch may be kept in memory.
         """
         now_s = time.monotonic()
-        chosen = [_with_snapshots(part, now_s) for part in batch.parts]  # 1
+        chosen = _with_snapshots(batch, now_s)  # 1
         work = [w for w in chosen if w.part.decided.outputs or w.due or _has_offsets_to_tell(w.part, now_s)]
         if not work:
             return False
@@ -284,10 +286,19 @@ def _has_offsets_to_tell(part: Part, now_s: float) -> bool:
     return part.states.committed != part.positions or now_s - part.states.committed_s >= OFFSETS_AGE_MAX_S
 
 
-def _with_snapshots(part: Part, now_s: float) -> _Work:
+def _with_snapshots(batch: Batch, now_s: float) -> list[_Work]:
+    """Each part with the snapshots that are due, as many as one transaction should hold over all parts."""
+    work, left = [], batch.snapshots_max
+    for part in batch.parts:
+        work.append(_with_due(part, now_s, left))
+        left -= len(work[-1].due)
+    return work
+
+
+def _with_due(part: Part, now_s: float, snapshots_max: int) -> _Work:
     states, changed = part.states, part.decided.changes.accounts
     states.snapshots.note(changed, states.journal_offset)
-    due = states.snapshots.due(now_s)
+    due = states.snapshots.due(now_s, snapshots_max)
     encoded = {key: encoding.encode_account(account) for key, account in {**due, **changed}.items()}
     for key in [key for key in due if len(encoded[key]) > SNAPSHOT_MAX_BYTES]:
         states.snapshots.postpone([key], now_s)

@@ -3,14 +3,15 @@
 Faust gives lifecycle, agent, services and web, and costs some tens of microseconds a turn; the records themselves stay
 with librdkafka and the engine.
 
-    feed (service)                    meter (agent)                        commit thread
-    poll: consume, sort in  --turn--> decide: decode, prefetch, decide
-                                      wait for the commit before this
-                                      hand over                 --batch--> one Kafka transaction, then the stores
-    poll again              <--done--
+    feed (service)           meter (agent)          consume thread             commit thread
+    a turn is due  --turn--> take           ------> consume, decide, again
+                                                    while a commit is under way
+                             wait for the commit before this
+                             hand over      --------------------batch--------> one Kafka transaction, then the stores
+    the next       <--done--
 
-Polling waits until the turn is decided, so that two threads never contend for the interpreter; what overlaps is the
-commit, which spends its time waiting for the broker.
+Consuming and deciding share one thread, so that no two contend for the interpreter; what overlaps is the commit,
+which spends its time waiting for the broker. The event loop stays free for health and metrics.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import faust
 from faust.app.base import BootStrategy
@@ -33,6 +34,7 @@ from botmeter.engine.transaction import Batch
 from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.host.metrics import Metrics
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 #: A stop takes at most ten seconds: so long for the turn and commit under way, and so long again for leaving the group.
@@ -156,9 +158,8 @@ class Host:
         log.info("stopped")
 
     async def _feed(self, stop: asyncio.Event) -> None:
-        """Turn by turn: poll, have it metered, poll again."""
+        """Turn by turn: has one metered, then the next."""
         while not stop.is_set():
-            await self._in_consumer_thread(self._processor.poll)
             turn = _Turn(asyncio.get_running_loop().create_future())
             await self._turns.send(value=turn)
             await turn.is_done
@@ -185,7 +186,7 @@ class Host:
                 turn.is_done.set_result(None)
 
     async def _take_turn(self) -> None:
-        batch = self._processor.decide()
+        batch = await self._in_consumer_thread(self._processor.take)
         if self._commit is not None:
             try:
                 is_committed = await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s)
@@ -202,8 +203,8 @@ class Host:
         self._metrics.failed_commits += 1
         await self._in_consumer_thread(lambda: self._processor.recover(error))
 
-    async def _in_consumer_thread(self, call: Callable[[], object]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._consumer_thread, call)
+    async def _in_consumer_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._consumer_thread, call)
 
     def _serve(self) -> None:
         """Health and metrics. Faust tells functions and methods apart, and takes only functions."""

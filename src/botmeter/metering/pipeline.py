@@ -302,15 +302,17 @@ class Meter:
         self._decided.counts["command"] += 1
         self.state.stream_time = max(self.state.stream_time, at)
 
-    def tick(self, at: int) -> None:
-        """The timer at `at` (UTC ms): rolls cycles that are due, as many as one batch should hold (`A12`).
+    def tick(self, at: int, accounts_max: int = TICK_ACCOUNTS_MAX) -> int:
+        """The timer at `at` (UTC ms): rolls the cycles that are due of at most so many accounts; of how many (`A12`).
 
         While `state.is_due(at)` there are more to roll.
         """
-        for key in self.state.due(at, TICK_ACCOUNTS_MAX):
+        due = self.state.due(at, accounts_max)
+        for key in due:
             decision = Decision(self.state.account(key), TimerCause(self.next_offset))
             roll_due_cycles(decision, at, self._rules)
             self._record(key, decision, None)
+        return len(due)
 
     # --- Outputs ---
 

@@ -1,0 +1,98 @@
+"""What the client reads for a worker's tasks: assigned, sorted in by partition, held back when too much waits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from botmeter.contracts.topics import Topics
+from botmeter.engine.task import Input, Task
+from botmeter.errors import Retriable, TaskMigrated
+from botmeter.kafka.errors import END_OF_PARTITION, classify
+
+log = logging.getLogger(__name__)
+
+#: Records read but not yet taken, per partition, above which reading pauses.
+_WAITING_MAX: Final = 100_000
+
+Place = tuple[str | None, int | None]
+
+
+class Inputs:
+    """The input partitions assigned to the client, two a task."""
+
+    def __init__(self, consumer: Consumer, topics: Topics) -> None:
+        self._consumer = consumer
+        self._names = (topics.interactions.name, topics.commands.name)
+        self._inputs: dict[Place, Input] = {}
+        self._paused: set[int] = set()
+
+    def assign(self, task: Task) -> None:
+        """Reads on for a task that was just restored."""
+        interactions, commands = self._pair(task.partition)
+        interactions.offset, commands.offset = task.interactions.position, task.commands.position
+        self._inputs[interactions.topic, task.partition] = task.interactions
+        self._inputs[commands.topic, task.partition] = task.commands
+        self._consumer.incremental_assign([interactions, commands])
+
+    def forget(self, partition: int) -> list[TopicPartition]:
+        """Takes nothing more for a partition; what the client has to be told to unassign."""
+        pair = self._pair(partition)
+        for assigned in pair:
+            self._inputs.pop((assigned.topic, partition), None)
+        self._paused.discard(partition)
+        return pair
+
+    def sort_in(self, messages: list[Message]) -> None:
+        """Hands each input what came for it, runs of one input as a whole.
+
+        Raises what an error of the client asks for, unless it passes by itself.
+        """
+        begin, place = 0, _place(messages[0]) if messages else (None, None)
+        for index, message in enumerate(messages):
+            here, error = (message.topic(), message.partition()), message.error()
+            if here == place and error is None:
+                continue
+            self._hand_over(place, messages[begin:index])
+            begin, place = index, here
+            if error is not None:
+                self._meet(error, message, self._inputs.get(here))
+                begin = index + 1
+        self._hand_over(place, messages[begin:])
+
+    def _hand_over(self, place: Place, run: list[Message]) -> None:
+        input_ = self._inputs.get(place)
+        if input_ is not None and run:
+            input_.extend(run)  # type: ignore[arg-type]  # a record without an error has key, value, offset
+
+    def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
+        if error.code() == END_OF_PARTITION:
+            if input_ is not None:
+                input_.end = message.offset()
+            return
+        mapped = classify(error, message.topic() or "")
+        if not isinstance(mapped, Retriable | TaskMigrated):
+            raise mapped
+        log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself
+
+    def throttle(self, tasks: Iterable[Task]) -> None:
+        """Stops reading partitions of which more waits than a few batches, until it is taken."""
+        for task in tasks:
+            number = task.partition
+            full = [i for i in (task.interactions, task.commands) if len(i.waiting) > _WAITING_MAX]
+            if full and number not in self._paused:
+                self._paused.add(number)
+                self._consumer.pause([tp for tp in self._pair(number) if self._inputs[tp.topic, number] in full])
+            elif not full and number in self._paused:
+                self._paused.discard(number)
+                self._consumer.resume(self._pair(number))
+
+    def _pair(self, partition: int) -> list[TopicPartition]:
+        return [TopicPartition(name, partition) for name in self._names]
+
+
+def _place(message: Message) -> Place:
+    return message.topic(), message.partition()
