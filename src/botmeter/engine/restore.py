@@ -207,7 +207,9 @@ class Restorer:
         progress = _Progress(store, self._state(store), mark.snapshot_floor, mark.postponed)
         if mark.pending is None:
             return progress, min(mark.journal_offset, mark.snapshot_floor)
-        progress.pending |= {account_id.encode(): since for account_id, since in mark.pending.items()}
+        pending = {account_id.encode(): since for account_id, since in mark.pending.items()}
+        # An account of a batch that was never committed may be among them.
+        progress.pending |= {key: since for key, since in pending.items() if key in progress.state.accounts}
         return progress, mark.journal_offset
 
     # --- Step 3: snapshots ---
