@@ -43,11 +43,12 @@ schemas: $(STAMP) ## write schemas/ and docs/settings.md anew
 vendor: ## fetch the page's assets from their npm packages anew; needs npm
 	$(RUN)/python scripts/vendor_static.py
 
-pictures: $(STAMP) ## make the pictures of docs/billing-page.md anew, with the tests; needs Chromium
+pictures: $(STAMP) ## make the pictures of docs/ anew, with the tests; needs Chromium
 	$(RUN)/python -m pytest -q tests/web/page/test_states.py
 	mkdir -p docs/pictures
 	for name in light/near-the-end dark/near-the-end phone/exhausted light/accounts light/settings; do \
 		cp build/pictures/$$name.png docs/pictures/$$(echo $$name | tr / -).png; done
+	BOTMETER_TEST_PICTURES=docs/pictures $(RUN)/python -m pytest -q tests/notify/test_pictures.py -k sheet
 
 lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt

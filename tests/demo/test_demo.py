@@ -44,7 +44,7 @@ def read_until(running: subprocess.Popen[str], text: str) -> None:
 
 
 def family(running: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Kafka, the worker, and the guards of both."""
+    """Kafka, the worker, the notifier, and the guards of all."""
     return psutil.Process(running.pid).children(recursive=True)
 
 
@@ -62,6 +62,7 @@ def test_it_runs_proves_itself_and_ends() -> None:
     assert counts["overshoot"] == 0
     assert counts["balances equal"] > 100
     assert "bots suspended" in stdout
+    assert re.search(r"[1-9]\d* mails, [1-9]\d* webhooks, .*, chat to mailbox p50 \d+ ms p99 \d+ ms", stdout)
     assert stdout.splitlines()[-1].startswith("OK: ")
 
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botmeter.contracts.catalogue import ALERTS
+from botmeter.demo.inbox import Arrival
 from botmeter.demo.model import Happening, Model, Sample, in_order, percentile
 from verification.written import NOW_MS, TOPICS, Written, some_traffic
 
@@ -105,3 +107,20 @@ def test_a_percentile_is_one_of_the_numbers_with_so_many_below(numbers: list[int
 
 def test_nothing_has_no_percentile() -> None:
     assert percentile([], 50) is None
+
+
+def test_the_way_from_chat_to_mailbox_is_measured_whichever_is_read_first(written: Written) -> None:
+    model = Model(TOPICS)
+    record = written.all(TOPICS.alerts.name)[0]
+    alert = ALERTS.decode(record.value())
+    mail = Arrival("email", alert.at + 700, f"alert/{alert.account_id}/{alert.version}", "a@x.example", "x: used", "")
+    call = Arrival("webhook", alert.at + 600, mail.notice_id, "acme", "botmeter.threshold_reached", "{}")
+    model.take_arrivals([mail, call])
+    assert (model.mail_latencies_ms, model.untold()) == ([], 0)
+
+    model.take(record, alert.at + 30)
+    assert model.untold() == 1
+    model.take_arrivals([])
+    assert (model.mail_latencies_ms, model.untold()) == ([700], 0)
+    assert model.arrived == {"email": 1, "webhook": 1}
+    assert [line.text for line in model.mails] == ["used"]

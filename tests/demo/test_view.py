@@ -46,6 +46,9 @@ def busy_model() -> Model:
         model.alerts.append(Happening(NOW_MS + number, "account-1", number, f"alert {number}", "warning"))
         model.chats.append(Happening(NOW_MS + number, "account-2", number, f"c-1-{number}"))
     model.alert_lines = 50
+    model.mails.append(Happening(NOW_MS, "account-3", 0, "80% of your bot sessions are used"))
+    model.arrived.update({"email": 1_234, "webhook": 56})
+    model.mail_latencies_ms.extend(range(100))
     model.alerted["threshold_reached"] = 50
     model.sessions = 12_345
     model.latencies_ms.extend(range(100))

@@ -1,6 +1,6 @@
 """How the mails look in a narrow and a wide client, light and dark, in a real browser.
 
-BOTMETER_TEST_PICTURES names a directory for the pictures; docs/mail.png is the sheet of them.
+BOTMETER_TEST_PICTURES names a directory for the pictures; docs/pictures/mail.png is the sheet of them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from botmeter.contracts.topics import Topics
+from botmeter.demo.inbox import SECRET, Inbox
 from botmeter.demo.reading import Place, ends_of
 from botmeter.demo.worker import WorkerProcess
 from botmeter.embedded import EmbeddedKafka
@@ -29,6 +30,8 @@ class Cluster:
 
     settings: Settings
     worker: WorkerProcess
+    notifier: WorkerProcess
+    inbox: Inbox
     admin: AdminClient
     #: Asks for the group's offsets, and does nothing else.
     asker: Consumer
@@ -71,16 +74,31 @@ def running_cluster(report: Callable[[str], None]) -> Iterator[Cluster]:
             report("starting botmeter worker")
             asker = clients.make_consumer(config)
             try:
-                with WorkerProcess(_variables(settings)) as worker:
-                    yield Cluster(settings, worker, admin, asker)
+                with Inbox() as inbox, WorkerProcess(_variables(settings)) as worker:
+                    report("starting botmeter notify")
+                    with WorkerProcess(_notifier_variables(settings, inbox), "notify") as notifier:
+                        yield Cluster(settings, worker, notifier, inbox, admin, asker)
             finally:
                 asker.close()
 
 
 def _variables(settings: Settings) -> dict[str, str]:
-    """What the worker is told; all else is left at its default."""
+    """What all are told; all else is left at its default."""
     return {
         f"{PREFIX}BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         f"{PREFIX}PARTITIONS": str(settings.partitions),
         f"{PREFIX}WEB_PORT": "0",
+    }
+
+
+def _notifier_variables(settings: Settings, inbox: Inbox) -> dict[str, str]:
+    return {
+        **_variables(settings),
+        f"{PREFIX}NOTIFY_PORT": "0",
+        f"{PREFIX}NOTIFY_SMTP_HOST": "127.0.0.1",
+        f"{PREFIX}NOTIFY_SMTP_PORT": str(inbox.smtp_port),
+        f"{PREFIX}NOTIFY_SMTP_SECURITY": "none",
+        f"{PREFIX}NOTIFY_MAIL_FROM": "botmeter <alerts@botmeter.example>",
+        f"{PREFIX}NOTIFY_WEBHOOKS": f"{inbox.endpoint} {SECRET}",
+        f"{PREFIX}NOTIFY_PROJECTED": "true",
     }

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from botmeter.contracts import catalogue
 from botmeter.contracts.codec import type_in
 from botmeter.contracts.topics import Topics
+from botmeter.demo.inbox import Arrival
 from botmeter.domain.announcements import (
     Alert,
     Announcement,
@@ -78,6 +79,17 @@ class Model:
     latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_LATENCIES_MAX))
     #: Accounts whose sessions were used up, in order; the billing side takes them out.
     used_up: deque[str] = field(default_factory=deque)
+    #: Mails as they arrived.
+    mails: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
+    #: Mails and webhooks, by channel.
+    arrived: Counter[str] = field(default_factory=Counter)
+    #: From the chat that an alert is about to the alert's mail in the mailbox, ms.
+    mail_latencies_ms: list[int] = field(default_factory=list)
+    #: When the alert happened, by its `ce_id`; those with contacts that have no mail yet.
+    alert_times: dict[str, int] = field(default_factory=dict)
+    unmailed: set[str] = field(default_factory=set)
+    #: Mails that were there before the alert was read here.
+    early: dict[str, int] = field(default_factory=dict)
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=_SAMPLES_MAX))
 
     def take(self, record: Record, received_at: int) -> None:
@@ -100,6 +112,22 @@ class Model:
     def take_sample(self, sample: Sample) -> None:
         """Notes how far things are."""
         self.samples.append(sample)
+
+    def take_arrivals(self, arrivals: Iterable[Arrival]) -> None:
+        """Mails and webhooks that reached the customers."""
+        for arrival in arrivals:
+            self.arrived[arrival.channel] += 1
+            if arrival.channel == "email":
+                account_id = arrival.notice_id.split("/")[1]
+                self.mails.append(Happening(arrival.at, account_id, 0, arrival.subject.partition(": ")[2]))
+                self.early.setdefault(arrival.notice_id, arrival.at)
+        for notice_id in [each for each in self.early if each in self.unmailed]:
+            self.unmailed.discard(notice_id)
+            self.mail_latencies_ms.append(self.early.pop(notice_id) - self.alert_times[notice_id])
+
+    def untold(self) -> int:
+        """Alerts whose mail has not arrived."""
+        return len(self.unmailed)
 
     def rates(self) -> tuple[float, float]:
         """Records sent and interactions metered, a second, over the last samples."""
@@ -136,6 +164,10 @@ class Model:
     def _take_alert(self, alert: Alert) -> None:
         usage = f"{alert.used:,} of {alert.total:,} sessions"
         self.alerted[alert.type] += 1
+        if alert.contacts:
+            notice_id = f"alert/{alert.account_id}/{alert.version}"
+            self.alert_times[notice_id] = alert.at
+            self.unmailed.add(notice_id)
         if alert.type == "sessions_exhausted":
             self.used_up.append(alert.account_id)
             self._tell(_happening(alert, f"all used: {usage}", "bad"))

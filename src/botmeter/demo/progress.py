@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from botmeter.demo.model import Model, clock, in_order
+from botmeter.demo.model import Model, clock, in_order, percentile
 
 
 def news(model: Model, seen: int) -> Iterator[str]:
@@ -23,5 +23,12 @@ def figures(model: Model) -> str:
     return (
         f"{last.elapsed_s:4.0f} s  sent {last.sent:,} ({sent:,.0f}/s), metered {last.metered:,} ({metered:,.0f}/s), "
         f"{model.sessions:,} sessions, {model.alerted.total()} alerts, {model.handed_off.total():,} chats to agents, "
-        f"{model.dead_letters.total():,} dead letters{latency}"
+        f"{model.arrived['email']:,} mails, {model.arrived['webhook']:,} webhooks, "
+        f"{model.dead_letters.total():,} dead letters{latency}{_mail_latency(model)}"
     )
+
+
+def _mail_latency(model: Model) -> str:
+    ordered = sorted(model.mail_latencies_ms)
+    middle, high = percentile(ordered, 50), percentile(ordered, 99)
+    return "" if middle is None else f", chat to mailbox p50 {middle} ms p99 {high} ms"

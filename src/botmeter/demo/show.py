@@ -45,7 +45,9 @@ def run(options: Options) -> bool:
     with running_cluster(screen.say) as cluster:
         screen.say(f"look at it with any Kafka client: bootstrap servers {cluster.settings.bootstrap_servers}")
         with watched_for_interruption() as interruption:
+            screen.say(f"the customers' mails and webhooks: {cluster.inbox.url}")
             _play(cluster, screen, accounts, options, interruption)
+            cluster.notifier.stop()
             cluster.worker.stop()
             findings = _verified(cluster, interruption)
     screen.say("Read back from the beginning of all topics, recomputed apart from the worker:")

@@ -78,15 +78,22 @@ class Stage:
         self._await(lambda: self._cluster.taken() == ends, "the worker has not taken all of its inputs")
         outputs = self._cluster.ends(topic.name for topic in topics.all() if topic.direction == "out")
         self._watch.catch_up(outputs, self.go_on)
+        self._await(self._is_all_told, "alerts are not told")
         self._shown_at = self._sampled_at = float("-inf")
-        self._act = "all is metered"
+        self._act = "all is metered and told"
         self.go_on()
+
+    def _is_all_told(self) -> bool:
+        with self._watch.lock:
+            self._model.take_arrivals(self._cluster.inbox.new())
+            return self._model.untold() == 0
 
     def go_on(self) -> None:
         """Shows how things are. Raises what forbids going on: Ctrl-C, a dead worker, a fault in reading."""
         if self._interruption.has_come:
             raise KeyboardInterrupt
         self._cluster.worker.require_running()
+        self._cluster.notifier.require_running()
         self._watch.require_health()
         now = time.monotonic()
         if now - self._sampled_at >= _SAMPLE_S:
@@ -95,6 +102,7 @@ class Stage:
         if now - self._shown_at >= self._screen.interval_s:
             self._shown_at = now
             with self._watch.lock:
+                self._model.take_arrivals(self._cluster.inbox.new())
                 self._screen.show(self._model, self._title())
 
     def _sample(self, elapsed_s: float) -> None:
@@ -108,7 +116,8 @@ class Stage:
 
     def _title(self) -> str:
         servers = self._cluster.settings.bootstrap_servers
-        return f"botmeter demo · Apache Kafka {KAFKA_VERSION} at {servers} · {self._act}"
+        inbox = self._cluster.inbox.url
+        return f"botmeter demo · Apache Kafka {KAFKA_VERSION} at {servers} · inbox {inbox} · {self._act}"
 
     def _await(self, is_done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + _PATIENCE_S

@@ -13,17 +13,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from botmeter.demo.model import Happening, Model, Tone, clock, in_order
+from botmeter.demo.model import Happening, Model, Tone, clock, in_order, percentile
 from botmeter.domain.announcements import Balance
 
 STYLES: Final[dict[Tone, str]] = {"good": "green", "warning": "yellow", "bad": "bold red", "plain": ""}
 #: Blocks of eighths, as a bar grows.
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 #: Lines that are always there: title, the table's head, the feeds' frames, the figures.
-_FIXED_LINES: Final = 1 + 1 + 2 + 4
+_FIXED_LINES: Final = 1 + 1 + 2 + 5
 _FEED_LINES_MIN: Final = 3
 _FEED_LINES_MAX: Final = 16
 _BAR_COLUMNS_MIN: Final = 8
+_MAILBOX_WIDTH_MIN: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def render(model: Model, page: Page, accounts: Sequence[str]) -> RenderableType:
     return Group(
         Text(page.title, style="bold", no_wrap=True, overflow="ellipsis"),
         _accounts(model, accounts[:rows], page.width),
-        _feeds(model, feed_lines),
+        _feeds(model, feed_lines, page.width),
         _figures(model),
     )
 
@@ -130,15 +131,18 @@ class Bar:
 # --- Feeds ---
 
 
-def _feeds(model: Model, lines: int) -> Table:
+def _feeds(model: Model, lines: int, width: int) -> Table:
+    """Side by side; the mailbox where there is room for it."""
     grid = Table.grid(expand=True)
-    grid.add_column(ratio=3)
-    grid.add_column(ratio=2)
+    for ratio in (3, 2, 3) if width >= _MAILBOX_WIDTH_MIN else (3, 2):
+        grid.add_column(ratio=ratio)
     alerts = sum(model.alerted.values())
-    grid.add_row(
+    feeds = [
         _feed(f"alerts ({alerts}), suspensions, packs", model.alerts, lines),
         _feed(f"chats to agents ({model.handed_off.total():,})", model.chats, lines),
-    )
+        _feed(f"mailbox ({model.arrived['email']:,})", model.mails, lines),
+    ]
+    grid.add_row(*feeds[: len(grid.columns)])
     return grid
 
 
@@ -166,7 +170,7 @@ def _figures(model: Model) -> Group:
     traffic.append(f"sent {sent_rate:,.0f}/s", style="bold").append(f" ({last.sent if last else 0:,})   ")
     traffic.append(f"metered {metered_rate:,.0f}/s", style="bold").append(f" ({last.metered if last else 0:,})   ")
     traffic.append(f"{model.sessions:,} sessions", style="bold")
-    return Group(traffic, *_latency(model), _dead_letters(model))
+    return Group(traffic, *_latency(model), _told(model), _dead_letters(model))
 
 
 def _latency(model: Model) -> tuple[Text, Text]:
@@ -176,6 +180,19 @@ def _latency(model: Model) -> tuple[Text, Text]:
     line.append(found, style="not dim bold")
     meaning = "              interaction's broker timestamp to its committed session, read"
     return line, Text(meaning, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _told(model: Model) -> Text:
+    """Mails and webhooks, and how soon after the chat an alert is in the mailbox."""
+    ordered = sorted(model.mail_latencies_ms)
+    middle, high = percentile(ordered, 50), percentile(ordered, 99)
+    line = Text("mails         ", style="dim", no_wrap=True, overflow="ellipsis")
+    line.append(f"{model.arrived['email']:,}", style="not dim bold").append(
+        f"  {model.arrived['webhook']:,} webhooks", style="not dim"
+    )
+    if middle is not None and high is not None:
+        line.append(f"; from chat to mailbox half within {middle:,} ms, 99 % within {high:,} ms", style="not dim")
+    return line
 
 
 def _dead_letters(model: Model) -> Text:

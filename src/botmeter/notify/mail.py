@@ -66,6 +66,9 @@ def make_mail(
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Entity-Ref-ID"] = delivery_id
+    # For rules of the reader's mail program, and for those who look for a mail.
+    mail["X-Botmeter-Kind"] = notice.kind
+    mail["X-Botmeter-Notice"] = _UNPRINTABLE.sub(" ", notice.notice_id)
     if stationery.idempotency_header:
         mail[stationery.idempotency_header] = idempotency_key(notice, recipient)
     mail.set_content(as_text(letter), cte="quoted-printable")
