@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import Engine
 
 from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
@@ -71,9 +72,22 @@ class Site:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The page with an account in each state; its read side is filled with journals that the rules decided."""
-    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('readside') / 'readside.db'}")
+    with _filled_site(tmp_path_factory.mktemp("states"), states.fill) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The page with accounts whose every text is hostile."""
+    with _filled_site(tmp_path_factory.mktemp("hostile"), states.fill_with_hostile_text) as made:
+        yield made
+
+
+@contextmanager
+def _filled_site(directory: Path, fill: Callable[[Engine, int], None]) -> Iterator[Site]:
+    engine = open_database(f"sqlite:///{directory / 'readside.db'}")
     migrate(engine)
-    states.fill(engine, states.now_ms())
+    fill(engine, states.now_ms())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -116,8 +116,15 @@ def hostile(now: int, account_id: str = HOSTILE) -> Story:
 def fill(engine: Engine, now: int) -> None:
     """Projects all of them: one lags, the others are level for as long as the tests run."""
     level = [near(now), exhausted(now), quiet(now), fresh(now), free(now), closed(now), large(now), one(now)]
-    events = [event for story in [*level, hostile(now), hostile(now, LONG)] for event in story.events]
+    events = [event for story in level for event in story.events]
     project(engine, events, partition=0, now=now, level_at=now + DAY)
     project(engine, lagging(now).events, partition=1, now=now, level_at=now - 94_000)
     for empty in (2, 3):
         project(engine, [], partition=empty, now=now, level_at=now + DAY)
+
+
+def fill_with_hostile_text(engine: Engine, now: int) -> None:
+    """Projects accounts whose every text is markup, and one with an id wider than any screen."""
+    events = [event for story in (hostile(now), hostile(now, LONG)) for event in story.events]
+    for partition in range(4):
+        project(engine, [] if partition else events, partition=partition, now=now, level_at=now + DAY)

@@ -75,10 +75,16 @@ def _row(one: WhatIfCycle, clock: Clock) -> dict[str, str]:
 
 
 def _reason(found: WhatIf) -> str:
+    if len(found.cycles) == 1:
+        return (
+            f"This cycle, counted to its end at its pace, wants {some(found.peak_demand, 'session')}. "
+            f"A pack holds {count(found.pack_sessions)}."
+        )
     cycles = some(len(found.cycles), "cycle")
     return (
-        f"The busiest of the last {cycles} wanted {some(found.peak_demand, 'session')}, the middle one "
-        f"{count(found.median_demand)}; a pack holds {count(found.pack_sessions)}."
+        f"Of the last {cycles}, the running one counted to its end at its pace, the busiest wants "
+        f"{some(found.peak_demand, 'session')} and the middle one {count(found.median_demand)}. "
+        f"A pack holds {count(found.pack_sessions)}."
     )
 
 

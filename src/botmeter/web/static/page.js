@@ -11,6 +11,8 @@ readCharts(document);
 keepPlace(document);
 watchAge(document);
 
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
