@@ -99,7 +99,7 @@ OTHER_VALUES = {
     "linger_ms": "0",
     "snapshot_interval_s": "9",
     "store_max_age_s": "10",
-    "cache_windows": "11",
+    "cache_mib": "11",
     "transaction_timeout_ms": "5000",
     "log_level": "debug",
     "notify_group": "notifiers",

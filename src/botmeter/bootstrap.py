@@ -18,6 +18,7 @@ from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import require_topics
+from botmeter.metering.state import WINDOW_BYTES
 from botmeter.settings.load import instance_id
 from botmeter.settings.model import Settings
 
@@ -68,7 +69,8 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             rules=rules,
             partitions=settings.partitions,
             data_dir=settings.data_dir,
-            cache_windows=settings.cache_windows // settings.partitions,  # a worker may come to own them all
+            # a worker may come to own all partitions
+            cache_windows=(settings.cache_mib << 20) // WINDOW_BYTES // settings.partitions,
             snapshot_interval_s=settings.snapshot_interval_s,
             store_max_age_ms=settings.store_max_age_s * 1000,
         ),

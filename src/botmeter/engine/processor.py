@@ -7,6 +7,7 @@ little comes, thousands when the worker is behind. Faust's side of it, which cal
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import Counter, deque
@@ -349,6 +350,7 @@ class Processor:
             task = self.tasks[number]
             task.run(restored)
             self._inputs.assign(task)
+            gc.freeze()  # what was restored stays; the collector need not walk it again and again
 
 
 #: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.

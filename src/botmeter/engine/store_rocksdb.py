@@ -38,14 +38,14 @@ _LAYOUT: Final = b"2"
 _CONDEMNED: Final = "condemned"
 
 
-#: What all stores of a worker may take of memory, however many partitions it owns: 128 MiB for blocks read from the
-#: disk, and 128 MiB for what is not in files yet. Indexes and filters come on top, some 2 MB per million windows.
-_BLOCKS: Final = Cache(128 << 20)
-_UNWRITTEN: Final = WriteBufferManager(128 << 20, False)  # noqa: FBT003 - as below; writes are not held up for it
+#: What all stores of a worker may take of memory, however many partitions it owns: 64 MiB for blocks read from the
+#: disk, and 64 MiB for what is not in files yet. Indexes and filters come on top, some 2 MB per million windows.
+_BLOCKS: Final = Cache(64 << 20)
+_UNWRITTEN: Final = WriteBufferManager(64 << 20, False)  # noqa: FBT003 - as below; writes are not held up for it
 #: When a family is written to a file, if that memory has not run out before; another buffer is filled meanwhile.
 #: Windows are many and each is new: larger files are merged less often. In the other families the same keys are
 #: written again and again, and a larger buffer only keeps more of their old values.
-_WINDOWS_BUFFER_BYTES: Final = 32 << 20
+_WINDOWS_BUFFER_BYTES: Final = 16 << 20
 _OTHER_BUFFER_BYTES: Final = 4 << 20
 
 

@@ -41,8 +41,8 @@ _READING: Final[Config] = {
     "max.partition.fetch.bytes": 4 * 1024 * 1024,
     # Prefetched beyond the batch at work. The backoff is how long fetching pauses once the queue is full: the default
     # of 1 s would let the queue run dry at full speed.
-    "queued.min.messages": 100_000,
-    "queued.max.messages.kbytes": 64 * 1024,
+    "queued.min.messages": 50_000,
+    "queued.max.messages.kbytes": 32 * 1024,
     "fetch.queue.backoff.ms": 10,
     # A leader that moved is found again at once.
     "fetch.error.backoff.ms": 100,

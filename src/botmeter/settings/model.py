@@ -127,8 +127,11 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         ge=0,
         description="A local store last written longer ago is wiped and restored from Kafka, in seconds.",
     )
-    cache_windows: int = Field(
-        default=1_000_000, ge=0, description="Session windows kept in memory, over all partitions of a worker."
+    cache_mib: int = Field(
+        default=150,
+        ge=0,
+        description="Memory for session windows, over all partitions of a worker, in MiB; 150 hold a million. "
+        "What is not in memory is read from the local store.",
     )
     transaction_timeout_ms: int = Field(
         default=15_000,
