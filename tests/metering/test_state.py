@@ -31,7 +31,7 @@ class Shelf:
 
 def test_what_is_missing_is_fetched_in_one_call_and_then_known() -> None:
     shelf = Shelf()
-    cache = Generations(shelf.fetch, size_max=10)
+    cache = Generations(shelf.fetch, size_max=10, absent=0)
     cache.prefetch([b"a", b"b"])
     cache.prefetch([b"a", b"b", b"c"])
 
@@ -41,7 +41,7 @@ def test_what_is_missing_is_fetched_in_one_call_and_then_known() -> None:
 
 def test_what_is_used_in_every_generation_is_never_fetched_again() -> None:
     shelf = Shelf()
-    cache = Generations(shelf.fetch, size_max=4)
+    cache = Generations(shelf.fetch, size_max=4, absent=0)
     for number in range(10):
         cache.turn()
         cache.prefetch([b"a", b"b-%d" % number, b"c-%d" % number])
@@ -57,7 +57,7 @@ def test_what_is_used_in_every_generation_is_never_fetched_again() -> None:
 )
 def test_a_change_is_seen_while_the_store_is_a_batch_behind(batches: list[list[bytes]], size_max: int) -> None:
     shelf, truth, under_way = Shelf(), dict[bytes, int](), dict[bytes, int]()
-    cache = Generations(shelf.fetch, size_max)
+    cache = Generations(shelf.fetch, size_max, absent=0)
     for keys in batches:
         cache.turn()
         cache.prefetch(set(keys))

@@ -20,7 +20,7 @@ from botmeter.domain.events import Event
 from botmeter.domain.metering import counts_only_below
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import with_start
-from botmeter.metering.store import Store
+from botmeter.metering.store import NEVER, Store
 from botmeter.metering.windows import (
     BIAS,
     ChatKey,
@@ -47,11 +47,17 @@ class Generations:
     batches that may be under way before it is written to the store.
     """
 
-    __slots__ = ("_fetch", "_generation_max", "_old", "young")
+    __slots__ = ("_absent", "_fetch", "_generation_max", "_old", "is_whole", "young")
 
-    def __init__(self, fetch: Callable[[Sequence[bytes]], Sequence[int]], size_max: int) -> None:
-        """`fetch` asks the store for the values of keys; `size_max` is a number of entries."""
+    def __init__(self, fetch: Callable[[Sequence[bytes]], Sequence[int]], size_max: int, absent: int) -> None:
+        """`fetch` asks the store for the values of keys; `size_max` is a number of entries.
+
+        `absent` is the value of a key that the store does not have.
+        """
         self._fetch = fetch
+        self._absent = absent
+        #: Whether the store has nothing that is not here: it was empty at first and nothing was forgotten since.
+        self.is_whole = False
         self._generation_max = max(1, size_max // 2)
         self._old: dict[bytes, int] = {}
         #: Read directly on the hot path; a key that is not here is asked for with `prefetch`.
@@ -60,6 +66,7 @@ class Generations:
     def turn(self) -> None:
         """Called once before each batch."""
         if len(self.young) > self._generation_max:
+            self.is_whole = self.is_whole and not self._old
             self._old, self.young = self.young, {}
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
@@ -72,7 +79,9 @@ class Generations:
                     missing.append(key)
                 else:
                     self.young[key] = value
-        if missing:
+        if missing and self.is_whole:
+            self.young.update(dict.fromkeys(missing, self._absent))
+        elif missing:
             self.young.update(zip(missing, self._fetch(missing), strict=True))
 
 
@@ -140,8 +149,9 @@ class PartitionState:
         self._rules = rules
         #: By the record key's bytes, as the hot path finds them.
         self.accounts: dict[bytes, AccountState] = {}
-        self.windows = Generations(store.windows, cache_windows)
-        self.chats = Generations(store.chats, cache_windows)
+        self.windows = Generations(store.windows, cache_windows, absent=0)
+        self.chats = Generations(store.chats, cache_windows, absent=NEVER)
+        self.windows.is_whole = self.chats.is_whole = store.mark() is None
         self._boundaries: list[tuple[int, bytes]] = []
         #: The highest broker timestamp taken so far, UTC ms.
         self.stream_time = 0

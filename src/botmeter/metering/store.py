@@ -82,13 +82,14 @@ class MemoryStore:
     def __init__(self) -> None:
         self._windows: dict[WindowKey, PackedStarts] = {}
         self._chats: dict[ChatKey, int] = {}
+        self._mark: StoreMark | None = None
 
     def mark(self) -> StoreMark | None:
-        """None: every task starts from nothing."""
-        return None
+        """That of the last write."""
+        return self._mark
 
     def accounts(self) -> Iterator[Account]:
-        """None, likewise."""
+        """None: the task's memory holds them."""
         return iter(())
 
     def windows(self, keys: Sequence[WindowKey]) -> Sequence[PackedStarts]:
@@ -103,6 +104,7 @@ class MemoryStore:
         """Keeps what changed."""
         self._windows.update(update.windows)
         self._chats.update(update.chats)
+        self._mark = update.mark
 
     def sweep(self, before: int, limit: int) -> int:  # noqa: ARG002 - a tape is short enough to be kept whole
         """Drops nothing."""
