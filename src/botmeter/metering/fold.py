@@ -17,7 +17,9 @@ from botmeter.domain.events import Event
 from botmeter.errors import InvariantViolated
 from botmeter.metering.records import Record
 from botmeter.metering.state import PartitionState
-from botmeter.metering.windows import chat_key, window_key
+from botmeter.metering.windows import WindowKey, chat_key, live_prefix, preview_prefix
+
+_UNKNOWN = b""
 
 
 class JournalFold:
@@ -41,12 +43,34 @@ class JournalFold:
         Raises InvariantViolated when an event does not follow its account's version, or cannot be read.
         """
         found: list[JournaledStart | Event] = [decode_start(r.value() or b"") or _event(r) for r in records]
-        self._prefetch(found)
+        windows = self._windows_of(found)
+        self._state.windows.prefetch(set(windows))
+        self._state.chats.prefetch(
+            {chat_key(e.account_id, e.conversation_id) for e in found if isinstance(e, ev.ChatHandedOff)}
+        )
+        window = iter(windows)
         for record, event in zip(records, found, strict=True):
             if isinstance(event, JournaledStart):
-                self._fold_start(record, event)
+                self._fold_start(record, event, next(window))
             else:
+                if isinstance(event, ev.SessionStarted):
+                    next(window)
                 self._fold(record, event)
+
+    def _windows_of(self, found: Sequence[JournaledStart | Event]) -> list[WindowKey]:
+        """The window of each session start among the events, in order."""
+        live: dict[str, bytes] = {}
+        windows = []
+        for event in found:
+            if not isinstance(event, JournaledStart | ev.SessionStarted):
+                continue
+            account_id = event.account_id
+            if event.preview:
+                prefix = preview_prefix(account_id)
+            elif (prefix := live.get(account_id, _UNKNOWN)) is _UNKNOWN:
+                prefix = live[account_id] = live_prefix(account_id)
+            windows.append(prefix + event.end_user_id.encode())
+        return windows
 
     def settle(self) -> None:
         """Puts the accounts whose sessions were only counted among the changes, as they are now."""
@@ -54,33 +78,22 @@ class JournalFold:
             self._state.changes.accounts[key] = self._state.accounts[key].account
         self._counted.clear()
 
-    def _prefetch(self, found: Sequence[JournaledStart | Event]) -> None:
-        self._state.windows.prefetch(
-            {
-                window_key(event.account_id, event.end_user_id, event.preview)
-                for event in found
-                if isinstance(event, JournaledStart | ev.SessionStarted)
-            }
-        )
-        self._state.chats.prefetch(
-            {chat_key(e.account_id, e.conversation_id) for e in found if isinstance(e, ev.ChatHandedOff)}
-        )
-
-    def _fold_start(self, record: Record, start: JournaledStart) -> None:
-        key = start.account_id.encode()
+    def _fold_start(self, record: Record, start: JournaledStart, window: WindowKey) -> None:
+        key, version = start.account_id.encode(), start.version
         state = self._state.accounts.get(key)
-        if state is None or (start.version > state.version and start.cycle_number != state.cycle_number):
+        if state is None or (version > state.version and start.cycle_number != state.cycle_number):
             self._fold(record, _event(record))  # of the past cycle (A13), or out of place
             return
-        self._note(key, start.version, record)
-        if start.version == state.version + 1:
-            state.version, state.used = start.version, start.used
+        self._note(key, version, record)
+        if version == state.version + 1:
+            state.version, state.used = version, start.used
             self._counted.add(key)
-        elif start.version > state.version:
-            raise _gap(record, f"version {start.version} follows version {state.version}")
-        window = window_key(start.account_id, start.end_user_id, start.preview)
+        elif version > state.version:
+            raise _gap(record, f"version {version} follows version {state.version}")
         known = self._state.windows.young[window]
-        self._state.add_start(window, known, millis(start.started_at), millis(start.at))
+        # The broker's time only matters beside other starts of the window.
+        at = millis(start.at) if known else 0
+        self._state.add_start(window, known, millis(start.started_at), at)
 
     def _fold(self, record: Record, event: Event) -> None:
         key = event.account_id.encode()

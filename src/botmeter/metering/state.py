@@ -72,13 +72,14 @@ class Generations:
     def prefetch(self, keys: Iterable[bytes]) -> None:
         """Brings the keys into `young`: from the old generation, or in one call from the store (I/O)."""
         missing: list[bytes] = []
+        young, old = self.young, self._old
         for key in keys:
-            if key not in self.young:
-                value = self._old.get(key)
+            if key not in young:
+                value = old.get(key)
                 if value is None:
                     missing.append(key)
                 else:
-                    self.young[key] = value
+                    young[key] = value
         if missing and self.is_whole:
             self.young.update(dict.fromkeys(missing, self._absent))
         elif missing:
