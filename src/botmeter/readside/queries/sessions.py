@@ -174,6 +174,7 @@ def _led_to(connection: Connection, tables: Tables, row: Any, account: Any) -> A
         .where(
             history.c.account_no == row.account_no,
             history.c.journal_offset.between(row.journal_offset - _EVENTS_MAX, row.journal_offset + _EVENTS_MAX),
+            history.c.at == row.at,  # a cycle that it found due began at the boundary, and is none of its doing
             history.c.cause_topic == row.cause_topic,
             history.c.cause_offset == row.cause_offset,
         )
