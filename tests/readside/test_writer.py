@@ -10,13 +10,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, func, select
 
-from botmeter.domain.events import Event
+from botmeter.domain.events import (
+    AccountOpened,
+    CommandCause,
+    ComplimentaryGranted,
+    Event,
+    SessionsCredited,
+    ThresholdReached,
+)
 from botmeter.domain.prices import DAY_MS, PriceBook, Rules
 from botmeter.errors import InvariantViolated
 from botmeter.readside.database import reading
 from botmeter.readside.migrations import VERSION_TABLE, migrate
 from botmeter.readside.pruning import HourPruner
 from botmeter.readside.queries import Queries
+from botmeter.readside.results import SessionFilter
 from botmeter.readside.tables import TABLES, generation_table
 from botmeter.readside.writer import LEASE_MS, Batch, Overtaken, Standby
 
@@ -163,3 +171,26 @@ def test_no_account_no_answer(engine: Engine) -> None:
     assert queries.explain("00" * 16) is None
     assert queries.explain("not hex") is None
     assert list(queries.charges("nobody")) == []
+
+
+def test_why_a_state_changed_is_a_word_of_ours_whatever_people_wrote(engine: Engine) -> None:
+    moment, cause = NOW, CommandCause("billing.commands", 0, 0, "k", 0)
+    project_all(engine, [
+        AccountOpened("acme", 1, moment, cause, "growth", "monthly", moment, "UTC", (), (80,), moment, moment + DAY_MS),
+        ComplimentaryGranted("acme", 2, moment, cause, 5),
+        ThresholdReached("acme", 3, moment, cause, 80, 4, 5, 1, "complimentary", 1, moment + DAY_MS),
+        SessionsCredited("acme", 4, moment + 1, cause, 500, "sorry, " * 100, "complimentary", 505, 4),
+    ])  # fmt: skip
+    shown = Queries(engine).summary("acme")
+
+    assert shown is not None
+    assert (shown.state, shown.reason, shown.since) == ("active", "sessions_credited", moment + 1)
+
+
+def test_a_text_that_no_database_takes_matches_nothing(engine: Engine, events: Sequence[Event]) -> None:
+    project_all(engine, events)
+    queries = Queries(engine)
+
+    assert queries.summary("ac\x00me") is None
+    assert queries.accounts(search="\x00").accounts == ()
+    assert queries.sessions("acme", SessionFilter(end_user_id="\x00")).sessions == ()

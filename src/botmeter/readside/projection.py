@@ -18,7 +18,7 @@ from uuid import uuid4
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from botmeter.errors import ConfigurationError
+from botmeter.errors import ConfigurationError, Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.follower import Chunk, Follower
 from botmeter.readside.database import current_generation
@@ -110,6 +110,9 @@ class Projection:
                 except Standby as standby:
                     log.debug("read side: %s; standing by", standby)
                     stop.wait(_STANDBY_S)
+                except Retriable as error:
+                    log.warning("read side: %s; trying again", error)
+                    stop.wait(_PAUSE_S)
                 except (OperationalError, InterfaceError) as error:
                     log.warning("read side: the database does not answer (%s); trying again", error.orig)
                     stop.wait(_PAUSE_S)

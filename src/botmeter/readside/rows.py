@@ -60,7 +60,16 @@ def project(standings: dict[str, Standing], rows: Rows, partition: int, offset: 
     state = state_of(standing.account)
     if state != standing.state:
         standing.state, standing.state_since, standing.state_offset = state, event.at, offset
-        standing.state_reason = getattr(event, "reason", None) or type_name(type(event))
+        standing.state_reason = _reason(event)
+
+
+def _reason(event: Event) -> str:
+    """Why the event changed the state, in a word."""
+    match event:
+        case ev.SessionsExhausted() | ev.SessionsAvailable():
+            return event.reason
+        case _:
+            return type_name(type(event))
 
 
 def _evolved(account: Account | None, event: Event, offset: int) -> Account:

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 #: Between two questions; the numbers of a page are grey from 5 s on.
 _INTERVAL_S: Final = 0.5
+#: One question to a cluster that answers takes milliseconds.
+_QUESTION_S: Final = 5.0
 #: (topic, partition) to high watermark
 Ends = Mapping[tuple[str, int], int]
 
@@ -45,8 +47,9 @@ class WatermarkAsker:
         return self._latest
 
     def close(self) -> None:
-        """Ends the thread; a question under way is not waited for."""
+        """Ends the thread. A question under way is waited for shortly: the client is closed next."""
         self._stop.set()
+        self._thread.join(_QUESTION_S)
 
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL_S if self._latest.ends else 0):

@@ -206,9 +206,14 @@ def _delivery_row(offset: int, delivery: Delivery) -> Row:
         "alert_id": delivery.alert_id,
         "at": delivery.at,
         "channel": delivery.channel,
-        "recipient": delivery.recipient,
+        "recipient": _without_nul(delivery.recipient),
         "state": delivery.state,
         "attempts": delivery.attempts,
-        "reason": delivery.reason,
+        "reason": None if delivery.reason is None else _without_nul(delivery.reason),
         "topic_offset": offset,
     }
+
+
+def _without_nul(text: str) -> str:
+    """PostgreSQL has no place for it, and a mail server may say anything."""
+    return text.replace("\x00", "")

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from botmeter.contracts.encoding import decode_account
 from botmeter.readside.queries.cursors import decode_cursor, encode_cursor
-from botmeter.readside.queries.found import find_account, place_of
+from botmeter.readside.queries.found import NUL, find_account, place_of
 from botmeter.readside.results import (
     AccountDetail,
     AccountPage,
@@ -44,6 +44,8 @@ def page(
     """Some accounts in order."""
     accounts = tables.accounts
     wanted: list[ColumnElement[bool]] = []
+    if NUL in search:
+        return AccountPage((), None)
     if search:
         account_id = accounts.c.account_id
         # SQLite's LIKE ignores case by itself; told to, it would be asked with two conversions a row.

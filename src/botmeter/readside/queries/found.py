@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
 from botmeter.readside.results import Cause, CycleSpan, JournalPlace, Money
 from botmeter.readside.tables import Tables
 
+#: In no id there is; PostgreSQL takes no text with it, not even to compare.
+NUL: Final = "\x00"
+
 
 def find_account(connection: Connection, tables: Tables, account_id: str) -> Row[Any] | None:
     """The account's row."""
+    if NUL in account_id:
+        return None
     accounts = tables.accounts
     return connection.execute(select(accounts).where(accounts.c.account_id == account_id)).one_or_none()
 

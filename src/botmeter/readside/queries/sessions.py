@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
 
 from botmeter.domain.prices import DAY_MS
 from botmeter.readside.queries.accounts import pack_of
 from botmeter.readside.queries.cursors import decode_cursor, encode_cursor
-from botmeter.readside.queries.found import cause_of, place_of, span_of
+from botmeter.readside.queries.found import NUL, cause_of, place_of, span_of
 from botmeter.readside.queries.timeline import entries_of
 from botmeter.readside.results import Explanation, SessionFilter, SessionPage, SessionRow
 from botmeter.readside.tables import Tables
@@ -68,6 +68,8 @@ def matching(connection: Connection, tables: Tables, account_no: int, wanted: Se
         sessions.c.cycle_number: wanted.cycle_number,
     }
     found = select(sessions).where(sessions.c.account_no == account_no)
+    if any(NUL in value for value in exactly.values() if isinstance(value, str)):
+        return found.where(false())
     found = found.where(*(column == value for column, value in exactly.items() if value is not None))
     if wanted.since is not None:
         found = found.where(sessions.c.started_at >= wanted.since)
