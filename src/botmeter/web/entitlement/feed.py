@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from botmeter.contracts.encoding import decode_event
 from botmeter.contracts.topics import Topics
 from botmeter.errors import BotmeterError, InvariantViolated, Retriable
 from botmeter.kafka import clients, questions
-from botmeter.kafka.errors import END_OF_PARTITION, classify
+from botmeter.kafka.errors import END_OF_PARTITION, cause, classify
 from botmeter.kafka.reader import RestoreStopped
 from botmeter.web.entitlement.loading import Start, load
 from botmeter.web.entitlement.view import PartitionView
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.1
 _BATCH: Final = 2_000
+_LEADER_S: Final = 5.0
 #: How often the view forgets windows that are past use, and how long a fault is left alone.
 _TIDY_S: Final = 60.0
 _PAUSE_S: Final = 3.0
@@ -65,6 +66,8 @@ class Feed(threading.Thread):
                 log.exception("the view of the journal is wrong, and is made anew")
             except BotmeterError as error:
                 log.warning("the view of the journal is made anew: %s", error)
+            except KafkaException as exception:
+                log.warning("the view of the journal is made anew: %s", classify(cause(exception)))
             self.views = ()
             self._stop_asked.wait(_PAUSE_S)
 
@@ -80,11 +83,11 @@ class Feed(threading.Thread):
         return views, starts
 
     def _follow(self, reader: Consumer, views: list[PartitionView], starts: list[Start]) -> None:
-        journal = self._topics.journal.name
-        reader.assign([TopicPartition(journal, view.partition, view.position) for view in views])
-        behind = {view.partition for view, start in zip(views, starts, strict=True) if view.position < start.end}
-        if not behind:
-            self._is_complete(views)
+        places = [TopicPartition(self._topics.journal.name, view.partition, view.position) for view in views]
+        for place in places:  # finds the leader, for which the client would else look once a second
+            reader.get_watermark_offsets(place, timeout=_LEADER_S)
+        reader.assign(places)
+        behind = {view.partition for view in views}
         tidy_s = 0.0
         while not self._stop_asked.is_set():
             if time.monotonic() >= tidy_s:
@@ -94,10 +97,12 @@ class Feed(threading.Thread):
             first = reader.poll(_POLL_S)
             if first is None:
                 continue
+            heard: set[int | None] = set()
             for message in [first, *reader.consume(_BATCH, timeout=0)]:
                 self._take(views, message)
+                heard.add(message.partition())
             if behind:
-                behind = {number for number in behind if views[number].position < starts[number].end}
+                behind = {number for number in behind if number not in heard or _is_behind(views, starts, number)}
                 if not behind:
                     self._is_complete(views)
             self._advanced()
@@ -109,6 +114,8 @@ class Feed(threading.Thread):
 
     def _take(self, views: list[PartitionView], message: Message) -> None:
         error, number, offset = message.error(), message.partition(), message.offset()
+        if error is not None and message.topic() == self._topics.snapshots.name:
+            return  # the end of the snapshots, told late
         if error is None and number is not None and offset is not None:
             try:
                 views[number].apply(decode_event(message.value() or b""), offset, self._topics.interactions.name)
@@ -121,3 +128,8 @@ class Feed(threading.Thread):
             fault_ = classify(error, str(message.topic()))
             if not isinstance(fault_, Retriable):  # the client gets over those by itself
                 raise fault_
+
+
+def _is_behind(views: Sequence[PartitionView], starts: Sequence[Start], number: int) -> bool:
+    """Whether the view has not read all there was when it was begun."""
+    return views[number].position < starts[number].end
