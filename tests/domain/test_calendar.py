@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from botmeter.domain import events as ev
-from botmeter.domain.cycles import BillingCycle, Cycle, boundary, cycle_around, is_time_zone
+from botmeter.domain.cycles import BillingCycle, Cycle, boundary, cycle_around, cycle_from, is_time_zone
+from botmeter.domain.prices import HOUR_MS
 
 from .ledger import (
     ACCEPTED,
@@ -155,4 +156,19 @@ def test_a4_time_zones_are_those_of_iana() -> None:
     assert [is_time_zone(name) for name in ("UTC", NEW_YORK, "Asia/Kolkata")] == [True, True, True]
     assert not any(
         is_time_zone(name) for name in ("", "Europe", "Mars/Base", "../UTC", "/etc/passwd", "UTC\0", "+01:00")
+    )
+
+
+@pytest.mark.parametrize("moved_ms", [-3 * HOUR_MS, -HOUR_MS, 0, HOUR_MS, 3 * HOUR_MS, 25 * HOUR_MS])
+@pytest.mark.parametrize("billing_cycle", ["monthly", "quarterly", "half_yearly", "annual"])
+def test_a4_a_boundary_that_a_new_time_zone_database_has_moved_starts_one_cycle_and_not_two(
+    moved_ms: int, billing_cycle: BillingCycle
+) -> None:
+    """Mexico in 2022, Almaty in 2024: a cycle of an hour would charge the packs twice and let sessions expire."""
+    anchor, zone = utc("2026-01-31T00:00"), "America/Mexico_City"
+    today = cycle_around(anchor, zone, billing_cycle, utc("2026-11-15T12:00"), 7)
+    following = cycle_around(anchor, zone, billing_cycle, today.ends_at, 8)
+
+    assert cycle_from(anchor, zone, billing_cycle, today.ends_at + moved_ms, 8) == Cycle(
+        8, today.ends_at + moved_ms, following.ends_at
     )

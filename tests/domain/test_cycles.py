@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from botmeter.domain import events as ev
+from botmeter.domain.billing import decide_tick
 from botmeter.domain.cycles import Cycle
 from botmeter.domain.events import TimerCause
 from botmeter.domain.prices import DAY_MS, HOUR_MS, Money
@@ -386,3 +387,12 @@ def test_a12_a_plan_change_after_missed_boundaries_meets_the_present_cycle() -> 
         did(ev.SessionsAvailable, reason="plan_changed"),
         ACCEPTED,
     )
+
+
+@pytest.mark.parametrize("moved_ms", [-HOUR_MS, HOUR_MS])
+def test_a6_packs_are_charged_once_although_the_time_zone_database_has_moved_the_boundary(moved_ms: int) -> None:
+    account = given(open_account(), purchase(2)).account
+    moved = replace(account, cycle=replace(account.cycle, ends_at=APRIL + moved_ms))
+    events = decide_tick(moved, MAY - DAY_MS, TimerCause(0), SMALL)
+
+    assert [(e.starts_at, e.ends_at) for e in events if isinstance(e, ev.CycleStarted)] == [(APRIL + moved_ms, MAY)]

@@ -11,7 +11,7 @@ from botmeter.domain import commands as cmd
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, is_remembered, result_of
 from botmeter.domain.commands import Command, CommandResult, Refusal
-from botmeter.domain.cycles import cycle_around
+from botmeter.domain.cycles import cycle_around, cycle_from
 from botmeter.domain.decision import Decision, exhaust_when_empty, resume_when_available
 from botmeter.domain.events import Cause, Event, Pool
 from botmeter.domain.naming import type_name
@@ -39,7 +39,7 @@ def _start_cycle(decision: Decision, rules: Rules) -> None:
     account, old, terms = decision.account, decision.account.allowance, decision.account.terms
     starts_at, number = account.cycle.ends_at, account.cycle.number + 1
     anchor = terms.anchor if terms.next_billing_cycle == terms.billing_cycle else starts_at
-    cycle = cycle_around(anchor, terms.time_zone, terms.next_billing_cycle, starts_at, number)
+    cycle = cycle_from(anchor, terms.time_zone, terms.next_billing_cycle, starts_at, number)
     packs = old.packs_next_cycle
     renewed: tuple[Pool, int, int, int]  # pool, total, used, expired
     if old.pool == "complimentary":

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from botmeter.domain.prices import DAY_MS
+
 BillingCycle = Literal["monthly", "quarterly", "half_yearly", "annual"]
 
 MONTHS: Final[dict[BillingCycle, int]] = {"monthly": 1, "quarterly": 3, "half_yearly": 6, "annual": 12}
@@ -52,6 +54,20 @@ def _boundary(anchor: int, time_zone: str, months: int) -> int:
     day = min(local.day, monthrange(year, month0 + 1)[1])
     moved = local.replace(year=year, month=month0 + 1, day=day, fold=0)
     return (moved - _EPOCH) // _MILLISECOND
+
+
+#: From a boundary to a moment well inside the cycle that begins there: half of the shortest month.
+_WELL_INSIDE_MS: Final = 14 * DAY_MS
+
+
+def cycle_from(anchor: int, time_zone: str, billing_cycle: BillingCycle, starts_at: int, number: int) -> Cycle:
+    """The cycle that begins at the boundary `starts_at` (UTC ms), as it was computed when it lay ahead (`A4`).
+
+    A new time zone database may place that boundary some hours elsewhere. The cycle ends where the database of today
+    has the end of the cycle well inside which it lies, so none is ever an hour long and charged for it.
+    """
+    inside = cycle_around(anchor, time_zone, billing_cycle, starts_at + _WELL_INSIDE_MS, number)
+    return Cycle(number, starts_at, inside.ends_at)
 
 
 def cycle_around(anchor: int, time_zone: str, billing_cycle: BillingCycle, at: int, number: int) -> Cycle:
