@@ -82,7 +82,7 @@ def test_what_is_published_as_written_leads_to_the_alert_as_written(
 def test_the_commands_written_about_are_those_there_are() -> None:
     [table] = re.findall(r"^\| command \| does \|\n(.*?)\n\n", README, re.MULTILINE | re.DOTALL)
 
-    assert re.findall(r"^\| `botmeter ([a-z]+)", table, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^\| `botmeter ([a-z-]+)", table, re.MULTILINE) == list(COMMANDS)
 
 
 def test_the_make_targets_written_about_are_there() -> None:
