@@ -182,6 +182,28 @@ def test_what_changes_something_needs_the_pages_own_token(browser: httpx.Client)
     assert log_out(good, Origin=str(browser.base_url).rstrip("/")) == 303
 
 
+def test_without_a_configured_address_the_page_is_under_any_name_of_the_machine(browser: httpx.Client) -> None:
+    csrf = {"csrf_token": log_in(browser)}
+    port = browser.base_url.port
+
+    named = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}
+
+    cookie = {"Cookie": f"botmeter={browser.cookies['botmeter']}"}
+    assert browser.post("/logout", data=csrf, headers={**named, **cookie}).status_code == 303
+
+
+def test_a_configured_address_is_the_only_one() -> None:
+    made = OwnTokens(SECRET).login_link_token("alice", "operator", frozenset())
+    with browser_at(web_settings(http_public_url="http://billing.example")) as client:
+        client.get("/login/link", params={"token": made})
+        csrf = {"csrf_token": OwnTokens(SECRET).access("cookie", client.cookies["botmeter"]).csrf_token}
+
+        other = client.post("/logout", data=csrf, headers={"Origin": str(client.base_url).rstrip("/")})
+        own = client.post("/logout", data=csrf, headers={"Origin": "http://billing.example"})
+
+    assert (other.status_code, own.status_code) == (403, 303)
+
+
 def test_logging_out_deletes_the_cookie(browser: httpx.Client) -> None:
     csrf = log_in(browser)
 

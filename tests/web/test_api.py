@@ -221,6 +221,32 @@ def test_what_is_known_already_is_not_sent_again(api: httpx.Client) -> None:
     assert after.headers["ETag"] != answer.headers["ETag"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "end_user_id=u-1",
+        "end_user_id=u-2&preview=true",
+        "preview=false",
+        "end_user_id=",
+        "preview=x",
+        "end_user_id=%FF",
+    ],
+)
+def test_the_fast_lane_and_the_route_give_the_same_answer(api: httpx.Client, query: str) -> None:
+    account = "lanes"
+    ask(api, account, "open", "open_account", plan="growth", billing_cycle="monthly")
+    say(api, account, "u-1")
+    path = f"/v1/accounts/{account}/entitlement?{query}"
+
+    fast = api.get(path, headers=OPERATOR)
+    slow = api.get(f"{path}&widget=conversations", headers=OPERATOR)  # a parameter the fast lane leaves to the route
+
+    assert fast.status_code == slow.status_code
+    assert {**fast.json(), "as_of": None} == {**slow.json(), "as_of": None}
+    assert fast.headers["Content-Security-Policy"] == slow.headers["Content-Security-Policy"]
+
+
 def test_entitlement_waits_for_what_was_just_published(api: httpx.Client) -> None:
     account = opened(api, "after")
     place = api.post("/v1/interactions", json=interaction(account, "u-1"), headers=OPERATOR)

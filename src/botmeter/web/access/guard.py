@@ -38,6 +38,8 @@ class Guard:
         self.login_s = settings.auth_login_s
         address = urlsplit(public_url)
         self._origin = f"{address.scheme}://{address.netloc}".lower()
+        #: Without a configured address the page is whatever host the browser found it under.
+        self._is_any_host = not settings.http_public_url
         self.is_over_tls = address.scheme == "https"
         #: With the prefix `__Host-` browsers take the cookie from this very host over TLS alone.
         self.cookie_name = "__Host-botmeter" if self.is_over_tls else "botmeter"
@@ -95,10 +97,13 @@ class Guard:
         except KeySetUnavailable as error:
             raise unavailable(str(error)) from error
 
+    def _is_own(self, origin: str, host: str) -> bool:
+        return origin == self._origin or (self._is_any_host and origin == f"http://{host}")
+
     async def _require_own_page(self, request: Request, access: Access) -> None:
         """Raises ProblemError 403 unless the request comes from our own page."""
         origin = request.headers.get("Origin")
-        if origin is not None and origin.lower() != self._origin:
+        if origin is not None and not self._is_own(origin.lower(), request.headers.get("Host", "").lower()):
             raise forbidden(f"this page belongs to another address: {self._origin}")
         if origin is None and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             raise forbidden("the request does not come from this page")
