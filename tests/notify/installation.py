@@ -44,7 +44,9 @@ QUICK: Final = {
 class Installation:
     """Publishes alerts and runs notifiers."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, directory: Path) -> None:
+    def __init__(self, bootstrap_servers: str, prefix: str, directory: Path, database_url: str = "") -> None:
+        """`database_url`: the notifiers' database; empty is the default, SQLite in the data directory."""
+        self._database_url = database_url
         self._bootstrap_servers, self._prefix, self._directory = bootstrap_servers, prefix, directory
         self.topics = Topics.named(prefix, f"{prefix}chat.interactions", f"{prefix}billing.commands")
         self._closing = ExitStack()
@@ -72,6 +74,7 @@ class Installation:
             "BOTMETER_PARTITIONS": str(PARTITIONS),
             "BOTMETER_DATA_DIR": str(self._directory),
             "BOTMETER_NOTIFY_SMTP_HOST": "127.0.0.1",
+            **({"BOTMETER_NOTIFY_DATABASE_URL": self._database_url} if self._database_url else {}),
             **QUICK,
             **variables,
         }
@@ -122,7 +125,7 @@ class Installation:
     ) -> list[dict[str, Any]]:
         """The outbox, once it is so; a database tells nobody when it changes."""
         deadline = time.monotonic() + within_s
-        engine = open_database("", self._directory / "notify.db")
+        engine = open_database(self._database_url, self._directory / "notify.db")
         try:
             while not is_so(found := find(engine, Question(limit=100_000))):
                 assert time.monotonic() < deadline, f"the outbox stays {found[:20]}"

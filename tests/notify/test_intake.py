@@ -35,10 +35,18 @@ ENDPOINT = "https://acme.example/hook"
 class Inlet:
     """An intake and the outbox behind it."""
 
-    def __init__(self, engine: Engine, clock: Clock, endpoints: Sequence[str] = (), *, sends_mail: bool = True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        endpoints: Sequence[str] = (),
+        *,
+        sends_mail: bool = True,
+        max_age_ms: int = 10**12,
+    ) -> None:
         self._engine = engine
         outbox = Outbox(engine, PATIENCE, clock)
-        outbox.positions([ALERTS, HANDOFFS, JOURNALS, BALANCE], max_age_ms=10**12)
+        outbox.positions([ALERTS, HANDOFFS, JOURNALS, BALANCE], max_age_ms=max_age_ms)
         self._intake = Intake(outbox, Directory(engine), Topics.named(), endpoints, clock, sends_mail=sends_mail)
         self._offset = 0
 
@@ -172,6 +180,16 @@ def test_sessions_that_will_not_last_are_told_once_a_cycle(engine: Engine, clock
         inlet.take(balance(700, 12 * DAY_MS), balance(500, 10 * DAY_MS, number=4))
 
     assert inlet.told() == {("projected", "all@x.example"): 2}
+
+
+def test_on_the_first_start_an_old_balance_warns_nobody_and_the_next_one_does(engine: Engine, clock: Clock) -> None:
+    clock.now_ms += 20 * DAY_MS
+    inlet = Inlet(engine, clock, max_age_ms=DAY_MS)
+    inlet.take(inlet.journal(opened(contacts=("jo@x.example",))), balance(500, 10 * DAY_MS))
+    assert inlet.told() == {}
+
+    inlet.take(balance(990, 20 * DAY_MS))
+    assert inlet.told() == {("projected", "jo@x.example"): 1}
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,10 @@ def test_what_could_not_be_delivered_is_listed_and_sent_again(installation: Inst
         notifier.leaves()
 
 
-def test_two_notifiers_never_send_one_mail_twice(installation: Installation) -> None:
-    with MailServer() as server:
+def test_two_notifiers_never_send_one_mail_twice(
+    bootstrap_servers: str, topic_prefix: str, tmp_path: Path, database_url: str
+) -> None:
+    with MailServer() as server, Installation(bootstrap_servers, topic_prefix, tmp_path, database_url) as installation:
         for _ in range(2):
             installation.notifier(server.port).hears("notifier runs")
         installation.alerts(*(alert(f"account-{number}") for number in range(200)))

@@ -112,7 +112,7 @@ class Intake:
         if entry is None or projected_id(balance) in self._warned:
             return None
         notice = projected(balance, entry.time_zone)
-        if notice is None:
+        if notice is None or self._outbox.is_quiet(notice):  # once recorded, it would not be told in this cycle at all
             return None
         self._warned.add(notice.notice_id)
         return self._addressed(notice, entry)
