@@ -72,6 +72,7 @@ class AccountLog:
         for chunk in chunks:
             yield from (record for record in chunk if record.key() == self._key)
             self._report(topic.name, int(chunk[-1].offset() or 0) + 1, end)
+        self._report(topic.name, end, end)  # control records of transactions may have come last
 
     def inputs(self, group: str) -> tuple[list[Record], list[Record]]:
         """The account's interactions and commands that are still there and that the workers of `group` have taken.

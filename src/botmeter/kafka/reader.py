@@ -102,6 +102,15 @@ def until_answered(stop: Flag, ask: Callable[[], T]) -> T:
     raise RestoreStopped("the restore was stopped")
 
 
+def come_together(reader: Consumer, at_most: int, wait_s: float) -> list[Message]:
+    """What has come, at once; when nothing has, what comes first within `wait_s`. News about partitions is among it.
+
+    `consume` alone would wait until all of `at_most` are there, or the time is up.
+    """
+    first = reader.poll(wait_s)
+    return [] if first is None else [first, *reader.consume(at_most, timeout=0)]
+
+
 def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> int | None:
     """The broker's time of the first record at or after `offset`, UTC ms; None when there is none yet."""
     _assign(reader, topic, partition, offset, stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import getpass
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +53,8 @@ class Asking:
 
 def connected(settings: Settings) -> Connection:
     """The cluster of the settings, once it answers. Raises ClusterError."""
+    # What its clients warn of, they also mend; what they cannot mend is raised.
+    logging.getLogger("botmeter.librdkafka").addHandler(logging.NullHandler())
     config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(config, settings.broker_timeout_s, _say)
     return Connection(settings.bootstrap_servers, settings.topics(), settings.kafka)

@@ -32,7 +32,7 @@ _TRIGGERS: Final = {"command": "bought", "auto_recharge": "auto-recharge", "rene
 def statement(settings: Settings, account_id: str, cycle: int | None, is_all: bool, is_json: bool) -> None:  # noqa: FBT001 - flags of the command line
     """Print the statement of a billing cycle of ACCOUNT: where its sessions came from and went, and what was charged.
 
-    Reads the account's journal from its beginning, which takes a second for some hundred thousand events.
+    Reads the account's journal from its beginning, and says how far it is.
 
     \b
       botmeter account statement acme
