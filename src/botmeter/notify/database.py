@@ -60,17 +60,6 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
         connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
 
-def upsert_newer(
-    connection: Connection, table: Table, keys: Sequence[str], newer_by: str, rows: Sequence[dict[str, Any]]
-) -> None:
-    """Insert the rows; one that is there gives way to a row that is higher in the column `newer_by`."""
-    for row in rows:
-        made = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table).values(row)
-        changed = {column: made.excluded[column] for column in row if column not in keys}
-        is_newer = table.c[newer_by] < made.excluded[newer_by]
-        connection.execute(made.on_conflict_do_update(index_elements=list(keys), set_=changed, where=is_newer))
-
-
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":

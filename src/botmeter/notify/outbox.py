@@ -119,7 +119,7 @@ class Outbox:
             rows = [self._delivery_row(each, one, quiet_ms, now_ms) for each in new for one in each.recipients]
             insert_new(connection, deliveries, rows)
             insert_new(connection, unreadable, [_unreadable_row(each, now_ms) for each in bad])
-            advance(connection, progress)
+            _advance(connection, progress)
         return len(rows)
 
     def _delivery_row(self, told: Told, recipient: Recipient, quiet_ms: int, now_ms: int) -> dict[str, Any]:
@@ -271,18 +271,14 @@ class Outbox:
         return len(rows)
 
 
-def advance(connection: Connection, progress: Mapping[Place, int]) -> None:
+def _advance(connection: Connection, progress: Mapping[Place, int]) -> None:
     """Note what was read; never backwards, whatever a member that lost the partition still writes."""
-    rows = [
-        {"topic": place.topic, "partition": place.partition, "next_offset": offset, "quiet_before_ms": 0}
-        for place, offset in progress.items()
-    ]
-    for row in rows:
+    for place, offset in progress.items():
         connection.execute(
             update(offsets)
-            .where(offsets.c.topic == row["topic"], offsets.c.partition == row["partition"])
-            .where(offsets.c.next_offset < row["next_offset"])
-            .values(next_offset=row["next_offset"])
+            .where(offsets.c.topic == place.topic, offsets.c.partition == place.partition)
+            .where(offsets.c.next_offset < offset)
+            .values(next_offset=offset)
         )
 
 
