@@ -42,9 +42,12 @@ PICTURES: Final = Path(os.environ.get("BOTMETER_TEST_PICTURES", Path(__file__).p
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The Chromium on the PATH, else the one playwright has installed."""
+    """The Chromium on the PATH, else the one playwright has installed.
+
+    One for each module, because playwright's event loop keeps other tests of the process from running one.
+    """
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
         executable = found or playwright.chromium.executable_path

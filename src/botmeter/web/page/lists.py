@@ -37,7 +37,7 @@ def _says(counts: Mapping[AccountState, int]) -> str:
     if not total:
         return "Nobody has opened one."
     told = [
-        f"{some(counts.get('exhausted', 0), 'account')} out of sessions" if counts.get("exhausted") else "",
+        f"{count(counts['exhausted'])} out of sessions" if counts.get("exhausted") else "",
         f"{count(counts['near_end'])} near the end" if counts.get("near_end") else "",
     ]
     risky = ", ".join(one for one in told if one)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from botmeter.readside.results import Bucket, Scenario, SessionFilter, UsageBy
+from botmeter.readside.results import Bucket, Forecast, Scenario, SessionFilter, UsageBy
 from botmeter.web.page import overview
 from botmeter.web.page.asking import Visit, Visited
 from botmeter.web.page.lists import why_part
@@ -55,7 +55,7 @@ def overview_parts(visit: Visit, view: UsageView, packs: int = 1) -> dict[str, A
         **overview.live_part(visit.detail, forecast, visit.suspension(), visit.prices, visit.clock),
         **(overview.burn_down_part(burn, visit.detail.summary.total, visit.clock) if burn else {}),
         **_usage(visit, view),
-        **packs_of(visit, packs),
+        **_packs(visit, forecast, packs),
         **_timeline(visit),
         **_latest(visit),
     }
@@ -64,9 +64,13 @@ def overview_parts(visit: Visit, view: UsageView, packs: int = 1) -> dict[str, A
 def packs_of(visit: Visit, packs: int = 1) -> dict[str, Any]:
     """The card of packs with its forms."""
     burn = visit.burn_down()
+    return _packs(visit, burn.forecast if burn else None, packs)
+
+
+def _packs(visit: Visit, forecast: Forecast | None, packs: int) -> dict[str, Any]:
     return overview.packs_part(
         visit.detail,
-        burn.forecast if burn else None,
+        forecast,
         visit.prices,
         visit.clock,
         may_buy=visit.may_buy,

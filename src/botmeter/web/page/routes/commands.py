@@ -20,8 +20,9 @@ from botmeter.web.access.roles import Access
 from botmeter.web.page import rendering
 from botmeter.web.page.asked import COMMANDS, command_of
 from botmeter.web.page.asking import visit_of
+from botmeter.web.page.overview import UsageView
 from botmeter.web.page.results_told import Notice, not_answered, not_sent, not_valid, told
-from botmeter.web.page.routes.account import packs_of
+from botmeter.web.page.routes.account import overview_parts, packs_of
 from botmeter.web.page.routes.settings import settings_response
 from botmeter.web.problems import forbidden, not_found
 from botmeter.web.services import Asked, Sending, services_of
@@ -47,14 +48,20 @@ async def command(
     if not caller.may_ask_for(type_):
         raise forbidden("Your role may look, not change. A billing admin of this account can.")
     notice = await _asked_for(request, type_, account_id, caller, client)
-    if not request.headers.get("HX-Request"):
+    is_whole = not request.headers.get("HX-Request")
+    if is_whole and notice.tone == "ok":
         place = "#packs" if type_ in _PACKS else "/settings"
         return RedirectResponse(rendering.account_url(account_id) + place, HTTPStatus.SEE_OTHER)
-    visit = await to_thread.run_sync(visit_of, request, caller, queries, account_id)
-    if type_ in _PACKS:
-        part = await to_thread.run_sync(packs_of, visit)
-        return visit.page("parts/packs.html", "overview", part, {"result": notice})
-    return await to_thread.run_sync(settings_response, visit, notice)
+
+    def shown() -> Response:
+        visit = visit_of(request, caller, queries, account_id)
+        if type_ not in _PACKS:
+            return settings_response(visit, notice)
+        if is_whole:
+            return visit.page("account.html", "overview", overview_parts(visit, UsageView()), {"result": notice})
+        return visit.page("parts/packs.html", "overview", packs_of(visit), {"result": notice})
+
+    return await to_thread.run_sync(shown)
 
 
 async def _asked_for(request: Request, type_: str, account_id: str, caller: Access, client: AsyncClient) -> Notice:
