@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, Status
@@ -107,23 +107,36 @@ Handoff = HandedOffChat | SuspendedBot | ResumedBot
 Announcement = Alert | Handoff
 
 
+class _HandoffHead(TypedDict):
+    account_id: str
+    version: int
+    at: int
+    handoff_id: str
+
+
+def _handoff_head(event: Event) -> _HandoffHead:
+    """What suspensions and resumptions have in common."""
+    handoff_id = f"{event.account_id}/{event.version}"
+    return {"account_id": event.account_id, "version": event.version, "at": event.at, "handoff_id": handoff_id}
+
+
 def announce(event: Event, account: Account) -> tuple[Announcement, ...]:
     """What follows from one event, in order; `account` is the account after it."""
-    head, handoff_id = (event.account_id, event.version, event.at), f"{event.account_id}/{event.version}"
+    head = _handoff_head(event)
     match event:
         case ev.ThresholdReached():
             return (_alert("threshold_reached", event, event.percent, account),)
         case ev.SessionsExhausted():
-            suspended = SuspendedBot("bot_suspended", *head, event.reason, handoff_id=handoff_id)
+            suspended = SuspendedBot(type="bot_suspended", **head, reason=event.reason)
             if event.reason == "no_sessions":
                 return (suspended,)
             return (_alert("sessions_exhausted", event, 100, account), suspended)
         case ev.SessionsAvailable():
-            return (ResumedBot("bot_resumed", *head, event.reason, handoff_id),)
+            return (ResumedBot(type="bot_resumed", **head, reason=event.reason),)
         case ev.ChatHandedOff():
             return (_handed_off(event),)
         case ev.AccountClosed() if not event.was_exhausted:
-            return (SuspendedBot("bot_suspended", *head, "account_closed", handoff_id=handoff_id),)
+            return (SuspendedBot(type="bot_suspended", **head, reason="account_closed"),)
         case _:
             return ()
 

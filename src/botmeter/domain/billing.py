@@ -49,7 +49,7 @@ def _start_cycle(decision: Decision, rules: Rules) -> None:
     pool, total, used, expired = renewed
     decision.emit(
         ev.CycleStarted(
-            *decision.head(starts_at),
+            **decision.head(starts_at),
             number=number,
             starts_at=starts_at,
             ends_at=cycle.ends_at,
@@ -108,7 +108,7 @@ def take_command(decision: Decision, account_id: str, command: Command, at: int,
 
 def _handled(decision: Decision, command: Command, at: int, refused: _RefusedError | None) -> CommandResult:
     event = ev.CommandHandled(
-        *decision.head(at),
+        **decision.head(at),
         command_id=command.command_id,
         command=command.type if isinstance(command, cmd.InvalidCommand) else type_name(type(command)),
         issued_by=command.issued_by,
@@ -162,20 +162,24 @@ def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rul
         case cmd.ChangeBillingCycle():
             if command.billing_cycle != decision.account.terms.next_billing_cycle:
                 effective_at = decision.account.cycle.ends_at
-                decision.emit(ev.BillingCycleChangeScheduled(*decision.head(at), command.billing_cycle, effective_at))
+                decision.emit(
+                    ev.BillingCycleChangeScheduled(
+                        **decision.head(at), billing_cycle=command.billing_cycle, effective_at=effective_at
+                    )
+                )
         case cmd.CreditSessions():
             _credit(decision, command.sessions, command.reason, at)
         case cmd.SetThresholds():
             allowance = decision.account.allowance
             reached = reached_of(command.percents, allowance.used, allowance.total)
-            decision.emit(ev.ThresholdsSet(*decision.head(at), command.percents, reached))
+            decision.emit(ev.ThresholdsSet(**decision.head(at), percents=command.percents, reached=reached))
         case cmd.SetAutoRecharge():
-            decision.emit(ev.AutoRechargeSet(*decision.head(at), command.below, command.packs))
+            decision.emit(ev.AutoRechargeSet(**decision.head(at), below=command.below, packs=command.packs))
         case cmd.SetContacts():
-            decision.emit(ev.ContactsSet(*decision.head(at), command.contacts))
+            decision.emit(ev.ContactsSet(**decision.head(at), contacts=command.contacts))
         case cmd.CloseAccount():
             was_exhausted = decision.account.status == "exhausted"
-            decision.emit(ev.AccountClosed(*decision.head(at), was_exhausted))
+            decision.emit(ev.AccountClosed(**decision.head(at), was_exhausted=was_exhausted))
         case cmd.OpenAccount():
             raise _RefusedError("account_exists", f"account {decision.account.account_id} is open already")
         case cmd.InvalidCommand():
@@ -215,13 +219,13 @@ def _grant_complimentary(decision: Decision, at: int, rules: Rules) -> None:
         and decision.account.allowance.pool == "none"
         and sessions
     ):
-        decision.emit(ev.ComplimentaryGranted(*decision.head(at), sessions))
+        decision.emit(ev.ComplimentaryGranted(**decision.head(at), sessions=sessions))
 
 
 def _forfeit_complimentary(decision: Decision, at: int) -> None:
     allowance = decision.account.allowance
     if allowance.pool == "complimentary":
-        decision.emit(ev.ComplimentaryForfeited(*decision.head(at), allowance.remaining))
+        decision.emit(ev.ComplimentaryForfeited(**decision.head(at), sessions=allowance.remaining))
 
 
 def purchase(
@@ -231,7 +235,17 @@ def purchase(
     _forfeit_complimentary(decision, at)
     allowance, sessions = decision.account.allowance, packs * rules.prices.pack_sessions
     charge, total = rules.prices.charge(packs), allowance.total + sessions
-    decision.emit(ev.PacksPurchased(*decision.head(at), packs, sessions, charge, total, allowance.used, trigger))
+    decision.emit(
+        ev.PacksPurchased(
+            **decision.head(at),
+            packs=packs,
+            sessions=sessions,
+            charge=charge,
+            total=total,
+            used=allowance.used,
+            trigger=trigger,
+        )
+    )
     resume_when_available(decision, "packs_purchased", at)
 
 
@@ -241,21 +255,21 @@ def _reduce(decision: Decision, packs: int, at: int) -> None:
         raise _RefusedError(
             "reduces_below_zero", f"the next cycle has {left + packs} packs, {packs} cannot be taken away"
         )
-    decision.emit(ev.PackReductionScheduled(*decision.head(at), packs, left))
+    decision.emit(ev.PackReductionScheduled(**decision.head(at), packs=packs, packs_next_cycle=left))
 
 
 def _cancel_reduction(decision: Decision, at: int) -> None:
     allowance = decision.account.allowance
     if allowance.packs_next_cycle == allowance.packs:
         raise _RefusedError("no_pending_reduction", "no reduction of packs is pending")
-    decision.emit(ev.PackReductionCancelled(*decision.head(at), allowance.packs))
+    decision.emit(ev.PackReductionCancelled(**decision.head(at), packs_next_cycle=allowance.packs))
 
 
 def _change_plan(decision: Decision, plan: cmd.Plan, at: int, rules: Rules) -> None:
     old_plan = decision.account.terms.plan
     if plan == old_plan:
         return
-    decision.emit(ev.PlanChanged(*decision.head(at), plan))
+    decision.emit(ev.PlanChanged(**decision.head(at), plan=plan))
     if plan == "free":
         _forfeit_complimentary(decision, at)
         exhaust_when_empty(decision, at)
@@ -269,5 +283,9 @@ def _credit(decision: Decision, sessions: int, reason: str, at: int) -> None:
     allowance = decision.account.allowance
     pool: ev.Pool = "purchased" if allowance.pool == "none" else allowance.pool
     total = allowance.total + sessions
-    decision.emit(ev.SessionsCredited(*decision.head(at), sessions, reason, pool, total, allowance.used))
+    decision.emit(
+        ev.SessionsCredited(
+            **decision.head(at), sessions=sessions, reason=reason, pool=pool, total=total, used=allowance.used
+        )
+    )
     resume_when_available(decision, "sessions_credited", at)

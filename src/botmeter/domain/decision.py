@@ -9,6 +9,15 @@ from botmeter.domain.account import Account, evolve
 from botmeter.domain.events import AvailableReason, Cause, Event, Pool
 
 
+class Head(TypedDict):
+    """What all events carry (`J1`, `J3`, `J5`)."""
+
+    account_id: str
+    version: int
+    at: int
+    cause: Cause
+
+
 class Decision:
     """The events decided so far, and the account that each leads to."""
 
@@ -29,10 +38,10 @@ class Decision:
             raise ValueError("no account was opened")
         return self._account
 
-    def head(self, at: int) -> tuple[str, int, int, Cause]:
-        """The fields that the next event begins with."""
+    def head(self, at: int) -> Head:
+        """What the next event has in common with all others, when it takes effect at `at` (UTC ms)."""
         account = self.account
-        return account.account_id, account.version + 1, at, self.cause
+        return {"account_id": account.account_id, "version": account.version + 1, "at": at, "cause": self.cause}
 
     def emit(self, event: Event) -> None:
         """Decides one more event; what follows is decided on the state after it."""
@@ -69,12 +78,19 @@ def exhaust_when_empty(decision: Decision, at: int) -> None:
     """An active account without a session left is exhausted (`T3`)."""
     account = decision.account
     if account.status == "active" and account.allowance.remaining == 0:
-        decision.emit(ev.SessionsExhausted(*decision.head(at), reason=account.exhaustion_reason, **usage(account)))
+        decision.emit(ev.SessionsExhausted(**decision.head(at), reason=account.exhaustion_reason, **usage(account)))
 
 
 def resume_when_available(decision: Decision, reason: AvailableReason, at: int) -> None:
     """An exhausted account that has sessions again is active (`T5`)."""
     account, allowance = decision.account, decision.account.allowance
     if account.status == "exhausted" and allowance.remaining > 0:
-        usage = (allowance.used, allowance.total, allowance.remaining)
-        decision.emit(ev.SessionsAvailable(*decision.head(at), reason, *usage))
+        decision.emit(
+            ev.SessionsAvailable(
+                **decision.head(at),
+                reason=reason,
+                used=allowance.used,
+                total=allowance.total,
+                remaining=allowance.remaining,
+            )
+        )

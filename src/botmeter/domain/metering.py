@@ -134,7 +134,7 @@ def _start_session(
     account_id, started_at = decision.account.account_id, interaction.occurred_at
     decision.emit(
         ev.SessionStarted(
-            *decision.head(at),
+            **decision.head(at),
             session_id=session_id(account_id, interaction.end_user_id, interaction.preview, started_at),
             end_user_id=interaction.end_user_id,
             preview=interaction.preview,
@@ -154,11 +154,11 @@ def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: in
     """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`)."""
     if not _is_chat(interaction) or _is_with_the_agents(interaction, memory.handed_off_at, at, rules):
         return "refused"
-    account_id, version, *_ = head = decision.head(at)
+    head = decision.head(at)
     decision.emit(
         ev.ChatHandedOff(
-            *head,
-            handoff_id=f"{account_id}/{version}",
+            **head,
+            handoff_id=f"{head['account_id']}/{head['version']}",
             conversation_id=interaction.conversation_id,
             end_user_id=interaction.end_user_id,
             bot_id=interaction.bot_id or "",
@@ -185,7 +185,7 @@ def _reach_thresholds(decision: Decision, at: int) -> None:
     """One alert for each threshold the session just started has brought, ascending (`T1`)."""
     terms, allowance = decision.account.terms, decision.account.allowance
     for percent in newly_reached(terms.thresholds, allowance.reached, allowance.used, allowance.total):
-        decision.emit(ev.ThresholdReached(*decision.head(at), percent=percent, **usage(decision.account)))
+        decision.emit(ev.ThresholdReached(**decision.head(at), percent=percent, **usage(decision.account)))
 
 
 def _recharge_when_empty(decision: Decision, at: int, rules: Rules) -> bool:
