@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, MetaData, func, select
+from sqlalchemy import Engine, MetaData, func, select, text
 
 from botmeter.domain.events import (
     AccountOpened,
@@ -19,8 +19,8 @@ from botmeter.domain.events import (
     ThresholdReached,
 )
 from botmeter.domain.prices import DAY_MS, PriceBook, Rules
-from botmeter.errors import InvariantViolated
-from botmeter.readside.database import reading
+from botmeter.errors import ConfigurationError, InvariantViolated
+from botmeter.readside.database import open_database, reading
 from botmeter.readside.migrations import VERSION_TABLE, migrate
 from botmeter.readside.pruning import HourPruner
 from botmeter.readside.queries import Queries
@@ -194,3 +194,28 @@ def test_a_text_that_no_database_takes_matches_nothing(engine: Engine, events: S
     assert queries.summary("ac\x00me") is None
     assert queries.accounts(search="\x00").accounts == ()
     assert queries.sessions("acme", SessionFilter(end_user_id="\x00")).sessions == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:////proc/nowhere/readside.db", "nowhere"),
+        ("sqlite://", "should name a file"),
+        ("postgresql+psycopg://nobody:secret@127.0.0.1:1/none", "cannot use .*nobody:\\*\\*\\*@127.0.0.1:1"),
+        ("postgresql+nosuchdriver://x/y", "BOTMETER_READSIDE_URL"),
+        ("mysql://x/y", "SQLite or PostgreSQL"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line(url: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        migrate(open_database(url))
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_tables_of_a_newer_botmeter_are_left_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - our own name
+
+    with pytest.raises(ConfigurationError, match="newer botmeter"):
+        migrate(engine)

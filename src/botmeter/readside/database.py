@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from botmeter.errors import ConfigurationError
@@ -38,10 +38,13 @@ def open_database(url: str) -> Engine:
         driver = parsed.get_backend_name()
     except (ArgumentError, ValueError) as error:
         raise ConfigurationError(f"BOTMETER_READSIDE_URL: {error}") from None
-    if driver == "sqlite":
-        return _sqlite(url, parsed.database)
-    if driver == "postgresql":
-        return create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+    try:
+        if driver == "sqlite":
+            return _sqlite(url, parsed.database)
+        if driver == "postgresql":
+            return create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+    except (OSError, ImportError, NoSuchModuleError) as error:
+        raise ConfigurationError(f"BOTMETER_READSIDE_URL: {error}") from None
     raise ConfigurationError(
         f"BOTMETER_READSIDE_URL names {driver}; botmeter keeps its read side in SQLite or PostgreSQL"
     )

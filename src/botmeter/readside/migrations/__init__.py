@@ -6,8 +6,11 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
+from botmeter.errors import ConfigurationError
 from botmeter.readside.database import writing
 
 #: The notifier may keep its outbox in the same database, with versions of its own.
@@ -17,11 +20,21 @@ _LOCK: Final = 7_041_776
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the present version, in one transaction; nothing happens when it is there already."""
-    with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
-        command.upgrade(configuration(connection), "head")
+    """Bring the database to the present version, in one transaction; nothing happens when it is there already.
+
+    Raises ConfigurationError when the database cannot be used, or a newer botmeter has made its tables.
+    """
+    try:
+        with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+            command.upgrade(configuration(connection), "head")
+    except OperationalError as error:
+        place = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise ConfigurationError(f"cannot use {place}: {reason}; see BOTMETER_READSIDE_URL") from None
+    except CommandError as error:
+        raise ConfigurationError(f"the read side was made by a newer botmeter: {error}") from None
 
 
 def configuration(connection: Connection) -> Config:
