@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Self
 
 import pytest
 from sqlalchemy import Engine, select
@@ -20,7 +22,6 @@ from botmeter.readside.queries import Queries
 from botmeter.readside.results import ALERTS
 from worker.cluster import Cluster
 from worker.process import PATIENCE_S, WorkerProcess
-from worker.test_kill import Load
 from worker.traffic import Traffic, interaction, now_ms
 
 from .comparison import assert_equal, dump
@@ -38,6 +39,29 @@ def cluster(bootstrap_servers: str, topic_prefix: str, tmp_path: Path) -> Iterat
     made = Cluster(bootstrap_servers, topic_prefix, tmp_path)
     yield made
     made.close()
+
+
+class Load:
+    """A little traffic that goes on in a thread of its own until it is ended."""
+
+    def __init__(self, cluster: Cluster, seed: int) -> None:
+        self._cluster, self._traffic = cluster, Traffic(cluster, seed)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._traffic.open_accounts()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.1):
+            self._traffic.run(interactions=10, commands=2)
+        self._cluster.flush()
 
 
 class ReadSide:
