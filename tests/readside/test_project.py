@@ -138,7 +138,6 @@ def test_the_read_side_says_what_the_balances_say(cluster: Cluster, readside: Re
             assert shown.used_percent == balance.used_percent
         readside.require_sums()
         projection.leaves()
-        worker.leaves()
 
 
 def _value(record: object) -> bytes | None:
@@ -150,26 +149,35 @@ def test_killed_in_mid_batch_again_and_again_it_repeats_and_loses_nothing(cluste
     seed = now_ms() % 10**6
     dice = Random(seed)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it when the test fails
-    with cluster.worker() as worker, Load(cluster, seed):
-        for _ in range(KILLS):
-            # Small batches, so that it is nearly always in one.
-            with readside.projection(BOTMETER_READSIDE_BATCH_RECORDS="7") as projection:
-                so_far = sum(each.offset for each in readside.queries.progress(now_ms()))
-
-                def has_moved(written: int = so_far) -> bool:
-                    return sum(each.offset for each in readside.queries.progress(now_ms())) > written
-
-                readside.await_true(has_moved, projection)
-                time.sleep(dice.uniform(0, 0.3))  # anywhere in what it does then
-                projection.kill()
-            _forget_lease(readside)
-    with cluster.worker() as worker, readside.projection() as projection:
-        cluster.await_all_taken([worker])
-        readside.await_level(projection)
-        projection.leaves()
-        worker.leaves()
+    with cluster.worker() as worker:
+        with Load(cluster, seed):
+            for _ in range(KILLS):
+                _kill_in_mid_batch(readside, dice)
+                _forget_lease(readside)
+        with readside.projection() as projection:
+            cluster.await_all_taken([worker])
+            readside.await_level(projection)
+            projection.leaves()
 
     readside.require_sums()
+
+
+def _kill_in_mid_batch(readside: ReadSide, dice: Random) -> None:
+    # Small batches, so that it is nearly always in one.
+    with readside.projection(BOTMETER_READSIDE_BATCH_RECORDS="7") as projection:
+        _await_more(readside, projection)
+        time.sleep(dice.uniform(0, 0.3))  # anywhere in what it does then
+        projection.kill()
+
+
+def _await_more(readside: ReadSide, projection: WorkerProcess | None = None) -> None:
+    """Until more is written than now."""
+
+    def written() -> int:
+        return sum(each.offset for each in readside.queries.progress(now_ms()))
+
+    so_far = written()
+    readside.await_true(lambda: written() > so_far, projection)
 
 
 def _forget_lease(readside: ReadSide) -> None:
@@ -181,27 +189,18 @@ def _forget_lease(readside: ReadSide) -> None:
 def test_two_projections_at_once_harm_nothing_and_one_takes_over_from_the_other(
     cluster: Cluster, readside: ReadSide
 ) -> None:
-    with cluster.worker() as worker, Load(cluster, seed=5):
+    with cluster.worker() as worker:
         first, second = readside.projection(), readside.projection(BOTMETER_LOG_LEVEL="DEBUG")
         with first, second:
-            readside.await_true(lambda: len(readside.queries.accounts().accounts) == 6)
-            # Both are made to believe that it is theirs, again and again.
-            for _ in range(TURNS):
-                _forget_lease(readside)
-                so_far = sum(each.offset for each in readside.queries.progress(now_ms()))
-
-                def has_moved(written: int = so_far) -> bool:
-                    return sum(each.offset for each in readside.queries.progress(now_ms())) > written
-
-                readside.await_true(has_moved)
-            first.leaves()
-            cluster.flush()
+            with Load(cluster, seed=5):
+                readside.await_true(lambda: len(readside.queries.accounts().accounts) == 6)
+                for _ in range(TURNS):
+                    _forget_lease(readside)  # both may believe that it is theirs
+                    _await_more(readside)
+                first.leaves()
+            cluster.await_all_taken([worker])
             readside.await_level(second)
             second.leaves()
-    with cluster.worker() as worker, readside.projection() as projection:
-        cluster.await_all_taken([worker])
-        readside.await_level(projection)
-        projection.leaves()
 
     readside.require_sums()
 
@@ -250,7 +249,6 @@ def test_its_lag_is_told_and_grows_while_nobody_projects(cluster: Cluster, sqlit
         assert later is not None
         assert later.lag_ms is not None
         assert later.lag_ms >= told.lag_ms + 10_000
-        worker.leaves()
 
 
 def test_deliveries_are_shown_with_their_alert(cluster: Cluster, sqlite_readside: ReadSide) -> None:
@@ -281,7 +279,6 @@ def test_deliveries_are_shown_with_their_alert(cluster: Cluster, sqlite_readside
 
         readside.await_true(lambda: state() == ["sent"], projection)
         projection.leaves()
-        worker.leaves()
 
 
 def test_a_journal_that_does_not_follow_itself_stops_it(cluster: Cluster, sqlite_readside: ReadSide) -> None:
