@@ -18,7 +18,7 @@ import psutil
 from .engines import Engine, Job
 
 #: An engine that does nothing for so long hangs.
-PATIENCE_S: Final = 600.0
+PATIENCE_S: Final = 1_800.0
 STOP_TIMEOUT_S: Final = 60.0
 LOG_TAIL: Final = 2_000
 CHILDREN_EVERY_S: Final = 1.0
