@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from botmeter.embedded import EmbeddedKafka
 from botmeter.kafka import clients
 from worker.cluster import Cluster
 from worker.process import PATIENCE_S, PROGRAM
@@ -123,3 +127,32 @@ def test_it_is_told_to_people_in_lines_and_an_unreachable_broker_ends_it(cluster
     code, _, stderr = ended(started(cluster, **nowhere))
     assert code == 3
     assert "cannot reach Kafka" in stderr
+
+
+def test_permissions_that_are_missing_are_named(tmp_path: Path) -> None:
+    """On a broker that asks for them; what nothing is said of is allowed there."""
+    properties = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with EmbeddedKafka(properties=properties) as broker:
+        cluster = Cluster(broker.bootstrap_servers, "guarded.", tmp_path)
+        denied = [
+            (ResourceType.TOPIC, cluster.topics.alerts.name, AclOperation.WRITE),
+            (ResourceType.GROUP, cluster.group, AclOperation.READ),
+            (ResourceType.TRANSACTIONAL_ID, f"{cluster.group}-doctor", AclOperation.WRITE),
+        ]
+        rules = [
+            AclBinding(kind, name, ResourcePatternType.LITERAL, "User:ANONYMOUS", "*", what, AclPermissionType.DENY)
+            for kind, name, what in denied
+        ]
+        for made in cluster._admin.create_acls(rules).values():
+            made.result(PATIENCE_S)
+        _, stdout, stderr = ended(started(cluster, "--json", "--listen", "0"))
+        cluster.close()
+
+    told = [text for state, text, _ in of(findings(stdout), "permissions") if state == "problem"]
+    assert f"missing: WRITE on topic {cluster.topics.alerts.name}" in told, stdout + stderr
+    assert f"missing: READ on group {cluster.group}" in told
+    assert any(text.startswith("missing: WRITE and DESCRIBE on transactional ids") for text in told)
+    assert not any(cluster.topics.journal.name in text for text in told)

@@ -115,11 +115,13 @@ def require_transactions(config: clients.Config) -> None:
 
     Raises ClusterError, Retriable.
     """
-    with clients.make_producer(config) as producer:
-        try:
-            producer.init_transactions(2 * REQUEST_TIMEOUT_S)
-        except KafkaException as exception:
-            raise classify(cause(exception), str(config["transactional.id"])) from exception
+    producer = clients.make_producer(
+        config
+    )  # not closed: one that was refused fails in that too; it goes with its name
+    try:
+        producer.init_transactions(2 * REQUEST_TIMEOUT_S)
+    except KafkaException as exception:
+        raise classify(cause(exception), str(config["transactional.id"])) from exception
 
 
 def _names(operations: Iterable[AclOperation] | None) -> frozenset[str]:

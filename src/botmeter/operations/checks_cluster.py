@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from botmeter.contracts.topics import Topic
-from botmeter.errors import BotmeterError
+from botmeter.errors import BotmeterError, ClusterError
 from botmeter.kafka import clients, descriptions
 from botmeter.kafka.descriptions import Admin
 from botmeter.kafka.topic_setup import check_topics
@@ -144,16 +144,16 @@ def _replicas(admin: Admin, names: list[str]) -> Iterator[Finding]:
 
 def permissions(admin: Admin, settings: Settings) -> Iterator[Finding]:
     """What a worker needs and what these credentials have."""
-    known, missing = False, []
-    for topic in settings.topics().all():
-        try:
-            had = descriptions.describe_topic(admin, topic.name).operations
-        except BotmeterError:
-            had = frozenset()
-        known = known or bool(had)
-        missing += [f"{name} on {topic.name}" for name in _needed(topic, settings) if had and name not in had]
-    group = descriptions.describe_group(admin, settings.group).operations
-    missing += [f"{name} on group {settings.group}" for name in (_READ, _DESCRIBE) if group and name not in group]
+    topics = settings.topics().all()
+    asked = [(f"topic {topic.name}", _needed(topic, settings), _may_with_topic(admin, topic)) for topic in topics]
+    asked.append((f"group {settings.group}", [_READ, _DESCRIBE], _may_with_group(admin, settings.group)))
+    missing = [
+        f"{name} on {about}"
+        for about, needed, had in asked
+        for name in needed
+        if had is None or (had and name not in had)
+    ]
+    known = any(had is None or had for _, _, had in asked)
     producer = clients.producer_config(
         settings.kafka, settings.bootstrap_servers, f"{settings.group}-doctor", settings.transaction_timeout_ms
     )
@@ -169,10 +169,31 @@ def permissions(admin: Admin, settings: Settings) -> Iterator[Finding]:
         yield Finding("permissions", "ok", "all that a worker needs is allowed")
 
 
-def _needed(topic: Topic, settings: Settings) -> tuple[str, ...]:
+def _may_with_topic(admin: Admin, topic: Topic) -> frozenset[str] | None:
+    """What is allowed, empty where the broker does not say; None where even asking is not."""
+    try:
+        return descriptions.describe_topic(admin, topic.name).operations
+    except ClusterError as error:
+        return _nothing_or_unknown(error)
+
+
+def _may_with_group(admin: Admin, group: str) -> frozenset[str] | None:
+    """As `_may_with_topic`."""
+    try:
+        return descriptions.describe_group(admin, group).operations
+    except ClusterError as error:
+        return _nothing_or_unknown(error)
+
+
+def _nothing_or_unknown(error: ClusterError) -> frozenset[str] | None:
+    """None when asking was refused; a topic that is missing says nothing of permissions."""
+    return None if "AUTHORIZATION_FAILED" in str(error) else frozenset()
+
+
+def _needed(topic: Topic, settings: Settings) -> list[str]:
     topics = settings.topics()
     if topic.direction == "in":
-        return _READ, _DESCRIBE, "DESCRIBE_CONFIGS"
+        return [_READ, _DESCRIBE, "DESCRIBE_CONFIGS"]
     if topic in (topics.journal, topics.snapshots):
-        return _READ, _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"
-    return _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"
+        return [_READ, _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"]
+    return [_WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from botmeter.errors import BotmeterError
+from botmeter.errors import BotmeterError, ClusterError
 from botmeter.operations import checks_cluster, checks_work
 from botmeter.operations.checks_work import Asking
 from botmeter.operations.findings import Finding
@@ -50,5 +50,7 @@ def examine(asking: Asking) -> Iterator[Finding]:
     for name, check in CHECKS.items():
         try:
             yield from check(asking)
+        except ClusterError as error:
+            yield Finding(name, "problem", str(error), "what it says; then look again")
         except BotmeterError as error:
             yield Finding(name, "unknown", f"could not be checked: {error}")
