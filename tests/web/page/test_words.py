@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
 from botmeter.domain import commands as cmd
 from botmeter.domain.prices import PriceBook
@@ -35,15 +37,26 @@ def ms(text: str) -> int:
 STARTS = ms("2026-11-01T00:00")
 NOW = ms("2026-11-21T12:00")
 
+_OPENED: list[Engine] = []
+
 
 def told(text: str) -> str:
     """As a person reads it: spaces that do not break are spaces."""
     return text.replace("\u00a0", " ")
 
 
+@pytest.fixture(autouse=True)
+def read_sides() -> Iterator[None]:
+    """Lets go of the databases that a test has opened."""
+    yield
+    while _OPENED:
+        _OPENED.pop().dispose()
+
+
 def seen(tmp_path: Path, story: Story, now: int = NOW) -> tuple[AccountDetail, Queries, Clock]:
     """The account as the read side has it."""
     engine = open_database(f"sqlite:///{tmp_path / 'readside.db'}")
+    _OPENED.append(engine)
     migrate(engine)
     for partition in range(4):
         project(engine, story.events if partition == 0 else [], partition=partition, now=now, level_at=now)
