@@ -6,9 +6,14 @@ const isBusy = (part) => {
 
 export function keepPlace(root) {
   let open = [];
+  // News replaces a part at any moment; what the part has just told of a person's own wish must outlast it.
+  let told = null;
   root.addEventListener("htmx:beforeSwap", (event) => {
     const source = event.detail.requestConfig?.triggeringEvent;
-    if (source?.type?.startsWith("sse:") && isBusy(event.detail.target)) event.detail.shouldSwap = false;
+    const isNews = Boolean(source?.type?.startsWith("sse:"));
+    if (isNews && isBusy(event.detail.target)) event.detail.shouldSwap = false;
+    const notice = isNews ? document.getElementById(event.detail.target.id)?.querySelector("[data-say]") : null;
+    told = notice ? { part: event.detail.target.id, notice } : null;
     open = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
   });
   root.addEventListener("htmx:afterSettle", (event) => {
@@ -18,6 +23,9 @@ export function keepPlace(root) {
       document.getElementById("said").textContent = notice.dataset.say;
       notice.scrollIntoView({ block: "nearest" });
     }
+    const part = told && document.getElementById(told.part);
+    if (part && !part.querySelector("[data-say]")) part.querySelector("h2")?.after(told.notice);
+    told = null;
   });
   root.addEventListener("click", (event) => {
     const link = event.target.closest("[data-why]");
