@@ -271,4 +271,4 @@ def is_remembered(result: CommandResult, at: int) -> bool:
 
 def result_of(event: ev.CommandHandled) -> CommandResult:
     """What the issuer of the command is told, now and when the command comes again."""
-    return CommandResult(event.command_id, event.at, event.version, event.reason, event.message, event.charge)
+    return CommandResult(event.command_id, event.at, event.version, event.reason, event.message, event.charged)

@@ -115,7 +115,7 @@ def _handled(decision: Decision, command: Command, at: int, refused: _RefusedErr
         result="rejected" if refused else "accepted",
         reason=refused.reason if refused else None,
         message=str(refused) if refused else None,
-        charge=_charge(decision.events),
+        charged=_charge(decision.events),
     )
     decision.emit(event)
     return result_of(event)

@@ -268,7 +268,8 @@ class AccountClosed(_Happened):
 class CommandHandled(_Happened):
     """A command of a known account was judged (`C1`): `reason` and `message` are those of a refusal, else None.
 
-    `charge` is what it cost, None if nothing, and always in journals of release 0.1.0.
+    `charged` is what it cost, None if nothing, and always in journals of release 0.1.0. Only the event that sold
+    something has a `charge`, so that whoever sums these up counts each once.
     """
 
     command_id: str
@@ -277,7 +278,7 @@ class CommandHandled(_Happened):
     result: CommandOutcome
     reason: Refusal | None
     message: str | None
-    charge: Money | None = None
+    charged: Money | None = None
 
 
 Event = (

@@ -114,7 +114,7 @@ class CommandHandled(
         result="rejected",
         reason="reduces_below_zero",
         message="the next cycle has 1 packs, 2 cannot be taken away",
-        charge=None,
+        charged=None,
     ),
 ):
     """A command was judged; `reason` and `message` are those of a refusal, else null."""
@@ -129,8 +129,11 @@ class CommandHandled(
         Field(description="Why it was rejected, for programs; more may be added. null: it was accepted."),
     ]
     message: Annotated[str | None, Field(description="Why it was rejected, for people. null: it was accepted.")]
-    charge: Annotated[
+    charged: Annotated[
         Charge | None,
-        Field(description="What the command cost. null: nothing, or the event is older than release 0.2.0."),
+        Field(
+            description="What the command cost; the `charge` itself stands in the event that sold something. "
+            "null: nothing, or the event is older than release 0.2.0."
+        ),
     ] = None
     cause: Cause
