@@ -59,7 +59,8 @@ lock: ## lock the dependencies of pyproject.toml anew; needs uv
 bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make bench ARGS=--help
 	PYTHONPATH=tests $(RUN)/python -m bench $(ARGS)
 
-chaos: $(STAMP) ## 10,000 alerts through a mail server that fails now and then; some minutes
+chaos: $(STAMP) ## the long tests: many kills, many histories, 10,000 alerts through faults; about 25 minutes
+	$(RUN)/python -m pytest -n 2 --dist loadfile -m chaos --timeout 1500 $(ARGS)
 	BOTMETER_TEST_ALERTS=10000 $(RUN)/python -m pytest -s tests/notify/test_chaos.py
 
 clean: ## delete .venv and the tools' caches
