@@ -15,6 +15,10 @@ from confluent_kafka import TopicPartition
 from botmeter.contracts.topics import Topics
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import create_topics
+from botmeter.simulation.accounts import population
+from botmeter.simulation.records import SimulatedRecord, command_record
+from botmeter.simulation.traffic import Traffic
+from simulation.metering import TOPICS, meter
 
 pytestmark = pytest.mark.kafka
 
@@ -27,7 +31,7 @@ PATIENCE_S = 300
 def topics(topic_prefix: str, bootstrap_servers: str) -> Topics:
     topics = Topics.named(topic_prefix, f"{topic_prefix}interactions", f"{topic_prefix}commands")
     with clients.make_admin(clients.admin_config({}, bootstrap_servers)) as admin:
-        create_topics(admin, (topics.interactions, topics.commands), PARTITIONS, 1)
+        create_topics(admin, (topics.interactions, topics.commands, topics.journal), PARTITIONS, 1)
     return topics
 
 
@@ -121,3 +125,48 @@ def test_a_missing_topic_is_named_with_what_mends_it(bootstrap_servers: str, top
 
     assert ran.returncode == 3
     assert f"topic {topic_prefix}nowhere is missing; run: botmeter topics create" in ran.stderr
+
+
+def keep_journal_of(records: list[SimulatedRecord], topics: Topics, bootstrap_servers: str) -> None:
+    """Writes what a worker would have written to the journal."""
+    config = clients.simple_producer_config({}, bootstrap_servers)
+    with clients.make_producer(config) as producer:
+        for output in meter(records):
+            if output.topic == TOPICS.journal.name:
+                producer.produce(topics.journal.name, output.value, output.key)
+        assert producer.flush(PATIENCE_S) == 0
+
+
+def simulated(topics: Topics, bootstrap_servers: str, topic_prefix: str, *options: str) -> tuple[int, str]:
+    ran = subprocess.run(
+        arguments("--count", "10", "--rate", "100000", "--accounts", "2", "--day", "0", *options),
+        env=environment(topics, bootstrap_servers, topic_prefix),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return ran.returncode, ran.stderr
+
+
+def test_a_cluster_with_accounts_of_others_is_refused_unless_that_is_meant(
+    topics: Topics, bootstrap_servers: str, topic_prefix: str
+) -> None:
+    opening = Traffic(1, population(3), TOPICS, PARTITIONS).opening()
+    keep_journal_of(opening, topics, bootstrap_servers)
+    code, stderr = simulated(topics, bootstrap_servers, topic_prefix)
+    assert code == 0, stderr  # the accounts of a simulation are no hindrance
+    sent = ends(topics, bootstrap_servers)
+
+    fields: dict[str, object] = {"type": "open_account", "plan": "growth", "billing_cycle": "monthly"}
+    keep_journal_of([command_record(TOPICS.commands.name, "real", "k-1", "crm", fields)], topics, bootstrap_servers)
+    code, stderr = simulated(topics, bootstrap_servers, topic_prefix)
+    assert code == 2
+    [line] = stderr.splitlines()
+    assert "holds the account 'real', which no simulation opened" in line
+    assert "--among-others" in line
+    assert ends(topics, bootstrap_servers) == sent, "nothing was published"
+
+    code, stderr = simulated(topics, bootstrap_servers, topic_prefix, "--among-others")
+    assert code == 0, stderr
+    assert ends(topics, bootstrap_servers) != sent

@@ -9,11 +9,13 @@ from typing import Final
 import click
 
 from botmeter.domain.prices import DAY_MS
+from botmeter.errors import ConfigurationError
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import require_topics
 from botmeter.settings.model import Settings
 from botmeter.simulation.accounts import population
 from botmeter.simulation.interruption import watched_for_interruption
+from botmeter.simulation.other_accounts import first_other_account
 from botmeter.simulation.pace import Pace
 from botmeter.simulation.publisher import Publisher, publish_traffic
 from botmeter.simulation.traffic import Mix, Traffic
@@ -61,6 +63,11 @@ _DAY_S: Final = 86_400
     metavar="HH:MM",
     help="Time of the simulated day to begin at, UTC. Default: now.",
 )
+@click.option(
+    "--among-others",
+    is_flag=True,
+    help="Publish although the journal holds accounts that no simulation opened; it is not looked at.",
+)
 @click.pass_obj
 def command(
     settings: Settings,
@@ -72,6 +79,7 @@ def command(
     bad_share: float,
     day_length_s: float,
     start: datetime | None,
+    among_others: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
     """Publish realistic traffic to the cluster until Ctrl-C.
 
@@ -79,10 +87,15 @@ def command(
     duplicates, late and bad records, and now and then a command. The same run again opens, buys and counts nothing
     twice.
 
+    Accounts are for good, and what they use is charged. So a cluster whose journal holds accounts that no simulation
+    opened is refused, unless --among-others says that it is meant.
+
     Cluster and topics are settings (BOTMETER_BOOTSTRAP_SERVERS, ...); the topics must be there: botmeter topics create.
-    Exit code 1: some records were not delivered.
+    Exit code 1: some records were not delivered; 2: the cluster holds accounts of others.
     """
     _require_cluster(settings)
+    if not among_others:
+        _refuse_accounts_of_others(settings)
     traffic = Traffic(seed, population(accounts), settings.topics(), settings.partitions, Mix(bad_share=bad_share))
     pace = Pace(traffic, rate, _day_begins_ms(start), day_length_s or None)
     publisher = Publisher(clients.simple_producer_config(settings.kafka, settings.bootstrap_servers))
@@ -108,12 +121,33 @@ def command(
 
 
 def _require_cluster(settings: Settings) -> None:
-    """Waits for the broker and looks at the input topics."""
+    """Waits for the broker and looks at the topics."""
     config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
-    questions.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
+    questions.wait_for_broker(config, settings.broker_timeout_s, _tell)
     topics = settings.topics()
     with clients.make_admin(config) as admin:
-        require_topics(admin, (topics.interactions, topics.commands), settings.partitions)
+        require_topics(admin, (topics.interactions, topics.commands, topics.journal), settings.partitions)
+
+
+def _refuse_accounts_of_others(settings: Settings) -> None:
+    journal = settings.topics().journal
+    other = first_other_account(
+        clients.admin_config(settings.kafka, settings.bootstrap_servers),
+        clients.reader_config(settings.kafka, settings.bootstrap_servers, settings.group),
+        journal,
+        settings.partitions,
+        _tell,
+    )
+    if other is not None:
+        raise ConfigurationError(
+            f"{journal.name} at {settings.bootstrap_servers} holds the account {other!r}, which no simulation opened; "
+            "simulate on a cluster or with topics of its own (BOTMETER_BOOTSTRAP_SERVERS, BOTMETER_TOPIC_PREFIX, "
+            "BOTMETER_INTERACTIONS_TOPIC, BOTMETER_COMMANDS_TOPIC), or say --among-others if that is meant"
+        )
+
+
+def _tell(line: str) -> None:
+    click.echo(f"botmeter: {line}", err=True)
 
 
 def _day_begins_ms(start: datetime | None) -> int:

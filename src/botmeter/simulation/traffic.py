@@ -29,6 +29,8 @@ _DELAY_MAX_MS: Final = 2 * SECOND_MS
 #: Late interactions come between these two behind; well within the limit, so they still count.
 _LATE_MIN_MS: Final = 2 * SECOND_MS
 _LATE_MAX_MS: Final = 12 * HOUR_MS
+#: Begins the ids of all simulated commands: by it a simulation knows the accounts that one opened.
+COMMAND_ID_PREFIX: Final = "sim-"
 #: People who try an account's bots out.
 _EDITORS: Final = 3
 
@@ -84,7 +86,11 @@ class Traffic:
         """The commands that open and arrange the accounts; to be sent first. The same for each seed but for the ids."""
         return [
             command_record(
-                self._commands, account.account_id, f"sim-{self._seed}-{account.account_id}-{number}", "crm", fields
+                self._commands,
+                account.account_id,
+                f"{COMMAND_ID_PREFIX}{self._seed}-{account.account_id}-{number}",
+                "crm",
+                fields,
             )
             for account in (*self._accounts, CLOSED)
             for number, fields in enumerate(opening(account))
@@ -195,7 +201,7 @@ class Traffic:
         account_id = self._accounts[self._account_number()].account_id
         if self._random.random() < self._mix.bad_share:
             return SimulatedRecord(self._commands, account_id.encode(), billing.UNREADABLE, None, "unreadable command")
-        command_id = f"sim-{self._seed}-day-{self._issued}"
+        command_id = f"{COMMAND_ID_PREFIX}{self._seed}-day-{self._issued}"
         return command_record(self._commands, account_id, command_id, "admin", billing.wish(self._random))
 
     def _bad(self, now_ms: int) -> SimulatedRecord:
