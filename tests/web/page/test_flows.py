@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from botmeter.cli.project import source_of
 from botmeter.client import Client, Connection, interaction, open_account
@@ -90,6 +90,27 @@ def test_packs_are_bought_reduced_and_the_reduction_undone(
     expect(packs.get_by_role("status")).to_contain_text("Undone", timeout=PATIENCE_MS)
     expect(packs.get_by_role("button", name="undo")).to_have_count(0)
     expect(page.locator("#timeline")).to_contain_text("by maya@northwind.example", timeout=PATIENCE_MS)
+
+
+def test_an_answer_is_told_although_news_came_before_it(
+    live_site: Site, client: Client, open_page: Callable[..., Page]
+) -> None:
+    account_id = opened(client, "overtaken")
+    page = open_page(live_site.login("billing_admin", account_id))
+    at(page, live_site, account_id)
+    packs = page.locator("#packs")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/commands/purchase_packs", lambda route: held.append((route, route.fetch())))
+
+    with page.expect_response("**/parts/packs", timeout=PATIENCE_MS):
+        packs.get_by_role("button", name=re.compile("Buy 1.pack for")).click()
+    expect(page.locator("#timeline")).to_contain_text("Bought 1", timeout=PATIENCE_MS)
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    expect(packs.get_by_role("status")).to_contain_text("bought", timeout=PATIENCE_MS)
+    # The news it did not take before, it takes now, and goes on telling what became of the wish.
+    expect(packs).to_contain_text(re.compile(r"1.pack · 20.sessions · 100.USD"), timeout=PATIENCE_MS)
+    expect(packs.get_by_role("status")).to_contain_text("bought")
 
 
 def test_the_page_follows_an_account_that_runs_out_and_goes_on(
