@@ -36,9 +36,10 @@ format: $(STAMP) ## format the code and mend what ruff can
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
-schemas: $(STAMP) ## write schemas/ and docs/settings.md anew
+schemas: $(STAMP) ## write schemas/, docs/settings.md and docs/metrics.md anew
 	$(RUN)/botmeter schemas export schemas
 	$(RUN)/python -m botmeter.settings.page > docs/settings.md
+	$(RUN)/python -m botmeter.telemetry.page > docs/metrics.md
 
 vendor: ## fetch the page's assets from their npm packages anew; needs npm
 	$(RUN)/python scripts/vendor_static.py

@@ -30,9 +30,8 @@ from faust.app.base import BootStrategy
 from faust.web import Request, Response, View
 
 from botmeter.engine.processor import RECOVERABLE, Processor
-from botmeter.engine.transaction import Batch
 from botmeter.errors import BotmeterError, ConfigurationError
-from botmeter.host.metrics import Metrics
+from botmeter.host.metrics import Commit, Metrics
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class Host:
         # consume, rebalance callbacks, recovery: always this one thread
         self._consumer_thread = ThreadPoolExecutor(1, thread_name_prefix="consume")
         self._commit: asyncio.Future[bool] | None = None
-        self._committing = Batch([], None)
+        self._committing: Commit | None = None
         self._app = _App(
             "botmeter",
             broker="kafka://unused",
@@ -190,14 +189,16 @@ class Host:
         if self._commit is not None:
             try:
                 is_committed = await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s)
-                self._metrics.committed(self._committing, is_committed)
+                if self._committing is not None:
+                    self._metrics.committed(self._committing, is_committed)
             except TimeoutError:
                 raise BotmeterError(f"a commit has not come back for {self._commit_limit_s:.0f} s") from None
             except RECOVERABLE as error:
                 self._commit = None
                 await self._recover(error)
                 return  # the batch just decided builds on one that does not count
-        self._commit, self._committing = asyncio.wrap_future(self._processor.submit(batch)), batch
+        committed = self._processor.submit(batch)
+        self._commit, self._committing = asyncio.wrap_future(committed), Commit(batch, committed)
 
     async def _recover(self, error: BotmeterError) -> None:
         self._metrics.failed_commits += 1

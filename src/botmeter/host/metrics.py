@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Final, get_args
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from botmeter.domain.metering import Outcome
@@ -16,12 +17,26 @@ from botmeter.engine.processor import Processor
 from botmeter.engine.task import Status, Task
 from botmeter.engine.transaction import Batch
 from botmeter.errors import InvariantViolated
+from botmeter.telemetry import worker
+from botmeter.telemetry.process import register_process
 
 _DEAD: Final = ("in_future", "too_late", "unknown_account", "account_closed")
 _REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *_DEAD)
 _OUTCOMES: Final = tuple(outcome for outcome in get_args(Outcome) if outcome not in _DEAD)
-#: From an idle worker's few milliseconds to a backlog's minutes.
-_STAGE_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
+
+
+class Commit:
+    """A batch on its way through its transaction, with the times of it."""
+
+    def __init__(self, batch: Batch, committed: Future[bool]) -> None:
+        self.batch = batch
+        self._began_s = time.monotonic()
+        #: How long it took, and when it ended, UTC ms.
+        self.took_s, self.ended_at = 0.0, 0
+        committed.add_done_callback(self._end)
+
+    def _end(self, _: Future[bool]) -> None:
+        self.took_s, self.ended_at = time.monotonic() - self._began_s, time.time_ns() // 1_000_000
 
 
 class Metrics(Collector):
@@ -31,26 +46,24 @@ class Metrics(Collector):
         self._processor = processor
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        register_process(self._registry)
         self.failed_commits = 0
         self._transactions = 0
-        self._stages = Histogram(
-            "botmeter_stage_seconds",
-            "Age of the oldest record of a batch, by the broker's timestamp, when the batch came to a stage: polled, "
-            "decided, committed (which is when readers may see it).",
-            ["stage"],
-            registry=self._registry,
-            buckets=_STAGE_BUCKETS_S,
-        )
+        self._last_commit_at: float | None = None
+        self._stages = worker.STAGE.histogram(self._registry)
+        self._batches = worker.BATCH_RECORDS.histogram(self._registry)
+        self._commits = worker.COMMIT.histogram(self._registry)
 
-    def committed(self, batch: Batch, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
-        """A commit came back just now; True when there was a transaction."""
+    def committed(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
+        """A commit came back; True when there was a transaction."""
         self._transactions += is_committed
-        if is_committed and (passage := batch.passage) is not None:
-            moments = {
-                "polled": passage.polled_at,
-                "decided": passage.decided_at,
-                "committed": time.time_ns() // 1_000_000,
-            }
+        self._last_commit_at = commit.ended_at / 1000
+        if not is_committed:
+            return
+        self._commits.observe(commit.took_s)
+        self._batches.observe(sum(part.decided.counts.total() for part in commit.batch.parts))
+        if (passage := commit.batch.passage) is not None:
+            moments = {"polled": passage.polled_at, "decided": passage.decided_at, "committed": commit.ended_at}
             for stage, at in moments.items():
                 self._stages.labels(stage).observe(max(0, at - passage.appended_at) / 1000)
 
@@ -61,48 +74,31 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """For Prometheus' registry."""
         counts = Counter(self._processor.counts)
-        interactions = CounterMetricFamily(
-            "botmeter_interactions", "Interactions committed, by what became of them.", labels=["outcome"]
-        )
+        interactions, letters = worker.INTERACTIONS.family(), worker.DEAD_LETTERS.family()
         for outcome in _OUTCOMES:
             interactions.add_metric([outcome], counts[outcome])
-        yield interactions
-        letters = CounterMetricFamily("botmeter_dead_letters", "Records dead-lettered, by reason.", labels=["reason"])
         for reason in _REASONS:
             letters.add_metric([reason], counts[reason])
+        yield interactions
         yield letters
-        yield CounterMetricFamily("botmeter_commands", "Commands answered.", value=counts["command"])
-        yield CounterMetricFamily("botmeter_transactions", "Transactions committed.", value=self._transactions)
-        yield CounterMetricFamily("botmeter_failed_commits", "Commits that failed.", value=self.failed_commits)
+        yield worker.COMMANDS.family(counts["command"])
+        yield worker.TRANSACTIONS.family(self._transactions)
+        yield worker.FAILED_COMMITS.family(self.failed_commits)
+        if self._last_commit_at is not None:
+            yield worker.LAST_COMMIT.family(self._last_commit_at)
         yield from self._progress()
-        left = GaugeMetricFamily(
-            "botmeter_restore_events_left",
-            "Events of the journal that a restore under way has still to read, by partition.",
-            labels=["partition"],
-        )
+        left, tasks = worker.RESTORE_LEFT.family(), worker.TASKS.family()
         for number, events in dict(self._processor.restore_left).items():
             left.add_metric([str(number)], events)
-        yield left
-        tasks = GaugeMetricFamily("botmeter_tasks", "Partitions of this worker, by status.", labels=["status"])
         statuses = Counter(task.status for task in list(self._processor.tasks.values()))
         for status in Status:
             tasks.add_metric([status.value], statuses[status])
+        yield left
         yield tasks
 
     def _progress(self) -> Iterator[Metric]:
         """How far each running partition is, and how far behind."""
-        taken = GaugeMetricFamily(
-            "botmeter_taken_timestamp_seconds",
-            "Broker's time of the last record taken, by partition; missing until one was taken since the restore. "
-            "It stands still without traffic: for the lag see botmeter_lag_seconds.",
-            labels=["partition"],
-        )
-        lag = GaugeMetricFamily(
-            "botmeter_lag_seconds",
-            "Age of the next record to be taken, by partition; 0 when all was taken that the broker has told of. "
-            "Missing during a restore, and after it until anything was read.",
-            labels=["partition"],
-        )
+        taken, lag = worker.TAKEN.family(), worker.LAG.family()
         for number, task in list(self._processor.tasks.items()):
             try:
                 taken_ms = task.states.meter.state.stream_time

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 
@@ -18,9 +18,9 @@ from botmeter.errors import ConfigurationError
 from botmeter.notify.database import reading
 from botmeter.notify.outbox import Finished
 from botmeter.notify.tables import deliveries, reports, unreadable
+from botmeter.telemetry import notify
+from botmeter.telemetry.process import register_process
 
-#: From a mail that goes at once to one that waits for a server to come back.
-_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 _Reply = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -30,28 +30,14 @@ class Metrics:
     def __init__(self, engine: Engine, clock_ms: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_OutboxState(engine, clock_ms))
-        self._changes = Counter(
-            "botmeter_notify_attempts",
-            "Attempts, by channel and the delivery's state after it: sent, maybe_twice, retrying, failed.",
-            ["channel", "state"],
-            registry=self.registry,
-        )
-        self._delay = Histogram(
-            "botmeter_notify_delay_seconds",
-            "From the moment an alert is about to its acceptance by the mail server or endpoint.",
-            ["channel"],
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-        self._lost_claims = Counter(
-            "botmeter_notify_lost_claims",
-            "Attempts that were given up because the claim had ended.",
-            registry=self.registry,
-        )
+        register_process(self.registry)
+        self._attempts = notify.ATTEMPTS.counter(self.registry)
+        self._delay = notify.DELAY.histogram(self.registry)
+        self._lost_claims = notify.LOST_CLAIMS.counter(self.registry)
 
     def finished(self, finished: Finished) -> None:
         """An attempt came to an end."""
-        self._changes.labels(finished.channel, finished.state).inc()
+        self._attempts.labels(finished.channel, finished.state).inc()
         if finished.state in ("sent", "maybe_twice"):
             self._delay.labels(finished.channel).observe(finished.delay_ms / 1000)
 
@@ -81,26 +67,15 @@ class _OutboxState(Collector):
             ).all()
             unpublished = connection.execute(select(func.count()).select_from(reports)).scalar_one()
             bad = connection.execute(select(func.count()).select_from(unreadable)).scalar_one()
-        by_state = GaugeMetricFamily(
-            "botmeter_notify_deliveries", "Deliveries in the outbox, by state.", labels=["channel", "state"]
-        )
+        by_state, waiting = notify.DELIVERIES.family(), notify.OLDEST_WAITING.family()
         for channel, state, count in states:
             by_state.add_metric([channel, state], count)
-        yield by_state
-        waiting = GaugeMetricFamily(
-            "botmeter_notify_oldest_waiting_seconds",
-            "For how long nothing has happened to the delivery that waits longest; missing when none waits.",
-            labels=["channel"],
-        )
         for channel, changed_at_ms in oldest:
             waiting.add_metric([channel], max(0.0, (self._clock_ms() - changed_at_ms) / 1000))
+        yield by_state
         yield waiting
-        yield GaugeMetricFamily(
-            "botmeter_notify_unpublished_reports", "Reports still to be written to the topic.", value=unpublished
-        )
-        yield GaugeMetricFamily(
-            "botmeter_notify_unreadable_records", "Records read that are no messages of the contract.", value=bad
-        )
+        yield notify.UNPUBLISHED_REPORTS.family(unpublished)
+        yield notify.UNREADABLE_RECORDS.family(bad)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from botmeter.errors import ConfigurationError
+from botmeter.telemetry import witness
+from botmeter.telemetry.process import register_process
 from botmeter.verification.findings import Findings
 
 
@@ -24,6 +26,7 @@ class WitnessMetrics:
         """Serves `/metrics` from a thread of its own. Raises ConfigurationError when the port is taken."""
         registry = CollectorRegistry()
         registry.register(self)
+        register_process(registry)
         try:
             start_http_server(port, registry=registry)
         except OSError as error:
@@ -32,30 +35,15 @@ class WitnessMetrics:
     def collect(self) -> Iterator[Metric]:
         """For prometheus_client."""
         findings = self._findings
-        differences = CounterMetricFamily(
-            "botmeter_verify_differences", "Outputs that are not what the inputs lead to.", labels=["topic", "kind"]
-        )
+        differences, outputs = witness.DIFFERENCES.family(), witness.OUTPUTS.family()
         for (topic, kind), count in list(findings.counts.items()):
             differences.add_metric([topic, kind], count)
-        outputs = CounterMetricFamily(
-            "botmeter_verify_outputs", "Outputs that are what the inputs lead to.", labels=["topic"]
-        )
         for topic, types in list(findings.confirmed.items()):
             outputs.add_metric([topic], types.total())
         yield differences
         yield outputs
-        yield CounterMetricFamily(
-            "botmeter_verify_interactions", "Interactions recomputed.", value=findings.interactions
-        )
-        yield CounterMetricFamily(
-            "botmeter_verify_overshoot_sessions", "Sessions charged beyond an allowance.", value=findings.overshoot
-        )
-        yield GaugeMetricFamily(
-            "botmeter_verify_up_to_timestamp_seconds",
-            "Broker's time of the latest interaction recomputed.",
-            value=findings.verified_up_to / 1000,
-        )
-        yield GaugeMetricFamily(
-            "botmeter_verify_round_ended_timestamp_seconds", "When the last round ended.", value=self.round_ended_at
-        )
-        yield GaugeMetricFamily("botmeter_verify_round_seconds", "How long the last round took.", value=self.round_s)
+        yield witness.INTERACTIONS.family(findings.interactions)
+        yield witness.OVERSHOOT.family(findings.overshoot)
+        yield witness.UP_TO.family(findings.verified_up_to / 1000)
+        yield witness.ROUND_ENDED.family(self.round_ended_at)
+        yield witness.ROUND.family(self.round_s)

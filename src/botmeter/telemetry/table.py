@@ -1,0 +1,23 @@
+"""The table of all metrics, by the process that tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Final
+
+from botmeter.telemetry import notify, process, witness, worker
+from botmeter.telemetry.described import Described
+
+
+def described_in(module: ModuleType) -> tuple[Described, ...]:
+    """All that a module describes, in its order."""
+    return tuple(value for value in vars(module).values() if isinstance(value, Described))
+
+
+TABLE: Final[Mapping[str, tuple[Described, ...]]] = {
+    "Every process": described_in(process),
+    "`botmeter worker`": described_in(worker),
+    "`botmeter notify`": described_in(notify),
+    "`botmeter verify --follow`": described_in(witness),
+}

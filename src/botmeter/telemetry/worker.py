@@ -1,0 +1,60 @@
+"""The metrics of `botmeter worker`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from botmeter.telemetry.described import CounterOf, GaugeOf, HistogramOf
+
+#: From an idle worker's few milliseconds to a backlog's minutes.
+_STAGE_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
+_COMMIT_BUCKETS_S: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BATCH_BUCKETS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 200_000)
+
+INTERACTIONS: Final = CounterOf(
+    "botmeter_interactions_total", "Interactions committed, by what became of them.", ("outcome",)
+)
+DEAD_LETTERS: Final = CounterOf("botmeter_dead_letters_total", "Records dead-lettered, by reason.", ("reason",))
+COMMANDS: Final = CounterOf("botmeter_commands_total", "Commands answered.")
+
+STAGE: Final = HistogramOf(
+    "botmeter_stage_seconds",
+    "End to end: age of the oldest record of a batch, by the broker's timestamp, when the batch came to a stage: "
+    "polled, decided, committed (which is when readers may see it).",
+    ("stage",),
+    _STAGE_BUCKETS_S,
+)
+BATCH_RECORDS: Final = HistogramOf(
+    "botmeter_batch_records", "Records of the inputs in a transaction.", (), _BATCH_BUCKETS
+)
+COMMIT: Final = HistogramOf(
+    "botmeter_commit_seconds",
+    "How long a transaction took, from its begin until it was committed and the local store written.",
+    (),
+    _COMMIT_BUCKETS_S,
+)
+TRANSACTIONS: Final = CounterOf("botmeter_transactions_total", "Transactions committed.")
+FAILED_COMMITS: Final = CounterOf("botmeter_failed_commits_total", "Commits that failed.")
+LAST_COMMIT: Final = GaugeOf(
+    "botmeter_last_commit_timestamp_seconds",
+    "When all that had been decided was committed last, also if that was nothing; missing until the first turn.",
+)
+
+TASKS: Final = GaugeOf("botmeter_tasks", "Partitions of this worker, by status.", ("status",))
+TAKEN: Final = GaugeOf(
+    "botmeter_taken_timestamp_seconds",
+    "Broker's time of the last record taken, by partition; missing until one was taken since the restore. "
+    "It stands still without traffic: for the lag see botmeter_lag_seconds.",
+    ("partition",),
+)
+LAG: Final = GaugeOf(
+    "botmeter_lag_seconds",
+    "Age of the next record to be taken, by partition; 0 when all was taken that the broker has told of. "
+    "Missing during a restore, and after it until anything was read.",
+    ("partition",),
+)
+RESTORE_LEFT: Final = GaugeOf(
+    "botmeter_restore_events_left",
+    "Events of the journal that a restore under way has still to read, by partition.",
+    ("partition",),
+)
