@@ -19,7 +19,9 @@ from botmeter.host.metrics import Commit
 from botmeter.host.metrics import Metrics as WorkerMetrics
 from botmeter.notify.database import open_database
 from botmeter.notify.metrics import Metrics as NotifyMetrics
-from botmeter.telemetry import notify, process, witness, worker
+from botmeter.readside.metrics import ProjectionMetrics
+from botmeter.readside.projection import Progress
+from botmeter.telemetry import notify, process, project, witness, worker
 from botmeter.telemetry.described import Described
 from botmeter.telemetry.page import page
 from botmeter.telemetry.table import TABLE, described_in
@@ -55,13 +57,27 @@ def of_a_witness(_: Path) -> bytes:
     return generate_latest(registry)
 
 
-@pytest.mark.parametrize(
-    ("module", "render"), [(worker, of_a_worker), (notify, of_a_notifier), (witness, of_a_witness)]
-)
+def of_a_projection(_: Path) -> bytes:
+    metrics, registry = ProjectionMetrics(), CollectorRegistry()
+    metrics.take(Progress(records=7, next_offsets=9, ends=9, is_level=True))
+    registry.register(metrics)
+    process.register_process(registry)
+    return generate_latest(registry)
+
+
+PROCESSES: list[tuple[Callable[[Path], bytes], list[ModuleType]]] = [
+    (of_a_worker, [worker, process]),
+    (of_a_notifier, [notify, process]),
+    (of_a_projection, [project, process]),
+    (of_a_witness, [witness, process]),
+]
+
+
+@pytest.mark.parametrize(("render", "modules"), PROCESSES)
 def test_each_process_tells_the_metrics_of_the_table_and_no_others(
-    module: ModuleType, render: Callable[[Path], bytes], tmp_path: Path
+    render: Callable[[Path], bytes], modules: list[ModuleType], tmp_path: Path
 ) -> None:
-    in_table = described_in(module) + described_in(process)
+    in_table = [metric for module in modules for metric in described_in(module)]
     expected = {metric.name: (metric.kind, metric.meaning) for metric in in_table}
     found = told(render(tmp_path).decode())
 

@@ -16,10 +16,10 @@ from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
+from botmeter.telemetry.serving import Page
 
 try:
     from botmeter.notify.listing import STATES, Question, find
-    from botmeter.notify.metrics import Page
     from botmeter.notify.service import Notifier
     from botmeter.notify.wiring import make_parts, open_outbox
 except ModuleNotFoundError as missing:  # the extra is not installed
@@ -105,7 +105,7 @@ def _run(settings: Settings) -> None:
     notifier = Notifier(parts)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, receive)
-    with Page(parts.metrics, settings.notify_port, notifier.fault) as page:
+    with Page(parts.metrics.registry, settings.notify_port, "BOTMETER_NOTIFY_PORT", notifier.fault) as page:
         log.info("notifier runs; health and metrics at http://localhost:%d/health and /metrics", page.port)
         notifier.run(stop.wait)
     log.info("stopped")

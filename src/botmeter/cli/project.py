@@ -7,19 +7,25 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 import click
+from prometheus_client import CollectorRegistry
 
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.readside.database import open_database
+from botmeter.readside.metrics import ProjectionMetrics
 from botmeter.readside.migrations import migrate
 from botmeter.readside.progress_line import ProgressLine
-from botmeter.readside.projection import Projection, Source
+from botmeter.readside.projection import Progress, Projection, Source
 from botmeter.readside.rebuild import rebuild
 from botmeter.settings.model import Settings
+from botmeter.telemetry.process import register_process
+from botmeter.telemetry.serving import Page
 
 log = logging.getLogger("botmeter")
 
@@ -53,24 +59,44 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
     wait_for_broker(config, settings.broker_timeout_s, log.info)
     engine = open_database(settings.readside_database())
     migrate(engine)
-    line = ProgressLine(sys.stderr)
+    line, metrics = ProgressLine(sys.stderr), ProjectionMetrics()
     source = source_of(settings)
+
+    def tell(progress: Progress) -> None:
+        line.show(progress)
+        metrics.take(progress)
+
     try:
         if is_rebuild:
             rebuild(engine, source, settings.readside_batch_records, stop, line.show)
         else:
-            Projection(
-                engine,
-                source,
-                batch_records=settings.readside_batch_records,
-                hours_days=settings.readside_hours_days,
-                on_progress=line.show,
-            ).run(stop)
+            with _told(metrics, settings.readside_port):
+                Projection(
+                    engine,
+                    source,
+                    batch_records=settings.readside_batch_records,
+                    hours_days=settings.readside_hours_days,
+                    on_progress=tell,
+                ).run(stop)
     finally:
         line.end()
         engine.dispose()
     if received and received[0] == signal.SIGINT:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _told(metrics: ProjectionMetrics, port: int) -> Iterator[None]:
+    """Serves the metrics while the block lasts, if there is a port for them."""
+    if port < 0:
+        yield
+        return
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    register_process(registry)
+    with Page(registry, port, "BOTMETER_READSIDE_PORT") as page:
+        log.info("metrics at http://localhost:%d/metrics", page.port)
+        yield
 
 
 def source_of(settings: Settings) -> Source:

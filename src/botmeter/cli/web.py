@@ -14,10 +14,12 @@ from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
+from botmeter.telemetry.serving import Page
 from botmeter.web.access.login import login_link
 from botmeter.web.access.own_tokens import LOGIN_LINK_S, OwnTokens
 from botmeter.web.access.roles import ROLES, Role
 from botmeter.web.app import Parts, make_app
+from botmeter.web.metrics import WebMetrics
 from botmeter.web.page.routes import PAGE_ROUTERS
 from botmeter.web.page.routes.entrance import error_page
 from botmeter.web.running import connected
@@ -92,13 +94,21 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     listening = listen(settings)
     address = public_url(settings, address_of(listening))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.info)
-    lifespan = connected(settings, source_of(settings))
-    app = make_app(Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page))
+    metrics = None if settings.http_metrics_port < 0 else WebMetrics()
+    told = (metrics.projection.take,) if metrics else ()
+    lifespan = connected(settings, source_of(settings), *told)
+    parts = Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page, metrics=metrics)
+    app = make_app(parts)
     click.echo(f"listening at {address}", err=True)
     if is_demo:
         made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S)
         click.echo(f"log in at {login_link(address, made)}", err=True)
-    serve(app, listening)
+    if metrics is None:
+        serve(app, listening)
+        return
+    with Page(metrics.registry, settings.http_metrics_port, "BOTMETER_HTTP_METRICS_PORT") as page:
+        log.info("metrics at http://localhost:%d/metrics", page.port)
+        serve(app, listening)
 
 
 def _tokens(settings: Settings) -> OwnTokens:

@@ -34,6 +34,15 @@ _MARK: Final = b"mark"
 _ACCOUNTS, _WINDOWS, _CHATS = "accounts", "windows", "chats"
 #: Raised with every change of the layout on disk or of what a mark means; another layout is wiped and restored.
 _LAYOUT: Final = b"2"
+#: What is told of a store, as RocksDB names it.
+_FIGURES: Final = (
+    "cur-size-all-mem-tables",
+    "estimate-table-readers-mem",
+    "total-sst-files-size",
+    "estimate-live-data-size",
+    "estimate-pending-compaction-bytes",
+    "num-running-compactions",
+)
 #: The file that keeps a store that failed from being opened again.
 _CONDEMNED: Final = "condemned"
 
@@ -175,6 +184,21 @@ class RocksDbStore:
         if swept:
             self._db.write(batch)
         return swept
+
+    def figures(self) -> dict[str, int]:
+        """What RocksDB tells of itself, over all families, by the name of its property; empty once it is closed.
+
+        The block cache is one for all stores.
+        """
+        with self._lock, self._condemning():
+            if self._is_closed:
+                return {}
+            families = (self._db, *self._families.values())
+            told = {
+                name: sum(family.property_int_value(f"rocksdb.{name}") or 0 for family in families) for name in _FIGURES
+            }
+            told["block-cache-usage"] = self._db.property_int_value("rocksdb.block-cache-usage") or 0
+            return told
 
     def close(self) -> None:
         """Releases the files and their lock, once a write under way is through."""

@@ -219,7 +219,9 @@ class Host:
             return web.json({"status": "running", "tasks": tasks})
 
         async def metrics(web: View, _: Request) -> Response:
-            return web.bytes(self._metrics.render(), content_type="text/plain")
+            # In a thread: the stores are asked, and one may be writing.
+            page = await asyncio.to_thread(self._metrics.render)
+            return web.bytes(page, content_type="text/plain")
 
         self._app.page("/health")(health)
         self._app.page("/metrics")(metrics)

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from botmeter.domain.metering import Outcome
 from botmeter.engine.processor import Processor
+from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.task import Status, Task
 from botmeter.engine.transaction import Batch
 from botmeter.errors import InvariantViolated
@@ -23,6 +24,16 @@ from botmeter.telemetry.process import register_process
 _DEAD: Final = ("in_future", "too_late", "unknown_account", "account_closed")
 _REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *_DEAD)
 _OUTCOMES: Final = tuple(outcome for outcome in get_args(Outcome) if outcome not in _DEAD)
+
+#: The metric of each figure of a store.
+_STORE: Final = {
+    "cur-size-all-mem-tables": worker.MEMTABLES,
+    "estimate-table-readers-mem": worker.INDEXES,
+    "total-sst-files-size": worker.DISK,
+    "estimate-live-data-size": worker.LIVE,
+    "estimate-pending-compaction-bytes": worker.COMPACTION_PENDING,
+    "num-running-compactions": worker.COMPACTIONS,
+}
 
 
 class Commit:
@@ -87,6 +98,7 @@ class Metrics(Collector):
         if self._last_commit_at is not None:
             yield worker.LAST_COMMIT.family(self._last_commit_at)
         yield from self._progress()
+        yield from self._stores()
         left, tasks = worker.RESTORE_LEFT.family(), worker.TASKS.family()
         for number, events in dict(self._processor.restore_left).items():
             left.add_metric([str(number)], events)
@@ -99,17 +111,35 @@ class Metrics(Collector):
     def _progress(self) -> Iterator[Metric]:
         """How far each running partition is, and how far behind."""
         taken, lag = worker.TAKEN.family(), worker.LAG.family()
+        waiting, accounts = worker.WAITING.family(), worker.ACCOUNTS.family()
         for number, task in list(self._processor.tasks.items()):
             try:
-                taken_ms = task.states.meter.state.stream_time
+                state = task.states.meter.state
             except InvariantViolated:  # it is not running, or ceases to at this moment: another thread sees to that
                 continue
-            if taken_ms:
+            waiting.add_metric([str(number)], len(task.interactions.waiting) + len(task.commands.waiting))
+            accounts.add_metric([str(number)], len(state.accounts))
+            if taken_ms := state.stream_time:
                 taken.add_metric([str(number)], taken_ms / 1000)
             if (behind_s := _behind_s(task, taken_ms)) is not None:
                 lag.add_metric([str(number)], behind_s)
-        yield taken
-        yield lag
+        yield from (taken, lag, waiting, accounts)
+
+    def _stores(self) -> Iterator[Metric]:
+        """What the stores take of memory and disk."""
+        families = {name: described.family() for name, described in _STORE.items()}
+        shared = 0
+        for number, task in list(self._processor.tasks.items()):
+            try:
+                store = task.states.store
+            except InvariantViolated:
+                continue
+            figures = store.figures() if isinstance(store, RocksDbStore) else {}
+            shared = max(shared, figures.get("block-cache-usage", 0))
+            for name in figures.keys() & families.keys():
+                families[name].add_metric([str(number)], figures[name])
+        yield from families.values()
+        yield worker.BLOCK_CACHE.family(shared)
 
 
 def _behind_s(task: Task, taken_ms: int) -> float | None:

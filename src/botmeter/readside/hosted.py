@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
-
-from sqlalchemy import Engine
 
 from botmeter.errors import BotmeterError
 from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
-from botmeter.readside.projection import Projection, Source
+from botmeter.readside.projection import Progress, Projection, Source
 from botmeter.readside.queries import Queries
 
 log = logging.getLogger(__name__)
@@ -23,16 +21,19 @@ _PAUSE_S: Final = 5.0
 
 
 @contextmanager
-def read_side(url: str, source: Source, batch_records: int) -> Iterator[Queries]:
+def read_side(
+    url: str, source: Source, batch_records: int, on_progress: Callable[[Progress], None] = lambda _: None
+) -> Iterator[Queries]:
     """Questions to the database at `url`, its tables made. One of SQLite is projected into while the block lasts.
 
-    Into PostgreSQL `botmeter project` projects. Raises ConfigurationError for a URL that is none.
+    `on_progress` is told how far that is; it must be quick. Into PostgreSQL `botmeter project` projects. Raises
+    ConfigurationError for a URL that is none.
     """
     engine = open_database(url)
     try:
         migrate(engine)
         if engine.dialect.name == "sqlite":
-            with _projecting(engine, source, batch_records):
+            with _projecting(lambda: Projection(engine, source, batch_records=batch_records, on_progress=on_progress)):
                 yield Queries(engine, source.journal)
         else:
             yield Queries(engine, source.journal)
@@ -41,11 +42,9 @@ def read_side(url: str, source: Source, batch_records: int) -> Iterator[Queries]
 
 
 @contextmanager
-def _projecting(engine: Engine, source: Source, batch_records: int) -> Iterator[None]:
+def _projecting(make: Callable[[], Projection]) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(
-        target=_project, args=(engine, source, batch_records, stop), name="botmeter-projection", daemon=True
-    )
+    thread = threading.Thread(target=_project, args=(make, stop), name="botmeter-projection", daemon=True)
     thread.start()
     try:
         yield
@@ -54,11 +53,11 @@ def _projecting(engine: Engine, source: Source, batch_records: int) -> Iterator[
         thread.join()
 
 
-def _project(engine: Engine, source: Source, batch_records: int, stop: threading.Event) -> None:
+def _project(make: Callable[[], Projection], stop: threading.Event) -> None:
     """Projects until told to stop. What it cannot mend it logs, and tries again; questions tell how old they are."""
     while not stop.is_set():
         try:
-            Projection(engine, source, batch_records=batch_records).run(stop)
+            make().run(stop)
         except BotmeterError:
             log.exception("the projection ended; it is begun anew in %.0f s", _PAUSE_S)
             stop.wait(_PAUSE_S)

@@ -20,6 +20,12 @@ class ReadsideSettings(BaseModel):
         le=500_000,
         description="Most records of the journal that one transaction of the read side takes.",
     )
+    readside_port: int = Field(
+        default=-1,
+        ge=-1,
+        le=65535,
+        description="Port of the metrics of `botmeter project`; -1 is none, 0 any free one.",
+    )
     readside_hours_days: int = Field(
         default=400,
         ge=1,

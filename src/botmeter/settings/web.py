@@ -20,6 +20,12 @@ class WebSettings(BaseModel):
         description="Address that `botmeter web` listens on; 0.0.0.0 is every one.",
     )
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of page and API; 0 is any free one.")
+    http_metrics_port: int = Field(
+        default=-1,
+        ge=-1,
+        le=65535,
+        description="Port of the metrics of `botmeter web`, which is open to everybody; -1 is none, 0 any free one.",
+    )
     http_public_url: str = Field(
         default="",
         pattern=_URL,

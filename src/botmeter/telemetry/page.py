@@ -20,6 +20,8 @@ process; a histogram has `_bucket`, `_sum` and `_count`. What stands by partitio
 | --- | --- |
 | `botmeter worker` | port `BOTMETER_WEB_PORT`, 6066 |
 | `botmeter notify` | port `BOTMETER_NOTIFY_PORT`, 6067 |
+| `botmeter project` | port `BOTMETER_READSIDE_PORT`, none unless it is set |
+| `botmeter web` | port `BOTMETER_HTTP_METRICS_PORT`, none unless it is set |
 | `botmeter verify --follow` | port given by `--metrics-port` |
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from botmeter.telemetry import notify, process, witness, worker
+from botmeter.telemetry import notify, process, project, web, witness, worker
 from botmeter.telemetry.described import Described
 
 
@@ -19,5 +19,7 @@ TABLE: Final[Mapping[str, tuple[Described, ...]]] = {
     "Every process": described_in(process),
     "`botmeter worker`": described_in(worker),
     "`botmeter notify`": described_in(notify),
+    "`botmeter project`, and `botmeter web` on SQLite": described_in(project),
+    "`botmeter web`": described_in(web),
     "`botmeter verify --follow`": described_in(witness),
 }

@@ -58,3 +58,25 @@ RESTORE_LEFT: Final = GaugeOf(
     "Events of the journal that a restore under way has still to read, by partition.",
     ("partition",),
 )
+WAITING: Final = GaugeOf(
+    "botmeter_waiting_records", "Records read and not yet taken, held in memory, by partition.", ("partition",)
+)
+ACCOUNTS: Final = GaugeOf("botmeter_accounts", "Accounts of a running partition, all in memory.", ("partition",))
+
+MEMTABLES: Final = GaugeOf(
+    "botmeter_rocksdb_memtable_bytes", "Memory of what is not in files yet, by partition.", ("partition",)
+)
+INDEXES: Final = GaugeOf(
+    "botmeter_rocksdb_index_bytes", "Memory of indexes and bloom filters, by partition.", ("partition",)
+)
+BLOCK_CACHE: Final = GaugeOf(
+    "botmeter_rocksdb_block_cache_bytes", "Memory of blocks read from files, shared by all partitions."
+)
+DISK: Final = GaugeOf("botmeter_rocksdb_disk_bytes", "Size of the store's files, by partition.", ("partition",))
+LIVE: Final = GaugeOf(
+    "botmeter_rocksdb_live_bytes", "Estimate of what would be left of these files fully compacted.", ("partition",)
+)
+COMPACTION_PENDING: Final = GaugeOf(
+    "botmeter_rocksdb_compaction_pending_bytes", "Estimate of what compaction has still to rewrite.", ("partition",)
+)
+COMPACTIONS: Final = GaugeOf("botmeter_rocksdb_compactions_running", "Compactions under way.", ("partition",))

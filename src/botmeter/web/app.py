@@ -17,6 +17,7 @@ from botmeter.web.access.guard import Guard
 from botmeter.web.api import accounts, commands, entitlement, health, history, interactions, me, sessions, usage
 from botmeter.web.api.fast_lane import FastLane
 from botmeter.web.headers import SecurityHeaders
+from botmeter.web.metrics import Timed, WebMetrics
 from botmeter.web.problems import API_PREFIX, ErrorPage, Problem, handle_problems
 
 #: Far more than a form or a command has.
@@ -54,6 +55,7 @@ class Parts:
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
     page: tuple[APIRouter, ...] = ()
     error_page: ErrorPage | None = None
+    metrics: WebMetrics | None = None
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -69,6 +71,8 @@ def make_app(parts: Parts) -> FastAPI:
         max_body_size=BODY_BYTES_MAX,
     )
     app.state.parts = parts
+    if parts.metrics is not None:
+        parts.metrics.watch(app)
     app.state.guard = Guard(parts.settings, parts.public_url)
     handle_problems(app, parts.error_page)
     for router in _API:
@@ -89,7 +93,9 @@ class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Outermost, so that answers about errors of the server carry the headers too."""
         guard: Guard = self.state.guard
-        return SecurityHeaders(FastLane(super().build_middleware_stack(), self.state), guard.is_over_tls)
+        whole = SecurityHeaders(FastLane(super().build_middleware_stack(), self.state), guard.is_over_tls)
+        metrics: WebMetrics | None = self.state.parts.metrics
+        return whole if metrics is None else Timed(whole, metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the problem's schema and the bearer token that every route asks for."""

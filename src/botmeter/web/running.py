@@ -9,18 +9,24 @@ from fastapi import FastAPI
 
 from botmeter.client import AsyncClient, Connection
 from botmeter.readside.hosted import read_side
-from botmeter.readside.projection import Source
+from botmeter.readside.projection import Progress, Source
 from botmeter.settings.model import Settings
 from botmeter.web.entitlement.service import Entitlement
 from botmeter.web.services import Services
 
 
-def connected(settings: Settings, source: Source) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """The application's lifespan: its services are there while it serves. `source` is what the read side projects."""
+def connected(
+    settings: Settings, source: Source, on_progress: Callable[[Progress], None] = lambda _: None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The application's lifespan: its services are there while it serves.
+
+    `source` is what the read side projects, and `on_progress` is told how far it is; it must be quick.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with read_side(settings.readside_database(), source, settings.readside_batch_records) as queries:
+        database, batch_records = settings.readside_database(), settings.readside_batch_records
+        with read_side(database, source, batch_records, on_progress) as queries:
             connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)
