@@ -7,16 +7,21 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
+from playwright.sync_api import Page, expect
+
+from botmeter.demo.story import ACCOUNT_IDS, RENEWING, RUNNING_OUT
+from web.page.conftest import PICTURES
 
 pytestmark = pytest.mark.kafka
 
 #: An end to hanging, not a measure.
 PATIENCE_S = 300
+PATIENCE_MS = 60_000
 #: They would make a terminal of a pipe, for rich.
 OF_TERMINALS = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 
@@ -38,14 +43,24 @@ def demo(*options: str) -> Iterator[subprocess.Popen[str]]:
             running.kill()
 
 
-def read_until(running: subprocess.Popen[str], text: str) -> None:
+def read_until(running: subprocess.Popen[str], text: str) -> str:
+    """The rest of the first line in which it stands."""
     assert running.stdout is not None
-    assert any(text in line for line in running.stdout), f"it ended before it said {text!r}"
+    found = next((line.partition(text)[2].strip() for line in running.stdout if text in line), None)
+    assert found is not None, f"it ended before it said {text!r}"
+    return found
 
 
 def family(running: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Kafka, the worker, the notifier, and the guards of all."""
+    """Kafka, the worker, the notifier, the web server, and the guards of all."""
     return psutil.Process(running.pid).children(recursive=True)
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """For people to look at."""
+    folder = PICTURES / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
 def test_it_runs_proves_itself_and_ends() -> None:
@@ -66,18 +81,51 @@ def test_it_runs_proves_itself_and_ends() -> None:
     assert stdout.splitlines()[-1].startswith("OK: ")
 
 
-def test_ctrl_c_ends_all_of_it() -> None:
-    with demo("--keep") as running:
-        read_until(running, "look at it with any Kafka client: bootstrap servers 127.0.0.1:")
-        read_until(running, "bots suspended")
-        processes = family(running)
-        assert len(processes) >= 4
-        running.send_signal(signal.SIGINT)
-        _, stderr = running.communicate(timeout=PATIENCE_S)
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_person_buys_a_pack_on_the_page_sees_bots_answer_again_and_ends_all_of_it(
+    open_page: Callable[..., Page],
+) -> None:
+    with demo("--keep", "--rate", "500") as running:
+        page = open_page(read_until(running, "log in as an operator: "))
+        read_until(running, "harbor: bots suspended")
+        expect(page.locator("h1")).to_have_text("Accounts", timeout=PATIENCE_MS)
+        while not all(page.get_by_role("link", name=name).count() for name in ACCOUNT_IDS):
+            page.reload()  # the read side may be behind
+        keep_picture(page, "accounts")
 
-    assert running.returncode == 130, stderr
+        page.get_by_role("link", name=RUNNING_OUT.account_id).click()
+        expect(page.locator("#state")).to_contain_text("Agents answer since", timeout=PATIENCE_MS)
+        keep_picture(page, "run-out")
+        page.locator("#packs").get_by_role("button", name=re.compile("Buy 1.pack for 100.USD")).click()
+        expect(page.locator("#state")).to_contain_text("The bot answers.", timeout=PATIENCE_MS)
+        keep_picture(page, "bought")
+        read_until(running, "harbor: bought 1 pack for 100.00 USD")
+        read_until(running, "harbor: a bot answers a new chat, ")
+
+        page.goto(page.url.replace(RUNNING_OUT.account_id, RENEWING.account_id))
+        expect(page.locator("#timeline")).to_contain_text("Cycle 2 began, 1 pack renewed", timeout=PATIENCE_MS)
+        keep_picture(page, "renewed")
+        processes = family(running)
+        assert len(processes) >= 8
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=PATIENCE_S)
+
+    assert running.returncode == 0, stdout + stderr
+    assert stdout.splitlines()[-1].startswith("OK: ")
     gone, alive = psutil.wait_procs(processes, timeout=PATIENCE_S)
     assert len(gone) == len(processes), alive
+
+
+@pytest.mark.chaos  # one more whole demo
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    with demo("--keep", "--rate", "500") as running:
+        read_until(running, "bots suspended")
+        running.send_signal(signal.SIGINT)
+        read_until(running, "ends with the traffic")
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=PATIENCE_S)
+
+    assert running.returncode == 130, stdout + stderr
 
 
 def test_a_worker_that_dies_is_shown_with_the_end_of_its_log() -> None:

@@ -60,7 +60,7 @@ def busy_model() -> Model:
 
 def shown(model: Model, width: int, height: int) -> str:
     console = Console(width=width, height=height, file=io.StringIO(), record=True)
-    console.print(render(model, Page("botmeter demo", width, height), ACCOUNTS))
+    console.print(render(model, Page("botmeter demo", "http://127.0.0.1:20000/billing", width, height), ACCOUNTS))
     return console.export_text()
 
 

@@ -14,7 +14,11 @@ from botmeter.errors import ConfigurationError
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=30, show_default=True, help="How long the traffic lasts."
 )
-@click.option("--keep", is_flag=True, help="Let the traffic go on until Ctrl-C, and look around with your own client.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Let the traffic go on until Ctrl-C, and look around on the page, or with your own client.",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -26,9 +30,12 @@ from botmeter.errors import ConfigurationError
 def command(seconds: float, keep: bool, rate: float, seed: int) -> None:  # noqa: FBT001 - a flag of the command line
     """See the whole system at work: an embedded Apache Kafka, a worker, and simulated traffic of twelve customers.
 
-    Accounts are opened, packs bought, sessions used up, chats handed to agents, on a live page of the terminal. At the
-    end everything is read back from Kafka and counted again, apart from the worker. Needs no configuration and leaves
-    nothing behind; the first start on a machine downloads Apache Kafka.
+    Accounts are opened, packs bought, sessions used up, chats handed to agents, on a live page of the terminal, and on
+    Admin > Billing in a browser: follow the link that is printed. There four more customers wait, one of whom runs out;
+    buy it a pack, and see a bot answer its chats again.
+
+    Ctrl-C ends the traffic. At the end everything is read back from Kafka and counted again, apart from the worker.
+    Needs no configuration and leaves nothing behind; the first start on a machine downloads Apache Kafka.
 
     Exit code 1: the count found a difference.
     """

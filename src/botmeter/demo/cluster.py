@@ -1,4 +1,4 @@
-"""Everything that has to run: an embedded Apache Kafka with botmeter's topics, and a worker."""
+"""Everything that has to run: an embedded Apache Kafka with botmeter's topics, worker, notifier and web server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 
 from botmeter.contracts.topics import Topics
 from botmeter.demo.inbox import SECRET, Inbox
+from botmeter.demo.program import Program
 from botmeter.demo.reading import Place, ends_of
-from botmeter.demo.worker import WorkerProcess
 from botmeter.embedded import EmbeddedKafka
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import create_topics
@@ -22,6 +22,9 @@ from botmeter.settings.model import PREFIX, Settings
 PARTITIONS: Final = 4
 #: One answer of the group's coordinator.
 _ANSWER_TIMEOUT_S: Final = 5.0
+#: With what `botmeter web --demo` tells where it is, and how to log in.
+_ADDRESS_SAID: Final = "listening at "
+_LOGIN_SAID: Final = "log in at "
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,10 @@ class Cluster:
     """What runs, and how to reach it."""
 
     settings: Settings
-    worker: WorkerProcess
-    notifier: WorkerProcess
+    worker: Program
+    notifier: Program
+    #: Billing page and API, with the read side inside.
+    web: Program
     inbox: Inbox
     admin: AdminClient
     #: Asks for the group's offsets, and does nothing else.
@@ -64,22 +69,37 @@ class Cluster:
 def running_cluster(report: Callable[[str], None]) -> Iterator[Cluster]:
     """All of it, gone when the block ends. `report` is told in a line each what is going on.
 
-    Raises EmbeddedKafkaUnavailable with what to do when Apache Kafka cannot be had here.
+    Raises EmbeddedKafkaUnavailable with what to do when Apache Kafka cannot be had here, and ProgramEnded.
     """
     with EmbeddedKafka(report=report) as broker:
         settings = Settings(bootstrap_servers=broker.bootstrap_servers, partitions=PARTITIONS, replication_factor=1)
         config = clients.reader_config({}, broker.bootstrap_servers, settings.group)
         with clients.make_admin(clients.admin_config({}, broker.bootstrap_servers)) as admin:
             create_topics(admin, settings.topics().all(), PARTITIONS, settings.replication_factor)
-            report("starting botmeter worker")
             asker = clients.make_consumer(config)
             try:
-                with Inbox() as inbox, WorkerProcess(_variables(settings)) as worker:
-                    report("starting botmeter notify")
-                    with WorkerProcess(_notifier_variables(settings, inbox), "notify") as notifier:
-                        yield Cluster(settings, worker, notifier, inbox, admin, asker)
+                with Inbox() as inbox, _programs(settings, inbox, report) as (worker, notifier, web):
+                    yield Cluster(settings, worker, notifier, web, inbox, admin, asker)
             finally:
                 asker.close()
+
+
+@contextmanager
+def _programs(
+    settings: Settings, inbox: Inbox, report: Callable[[str], None]
+) -> Iterator[tuple[Program, Program, Program]]:
+    """Worker, notifier and web server; the web server can be reached, and the inbox leads to it."""
+    report("starting botmeter worker, notify and web")
+    with (
+        Program(_variables(settings), "worker") as worker,
+        Program(_notifier_variables(settings, inbox), "notify") as notifier,
+        Program(_variables(settings) | {f"{PREFIX}HTTP_PORT": "0"}, "web", "--demo") as web,
+    ):
+        address = web.await_said(_ADDRESS_SAID)
+        inbox.lead_to_billing(web.await_said(_LOGIN_SAID))
+        report(f"Admin > Billing is at {address}")
+        report(f"  log in as an operator: {inbox.billing_url}")
+        yield worker, notifier, web
 
 
 def _variables(settings: Settings) -> dict[str, str]:

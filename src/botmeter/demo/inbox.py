@@ -1,17 +1,20 @@
-"""What the demo's customers have: a mailbox, an endpoint for webhooks, and a page on which both can be looked at."""
+"""What the demo's customers have: a mailbox, an endpoint for webhooks, a page on which both can be looked at.
+
+And a short way to the billing page, because a login link is longer than a terminal is wide.
+"""
 
 from __future__ import annotations
 
 import html
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from aiosmtpd.controller import Controller
@@ -50,6 +53,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._new: list[Arrival] = []
         self._kept: list[Arrival] = []
+        self._login_link = ""
         self._smtp = Controller(_Mailbox(self._take), hostname="127.0.0.1", port=self.smtp_port)
         self._http = ThreadingHTTPServer(("127.0.0.1", self._http_port), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, name="inbox", daemon=True)
@@ -63,6 +67,20 @@ class Inbox:
     def endpoint(self) -> str:
         """Where webhooks go."""
         return f"{self.url}hook"
+
+    @property
+    def billing_url(self) -> str:
+        """Leads to the billing page, logged in; a short name for the login link."""
+        return f"{self.url}billing"
+
+    @property
+    def login_link(self) -> str:
+        """Where `billing_url` leads; empty before there is a billing page."""
+        return self._login_link
+
+    def lead_to_billing(self, login_link: str) -> None:
+        """From now on `billing_url` leads there."""
+        self._login_link = login_link
 
     def __enter__(self) -> Self:
         """Be there."""
@@ -131,10 +149,12 @@ class _Mailbox:
 def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """The list, or one mail."""
+            """The list, one mail, or the way to the billing page."""
             arrivals, wanted = inbox.kept(), self.path.strip("/")
             if not wanted:
                 self._answer(200, _page(arrivals), "text/html; charset=utf-8")
+            elif wanted == "billing" and inbox.login_link:
+                self._answer(302, "", "text/plain", {"location": inbox.login_link, "cache-control": "no-store"})
             elif wanted.isdigit() and int(wanted) < len(arrivals):
                 one = arrivals[int(wanted)]
                 kind = "text/html" if one.channel == "email" else "application/json"
@@ -148,9 +168,11 @@ def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
             was_taken = self.path == "/hook" and inbox.take_call(body, dict(self.headers.items()))
             self._answer(204 if was_taken else 401, "", "text/plain")
 
-        def _answer(self, status: int, text: str, kind: str) -> None:
+        def _answer(self, status: int, text: str, kind: str, more: Mapping[str, str] = MappingProxyType({})) -> None:
             content = text.encode()
             self.send_response(status)
+            for name, value in more.items():
+                self.send_header(name, value)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(content)))
             self.send_header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'")
@@ -173,7 +195,7 @@ def _page(arrivals: list[Arrival]) -> str:
     return (
         f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Inbox</title><style>{_STYLE}</style>"
         f"<h1>Inbox of the demo</h1><p>Mails: {mails}. Webhooks: {len(arrivals) - mails}. The newest comes first. "
-        f'<a href="/">Look again</a></p><table>{rows}</table></html>'
+        f'<a href="/">Look again</a></p><p><a href="/billing">Admin &gt; Billing</a></p><table>{rows}</table></html>'
     )
 
 

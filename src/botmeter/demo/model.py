@@ -21,7 +21,8 @@ from botmeter.domain.announcements import (
     ResumedBot,
     SuspendedBot,
 )
-from botmeter.domain.events import PacksPurchased
+from botmeter.domain.events import CycleStarted, PacksPurchased
+from botmeter.domain.prices import Money
 from botmeter.metering.records import Record
 
 #: As many as a tall terminal shows.
@@ -63,6 +64,8 @@ class Model:
     """Everything on the screen."""
 
     topics: Topics
+    #: Accounts whose first chat is told when their bots go on.
+    watched: frozenset[str] = frozenset()
     balances: dict[str, Balance] = field(default_factory=dict)
     alerts: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
     chats: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
@@ -79,6 +82,8 @@ class Model:
     latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_LATENCIES_MAX))
     #: Accounts whose sessions were used up, in order; the billing side takes them out.
     used_up: deque[str] = field(default_factory=deque)
+    #: Since when (UTC ms) watched accounts have sessions again without a chat with a bot.
+    resumed_at: dict[str, int] = field(default_factory=dict)
     #: Mails as they arrived.
     mails: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
     #: Mails and webhooks, by channel.
@@ -147,15 +152,34 @@ class Model:
             case "session_started":
                 self.sessions += 1
                 self.latencies_ms.append(received_at - record.timestamp()[1])
+                self._take_first_chat(record, received_at)
+            case "sessions_available":
+                account_id = _account_of(record)
+                if account_id in self.watched:
+                    self.resumed_at[account_id] = record.timestamp()[1]
+            case "cycle_started":
+                self._take_cycle(record)
             case "packs_purchased":
                 event = catalogue.JOURNAL.decode(record.value())
                 if isinstance(event, PacksPurchased):
                     how = "auto-recharge bought" if event.trigger == "auto_recharge" else "bought"
-                    price = f"{event.charge.amount_minor / 100:,.2f} {event.charge.currency}"
-                    text = f"{how} {_counted(event.packs, 'pack')} for {price}"
+                    text = f"{how} {_counted(event.packs, 'pack')} for {_price(event.charge)}"
                     self._tell(Happening(event.at, event.account_id, event.version, text, "good"))
             case _:
                 pass
+
+    def _take_cycle(self, record: Record) -> None:
+        event = catalogue.JOURNAL.decode(record.value())
+        if isinstance(event, CycleStarted) and event.number > 1:
+            charged = f", charged {_price(event.charge)}" if event.charge else ""
+            text = f"new cycle: {event.total:,} sessions, {event.expired:,} of the old ones expired{charged}"
+            self._tell(Happening(event.at, event.account_id, event.version, text, "good"))
+
+    def _take_first_chat(self, record: Record, received_at: int) -> None:
+        """The moment a person waits for who has just bought a pack."""
+        if self.resumed_at and (since := self.resumed_at.pop(_account_of(record), None)) is not None:
+            text = f"a bot answers a new chat, {(received_at - since) / 1000:.1f} s later"
+            self._tell(Happening(record.timestamp()[1], _account_of(record), 0, text, "good"))
 
     def _tell(self, line: Happening) -> None:
         self.alerts.append(line)
@@ -203,6 +227,14 @@ def percentile(ordered: Sequence[int], percent: int) -> int | None:
 
 def _happening(message: Announcement, text: str, tone: Tone = "plain", rank: int = 0) -> Happening:
     return Happening(message.at, message.account_id, message.version, text, tone, rank)
+
+
+def _account_of(record: Record) -> str:
+    return (record.key() or b"").decode()
+
+
+def _price(money: Money) -> str:
+    return f"{money.amount_minor / 100:,.2f} {money.currency}"
 
 
 def _counted(number: int, thing: str) -> str:

@@ -32,8 +32,11 @@ class Screen(Protocol):
     def say(self, line: str, tone: Tone = "plain") -> None:
         """One line, outside of the block."""
 
-    def show(self, model: Model, title: str) -> None:
-        """The model as it is now; the caller sees to it that it does not change meanwhile."""
+    def show(self, model: Model, title: str, billing: str) -> None:
+        """The model as it is now; the caller sees to it that it does not change meanwhile.
+
+        `title` and `billing`, the way to Admin > Billing, are for a page, not for lines.
+        """
 
 
 class LiveScreen:
@@ -63,9 +66,9 @@ class LiveScreen:
         """One line, in the colour of its tone."""
         self._console.print(line, style=STYLES[tone], highlight=False, markup=False)
 
-    def show(self, model: Model, title: str) -> None:
+    def show(self, model: Model, title: str, billing: str) -> None:
         """The model as a page."""
-        page = Page(title, self._console.width, self._console.height)
+        page = Page(title, billing, self._console.width, self._console.height)
         self._page = render(model, page, self._accounts)
         self._live.update(self._page, refresh=True)
 
@@ -94,9 +97,9 @@ class LineScreen:
         del tone
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def show(self, model: Model, title: str) -> None:
+    def show(self, model: Model, title: str, billing: str) -> None:
         """What is new, and the figures."""
-        del title
+        del title, billing
         for line in progress.news(model, self._seen):
             self.say(line)
         self._seen = model.alert_lines

@@ -10,6 +10,7 @@ from botmeter.demo.cluster import PARTITIONS, Cluster, running_cluster
 from botmeter.demo.model import Model
 from botmeter.demo.screen import Screen, make_screen
 from botmeter.demo.stage import Stage
+from botmeter.demo.story import ACCOUNT_IDS, CHARACTERS, Story
 from botmeter.demo.watch import Watch
 from botmeter.kafka import clients
 from botmeter.simulation.accounts import CLOSED, SimulatedAccount, population
@@ -36,17 +37,21 @@ class Options:
 
 
 def run(options: Options) -> bool:
-    """Runs the demo; whether its proof found nothing wrong.
+    """Runs the demo; whether its proof found nothing wrong. Ctrl-C ends the traffic, and the proof follows.
 
-    Raises KeyboardInterrupt on Ctrl-C, EmbeddedKafkaUnavailable, WorkerEnded, and what the cluster's faults ask for.
+    Raises KeyboardInterrupt on Ctrl-C at another time, EmbeddedKafkaUnavailable, ProgramEnded, and what the cluster's
+    faults ask for.
     """
     accounts = population(_ACCOUNTS)
-    screen = make_screen([account.account_id for account in (*accounts, CLOSED)])
+    screen = make_screen([*ACCOUNT_IDS, *(account.account_id for account in (*accounts, CLOSED))])
     with running_cluster(screen.say) as cluster:
         screen.say(f"look at it with any Kafka client: bootstrap servers {cluster.settings.bootstrap_servers}")
         with watched_for_interruption() as interruption:
             screen.say(f"the customers' mails and webhooks: {cluster.inbox.url}")
+            _introduce(screen)
             _play(cluster, screen, accounts, options, interruption)
+            screen.say(f"Admin > Billing, at {cluster.inbox.billing_url}, ends with the traffic; --keep leaves it open")
+            cluster.web.stop()
             cluster.notifier.stop()
             cluster.worker.stop()
             findings = _verified(cluster, interruption)
@@ -60,6 +65,12 @@ def run(options: Options) -> bool:
     return not findings.total
 
 
+def _introduce(screen: Screen) -> None:
+    screen.say("What happens on the page, beside the simulated traffic:")
+    for each in CHARACTERS:
+        screen.say(f"  {each.account_id:<6}  {each.fate}")
+
+
 def _play(
     cluster: Cluster,
     screen: Screen,
@@ -70,13 +81,15 @@ def _play(
     topics = cluster.topics
     traffic = Traffic(options.seed, accounts, topics, PARTITIONS, _MIX)
     billing = BillingSide(accounts, topics.commands.name, options.seed)
-    model = Model(topics)
+    story = Story(topics.interactions.name, topics.commands.name, options.seconds)
+    model = Model(topics, frozenset(ACCOUNT_IDS))
     publisher = Publisher(clients.simple_producer_config({}, cluster.settings.bootstrap_servers))
     with Watch(cluster.reader_config, model, PARTITIONS) as watch, screen:
         stage = Stage(cluster, watch, model, publisher, screen, interruption)
         try:
             stage.open_accounts(traffic)
-            stage.play(traffic, billing, options.rate, options.seconds)
+            stage.begin_story(story)
+            stage.play(traffic, story, billing, options.rate, options.seconds)
             stage.settle()
         finally:
             publisher.close()

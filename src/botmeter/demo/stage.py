@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from botmeter.demo.billing import BillingSide
 from botmeter.demo.cluster import Cluster
 from botmeter.demo.model import Model, Sample
+from botmeter.demo.reading import Place
 from botmeter.demo.screen import Screen
+from botmeter.demo.story import Story
 from botmeter.demo.watch import Watch
 from botmeter.embedded.distribution import KAFKA_VERSION
 from botmeter.errors import BotmeterError
-from botmeter.simulation.interruption import Interruption
+from botmeter.simulation.interruption import Interruption, watched_for_interruption
 from botmeter.simulation.pace import Pace
 from botmeter.simulation.publisher import TICK_S, Publisher
-from botmeter.simulation.records import COMMAND_KINDS
+from botmeter.simulation.records import COMMAND_KINDS, SimulatedRecord
 from botmeter.simulation.traffic import Traffic
 
 #: How long an act may take that waits for the worker: many times what it needs on a busy machine.
@@ -46,26 +48,40 @@ class Stage:
     def open_accounts(self, traffic: Traffic) -> None:
         """Until every command is answered, which is also when the worker is ready."""
         self._act = "opening accounts"
-        opening = traffic.opening()
-        self._publisher.publish(opening)
-        self._await(lambda: self._model.results >= len(opening), "the commands that open the accounts are not answered")
+        self._command(traffic.opening())
 
-    def play(self, traffic: Traffic, billing: BillingSide, rate: float, seconds: float) -> None:
-        """Traffic for that long, with purchases by those who run out; for ever when `seconds` is infinite."""
+    def begin_story(self, story: Story) -> None:
+        """Opens the story's accounts, when the worker is ready: a cycle of theirs ends soon. Their past follows."""
+        self._act = "the story's accounts and their last two days"
+        self._command(story.opening(_now_ms()))
+        self._publisher.publish(story.past(_now_ms()))
+
+    def _command(self, commands: Sequence[SimulatedRecord]) -> None:
+        wanted = self._model.results + len(commands)
+        self._publisher.publish(commands)
+        self._await(lambda: self._model.results >= wanted, "the commands that open the accounts are not answered")
+
+    def play(self, traffic: Traffic, story: Story, billing: BillingSide, rate: float, seconds: float) -> None:
+        """Traffic for that long, or until Ctrl-C, with purchases by those who run out."""
         self._begun = time.monotonic()
         self._model.samples.clear()
         pace = Pace(traffic, rate, day_begins_ms=0, day_length_s=None)
-        while (elapsed_s := time.monotonic() - self._begun) < seconds:
-            until = "Ctrl-C ends it" if seconds == float("inf") else f"ends at {seconds:.0f} s"
-            self._act = f"{elapsed_s:.0f} s, {until}"
-            self._publisher.publish(traffic.take(pace.due(elapsed_s), time.time_ns() // 1_000_000))
-            with self._watch.lock:
-                used_up = list(self._model.used_up)
-                self._model.used_up.clear()
-            billing.hear(used_up, elapsed_s)
-            self._publisher.publish(billing.due(elapsed_s))
-            self.go_on()
-            self._publisher.serve(self._begun + elapsed_s + TICK_S - time.monotonic())
+        with watched_for_interruption() as ending:  # a second Ctrl-C is the demo's
+            while (elapsed_s := time.monotonic() - self._begun) < seconds and not ending.has_come:
+                until = "Ctrl-C ends it" if seconds == float("inf") else f"ends at {seconds:.0f} s"
+                self._act = f"{elapsed_s:.0f} s, {until}"
+                self._publisher.publish(traffic.take(pace.due(elapsed_s), _now_ms()))
+                self._publisher.publish(story.due(elapsed_s, _now_ms()))
+                self._publisher.publish(self._purchases(billing, elapsed_s))
+                self.go_on()
+                self._publisher.serve(self._begun + elapsed_s + TICK_S - time.monotonic())
+
+    def _purchases(self, billing: BillingSide, elapsed_s: float) -> Sequence[SimulatedRecord]:
+        with self._watch.lock:
+            used_up = list(self._model.used_up)
+            self._model.used_up.clear()
+        billing.hear(used_up, elapsed_s)
+        return billing.due(elapsed_s)
 
     def settle(self) -> None:
         """Until the worker has committed the last offset of its inputs, and all that it wrote is on the screen."""
@@ -75,13 +91,18 @@ class Stage:
             raise BotmeterError(f"records were not delivered: {dict(self._publisher.failed)}")
         topics = self._cluster.topics
         ends = self._cluster.ends((topics.interactions.name, topics.commands.name))
-        self._await(lambda: self._cluster.taken() == ends, "the worker has not taken all of its inputs")
+        self._await(lambda: self._has_taken(ends), "the worker has not taken all of its inputs")
         outputs = self._cluster.ends(topic.name for topic in topics.all() if topic.direction == "out")
         self._watch.catch_up(outputs, self.go_on)
         self._await(self._is_all_told, "alerts are not told")
         self._shown_at = self._sampled_at = float("-inf")
         self._act = "all is metered and told"
         self.go_on()
+
+    def _has_taken(self, ends: Mapping[Place, int]) -> bool:
+        """Whether the worker is at those ends, or past them: a person may go on buying."""
+        taken = self._cluster.taken()
+        return all(taken[place] >= end for place, end in ends.items())
 
     def _is_all_told(self) -> bool:
         with self._watch.lock:
@@ -94,6 +115,7 @@ class Stage:
             raise KeyboardInterrupt
         self._cluster.worker.require_running()
         self._cluster.notifier.require_running()
+        self._cluster.web.require_running()
         self._watch.require_health()
         now = time.monotonic()
         if now - self._sampled_at >= _SAMPLE_S:
@@ -103,7 +125,7 @@ class Stage:
             self._shown_at = now
             with self._watch.lock:
                 self._model.take_arrivals(self._cluster.inbox.new())
-                self._screen.show(self._model, self._title())
+                self._screen.show(self._model, self._title(), self._cluster.inbox.billing_url)
 
     def _sample(self, elapsed_s: float) -> None:
         interactions = self._cluster.topics.interactions.name
@@ -126,3 +148,7 @@ class Stage:
                 raise BotmeterError(f"{otherwise} after {_PATIENCE_S:.0f} s")
             self.go_on()
             self._publisher.serve(TICK_S)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

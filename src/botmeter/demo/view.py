@@ -19,8 +19,8 @@ from botmeter.domain.announcements import Balance
 STYLES: Final[dict[Tone, str]] = {"good": "green", "warning": "yellow", "bad": "bold red", "plain": ""}
 #: Blocks of eighths, as a bar grows.
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-#: Lines that are always there: title, the table's head, the feeds' frames, the figures.
-_FIXED_LINES: Final = 1 + 1 + 2 + 5
+#: Lines that are always there: title, billing page, the table's head, the feeds' frames, the figures.
+_FIXED_LINES: Final = 2 + 1 + 2 + 5
 _FEED_LINES_MIN: Final = 3
 _FEED_LINES_MAX: Final = 16
 _BAR_COLUMNS_MIN: Final = 8
@@ -32,6 +32,8 @@ class Page:
     """What frames the model on the screen."""
 
     title: str
+    #: The way to Admin > Billing.
+    billing: str
     #: Columns and lines of the terminal.
     width: int
     height: int
@@ -44,10 +46,21 @@ def render(model: Model, page: Page, accounts: Sequence[str]) -> RenderableType:
     feed_lines = min(max(room - rows, _FEED_LINES_MIN), _FEED_LINES_MAX)
     return Group(
         Text(page.title, style="bold", no_wrap=True, overflow="ellipsis"),
+        _invitation(model, page.billing),
         _accounts(model, accounts[:rows], page.width),
         _feeds(model, feed_lines, page.width),
         _figures(model),
     )
+
+
+def _invitation(model: Model, billing: str) -> Text:
+    """The way to the billing page, and what there is to do on it."""
+    line = Text("Admin > Billing ", no_wrap=True, overflow="ellipsis").append(billing, style=f"bold link {billing}")
+    balances = (model.balances.get(account_id) for account_id in sorted(model.watched))
+    out = [balance.account_id for balance in balances if balance is not None and balance.status == "exhausted"]
+    if out:
+        line.append(f"  {out[0]} has run out: buy it a pack there", style=STYLES["warning"])
+    return line
 
 
 # --- Accounts ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from typing import Final
@@ -79,4 +80,5 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Serves until SIGTERM or Ctrl-C; requests under way are finished first."""
     sys.setswitchinterval(_SWITCH_S)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server passes a signal on once it has stopped
     uvicorn.Server(server_config(app)).run(sockets=[listening])

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import Engine
 
 from botmeter.readside.database import open_database
@@ -108,6 +108,10 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a page for a visitor; whatever goes wrong in it is in `page.wrong`, and fails the test at its end."""
     contexts, wrong = [], list[str]()
 
+    def note_breach(said: ConsoleMessage) -> None:
+        if "Content Security Policy" in said.text:
+            wrong.append(f"{said.location}: {said.text}")
+
     def opened(login: str, *, scheme: str = "light", width: int = 1200, height: int = 900, **more: Any) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=cast("Any", scheme), **more
@@ -115,7 +119,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on("console", note_breach)
         page.goto(login)
         return page
 

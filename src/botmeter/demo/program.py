@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,24 +16,29 @@ from botmeter.embedded.guarded_process import GuardedProcess
 from botmeter.errors import BotmeterError
 from botmeter.settings.model import PREFIX
 
-#: A worker stops within 10 s; a busy machine gets as long again.
+#: All of them stop within 10 s; a busy machine gets as long again.
 _STOP_TIMEOUT_S: Final = 20.0
+#: How long the start may take: many times what it needs on a busy machine.
+_START_TIMEOUT_S: Final = 60.0
+#: How often the log is looked at while something is awaited in it.
+_LOOK_S: Final = 0.1
 _LOG_TAIL_LINES: Final = 30
+_NAMES: Final = {"notify": "notifier", "web": "web server"}
 
 
-class WorkerEnded(BotmeterError):  # noqa: N818 - named by what happened
-    """The worker is gone, and nobody told it to.
+class ProgramEnded(BotmeterError):  # noqa: N818 - named by what happened
+    """A worker, notifier or web server is gone or stuck, and nobody told it to.
 
     Recovery: end the demo. Operator action: read the end of its log, which is in the message.
     """
 
 
-class WorkerProcess:
-    """A worker with a temporary data directory. It and its data are gone when the block ends, or this process dies."""
+class Program:
+    """A subcommand with a temporary data directory. Both are gone when the block ends, or this process dies."""
 
-    def __init__(self, settings: Mapping[str, str], command: str = "worker") -> None:
+    def __init__(self, settings: Mapping[str, str], command: str, *options: str) -> None:
         """`settings` are BOTMETER_* variables; those of this process are not passed on. `command` as in `botmeter`."""
-        self._settings, self._command = settings, command
+        self._settings, self._command, self._options = settings, command, options
 
     def __enter__(self) -> Self:
         """Start it; it need not be ready yet."""
@@ -42,7 +48,7 @@ class WorkerProcess:
         unset = [f"-u{name}" for name in os.environ if name.startswith(PREFIX)]
         given = {**self._settings, f"{PREFIX}DATA_DIR": str(directory / "data")}
         variables = [f"{name}={value}" for name, value in given.items()]
-        program = [sys.executable, "-c", "from botmeter.cli import main; main()", self._command]
+        program = [sys.executable, "-c", "from botmeter.cli import main; main()", self._command, *self._options]
         try:
             self._process.start(["/usr/bin/env", *unset, *variables, *program])
         except BaseException:
@@ -56,13 +62,26 @@ class WorkerProcess:
         """Kill it if it still runs, and delete its data."""
         self._process.close()
 
+    def await_said(self, beginning: str) -> str:
+        """The rest of the first line of its output that begins so, once it is there.
+
+        Raises ProgramEnded when it ends before, or says no such thing within a minute.
+        """
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while (found := self._said(beginning)) is None:
+            if self._process.has_exited(within_s=_LOOK_S):
+                raise self._ended(f"the {self._name} ended, code {self._process.exit_code}")
+            if time.monotonic() > deadline:
+                raise self._ended(f"the {self._name} is not ready after {_START_TIMEOUT_S:.0f} s")
+        return found
+
     def require_running(self) -> None:
-        """Raises WorkerEnded with the end of its log when it is gone."""
+        """Raises ProgramEnded with the end of its log when it is gone."""
         if self._process.has_exited(within_s=0):
             raise self._ended(f"the {self._name} ended, code {self._process.exit_code}")
 
     def stop(self) -> None:
-        """Lets it finish as on SIGTERM. Raises WorkerEnded when it does not, or not in good order."""
+        """Lets it finish as on SIGTERM. Raises ProgramEnded when it does not, or not in good order."""
         self._process.signal(signal.SIGTERM)
         if not self._process.has_exited(_STOP_TIMEOUT_S):
             raise self._ended(f"the {self._name} did not stop within {_STOP_TIMEOUT_S:.0f} s")
@@ -71,8 +90,14 @@ class WorkerProcess:
 
     @property
     def _name(self) -> str:
-        return "notifier" if self._command == "notify" else self._command
+        return _NAMES.get(self._command, self._command)
 
-    def _ended(self, how: str) -> WorkerEnded:
+    def _said(self, beginning: str) -> str | None:
+        if not self._log.exists():
+            return None
+        *lines, _ = self._log.read_text("utf-8", "replace").split("\n")  # the last one may not be whole yet
+        return next((line.removeprefix(beginning) for line in lines if line.startswith(beginning)), None)
+
+    def _ended(self, how: str) -> ProgramEnded:
         lines = self._log.read_text("utf-8", "replace").splitlines()[-_LOG_TAIL_LINES:]
-        return WorkerEnded("\n  ".join([f"{how}; its log ends:", *lines]))
+        return ProgramEnded("\n  ".join([f"{how}; its log ends:", *lines]))
