@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 #: One broker, many short-lived topics, and tests that want a rebalance now rather than in a minute.
@@ -45,6 +46,15 @@ BROKER_PROPERTIES: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class NodePorts:
+    """Where one node of a cluster listens."""
+
+    clients: int
+    direct: int
+    controller: int
+
+
 def server_properties(properties: Mapping[str, str], broker_port: int, controller_port: int) -> str:
     """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`."""
     node = {
@@ -56,7 +66,47 @@ def server_properties(properties: Mapping[str, str], broker_port: int, controlle
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": "data",
     }
-    return "".join(f"{name}={_escaped(value)}\n" for name, value in {**node, **properties}.items())
+    return _text({**node, **properties})
+
+
+def cluster_properties(brokers: int) -> Mapping[str, str]:
+    """What differs from BROKER_PROPERTIES in a cluster of so many: records are replicated, as far as that goes."""
+    copies, in_sync = str(min(brokers, 3)), "2" if brokers >= 3 else "1"
+    internal = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+    return {
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        **{f"{topic}.replication.factor": copies for topic in internal},
+        **{f"{topic}.min.isr": in_sync for topic in ("transaction.state.log", "share.coordinator.state.topic")},
+    }
+
+
+def node_properties(
+    properties: Mapping[str, str], node_id: int, ports: Mapping[int, NodePorts], advertised_port: int
+) -> str:
+    """The text of server.properties of one node of a cluster; `ports` are those of every node.
+
+    Clients that ask at the port for clients are sent to `advertised_port`; those that ask at the direct one, which the
+    brokers use among themselves, come back there. One node of two is the controller, else the first three are.
+    """
+    controllers = sorted(ports)[: 3 if len(ports) >= 3 else 1]
+    own, is_controller = ports[node_id], node_id in controllers
+    listeners = {"CLIENTS": own.clients, "DIRECT": own.direct} | (
+        {"CONTROLLER": own.controller} if is_controller else {}
+    )
+    advertised = {"CLIENTS": advertised_port, "DIRECT": own.direct}
+    node = {
+        "process.roles": "broker,controller" if is_controller else "broker",
+        "node.id": str(node_id),
+        "controller.quorum.voters": ",".join(f"{voter}@127.0.0.1:{ports[voter].controller}" for voter in controllers),
+        "controller.listener.names": "CONTROLLER",
+        "listeners": _listeners(listeners),
+        "advertised.listeners": _listeners(advertised),
+        "inter.broker.listener.name": "DIRECT",
+        "listener.security.protocol.map": "CLIENTS:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": "data",
+    }
+    return _text({**node, **properties})
 
 
 def kept_cluster_id(home: Path) -> str | None:
@@ -66,6 +116,14 @@ def kept_cluster_id(home: Path) -> str | None:
         return None
     found = re.search(r"^cluster\.id=(\S+)$", properties.read_text("ascii"), re.MULTILINE)
     return found and found[1]
+
+
+def _listeners(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
+
+
+def _text(properties: Mapping[str, str]) -> str:
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
 
 
 def _escaped(value: str) -> str:

@@ -17,7 +17,7 @@ CREATION_TIMEOUT_S = 30
 
 
 def await_broker(
-    bootstrap_servers: str, *, cluster_id: str, timeout_ms: int, between_questions: Callable[[], None]
+    bootstrap_servers: str, *, cluster_id: str, timeout_ms: int, between_questions: Callable[[], None], node_id: int = 1
 ) -> None:
     """Return once the broker names itself as a member of its cluster: from then on it takes records.
 
@@ -25,6 +25,7 @@ def await_broker(
         bootstrap_servers: where to ask.
         cluster_id: of the broker that is meant; another one may have taken its port.
         timeout_ms: how long to go on asking.
+        node_id: of the broker that is meant.
         between_questions: called after each vain question; what it raises ends the waiting.
 
     Raises:
@@ -39,7 +40,7 @@ def await_broker(
         }
     )
     deadline = time.monotonic() + timeout_ms / 1000
-    while not _answers(admin, cluster_id):
+    while not _answers(admin, cluster_id, node_id):
         between_questions()
         if time.monotonic() > deadline:
             raise TimeoutError(f"no answer from {bootstrap_servers} within {timeout_ms} ms")
@@ -66,9 +67,9 @@ def create_internal_topics(bootstrap_servers: str, properties: Mapping[str, str]
         created.result(timeout=CREATION_TIMEOUT_S)
 
 
-def _answers(admin: AdminClient, cluster_id: str) -> bool:
+def _answers(admin: AdminClient, cluster_id: str, node_id: int) -> bool:
     try:
         cluster = admin.list_topics(timeout=QUESTION_TIMEOUT_S)
     except KafkaException:
         return False
-    return cluster.cluster_id == cluster_id and bool(cluster.brokers)
+    return cluster.cluster_id == cluster_id and node_id in cluster.brokers
