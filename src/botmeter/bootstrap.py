@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from botmeter.clock import Clock
+from botmeter.engine.precedence import CommandEnds
 from botmeter.engine.processor import EngineSettings, Processor
 from botmeter.engine.restore import Restorer, RestoreSettings
 from botmeter.engine.timer import Ends, Timer
@@ -85,7 +87,19 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         )
     )
     engine = EngineSettings(topics, rules, settings.batch_records, settings.linger_ms / 1000)
-    return Processor(engine, lambda: clients.make_consumer(consumer), restorer, timer, transaction)
+    return Processor(
+        engine,
+        lambda: clients.make_consumer(consumer),
+        restorer,
+        timer,
+        transaction,
+        CommandEnds(
+            high=lambda partitions: questions.ask_end_offsets(admin, topics.commands.name, partitions),
+            stable=lambda partitions: questions.ask_stable_offsets(admin, topics.commands.name, partitions),
+            find_leaders=lambda: questions.find_leaders(admin, topics.commands.name),
+        ),
+        Clock(),
+    )
 
 
 def make_host(settings: Settings, processor: Processor) -> Host:

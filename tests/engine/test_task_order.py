@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botmeter.engine.task import Input, Status, Task
+from botmeter.engine.task import Input, Proof, Status, Task
 from botmeter.errors import InvariantViolated
 from botmeter.metering.records import Record
 from botmeter.replay.tape import TapeRecord
@@ -55,6 +55,7 @@ def test_what_was_read_whole_is_taken_by_the_brokers_time(said: list[int], asked
         for record in found:
             input_.extend([record])
         input_.end = len(found)
+    task.proof = Proof(len(interactions), len(commands), asked_s=0.0)
 
     assert taken(task) == merged(interactions, commands)
     assert (task.interactions.position, task.commands.position) == (len(said), len(asked))
@@ -67,7 +68,8 @@ def test_a_backlog_is_taken_in_the_same_order_however_it_arrives(said: list[int]
     dice, task = Random(seed), Task(0)
     interactions, commands = records(INTERACTIONS, said), records(COMMANDS, asked)
     left = [(task.interactions, [*interactions]), (task.commands, [*commands])]
-    order = []
+    order: list[tuple[str, int]] = []
+    task.proof = Proof(len(interactions), len(commands), asked_s=0.0)
     while left:
         place_ = dice.randrange(len(left))
         input_, coming = left[place_]
@@ -93,6 +95,7 @@ def test_a_backlog_is_taken_in_the_same_order_in_however_small_turns(
         for record in found:
             input_.extend([record])
         input_.end = len(found)
+    task.proof = Proof(len(interactions), len(commands), asked_s=0.0)
     while turn := taken(task, records_max):
         assert len(turn) <= records_max + 1
         order += turn
@@ -110,8 +113,50 @@ def test_nothing_is_taken_while_the_other_input_may_hold_something_earlier() -> 
 
     task.commands.end = 0
 
+    assert taken(task) == [], "the end as the client last heard is no proof"
+    assert task.needs_proof
+
+    task.proof = Proof(chats_below=1, commands_to=0, asked_s=0.0)
+
     assert taken(task) == [(INTERACTIONS, 0)]
     assert task.is_idle
+
+
+def test_a_chat_waits_until_the_commands_are_read_to_where_they_ended_when_the_cluster_was_asked() -> None:
+    task = Task(0)
+    task.interactions.extend(records(INTERACTIONS, [10, 11]))
+    task.interactions.end, task.commands.end = 2, 0
+    task.proof = Proof(chats_below=1, commands_to=2, asked_s=0.0)
+
+    assert taken(task) == []
+    assert task.is_held
+    assert not task.needs_proof
+
+    task.commands.extend(records(COMMANDS, [8, 9]))
+
+    assert taken(task) == [(COMMANDS, 0), (COMMANDS, 1), (INTERACTIONS, 0)]
+    assert task.needs_proof, "the second chat was not in the log yet when the cluster was asked"
+
+
+def test_a_chat_older_than_a_command_that_waits_needs_no_proof() -> None:
+    task = Task(0)
+    task.interactions.extend(records(INTERACTIONS, [10, 12]))
+    task.commands.extend(records(COMMANDS, [11]))
+
+    assert not task.needs_proof
+    assert taken(task) == [(INTERACTIONS, 0), (COMMANDS, 0)]
+    assert task.needs_proof
+
+
+def test_what_one_answer_freed_stays_free_while_the_next_is_awaited() -> None:
+    task = Task(0)
+    task.interactions.extend(records(INTERACTIONS, [10, 11, 12]))
+    task.proof = Proof(chats_below=2, commands_to=0, asked_s=0.0)
+    assert task.needs_proof
+    task.proof = Proof(chats_below=3, commands_to=1, asked_s=1.0)
+
+    assert taken(task) == [(INTERACTIONS, 0), (INTERACTIONS, 1)]
+    assert task.is_held
 
 
 def test_a_command_waits_for_interactions_that_may_come_before_it() -> None:
@@ -144,6 +189,7 @@ def test_an_input_is_read_to_where_the_client_found_its_end_and_no_further() -> 
     task.interactions.extend(records(INTERACTIONS, [1]))
     task.interactions.end = 1
     task.commands.end = 0
+    task.proof = Proof(chats_below=1, commands_to=0, asked_s=0.0)
 
     assert not task.interactions.is_read_to(1)  # read, but not taken
 
@@ -158,6 +204,7 @@ def test_the_position_is_after_the_last_record_taken_also_where_offsets_leap() -
     for offset in (3, 7):  # control records of transactions take offsets too
         task.interactions.extend([TapeRecord(INTERACTIONS, 0, offset, b"acme", b"", 1, [])])
     task.commands.end = 0
+    task.proof = Proof(chats_below=8, commands_to=0, asked_s=0.0)
 
     assert taken(task) == [(INTERACTIONS, 3), (INTERACTIONS, 7)]
     assert task.interactions.position == 8

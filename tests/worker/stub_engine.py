@@ -41,6 +41,7 @@ class StubEngine:
         self.open: Callable[[], None] = lambda: None
         self.poll: Callable[[], None] = self._idle
         self.restore_left: dict[int, int] = {}
+        self.open_transactions_passed = 0
         self.submit: Callable[[Batch], Future[bool]] = lambda _: committed()
         self.recover: Callable[[BotmeterError], None] = lambda _: None
         self.close: Callable[[], None] = lambda: None

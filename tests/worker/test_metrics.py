@@ -12,7 +12,7 @@ from botmeter.domain.prices import Rules
 from botmeter.engine.processor import Processor
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.snapshots import SnapshotSchedule
-from botmeter.engine.task import Status, Task
+from botmeter.engine.task import Proof, Status, Task
 from botmeter.host.metrics import Metrics
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
@@ -100,6 +100,7 @@ def test_the_lag_is_that_of_the_last_record_taken_while_more_may_come_and_ends_w
     hour_old = record(TOPICS.interactions.name, HOUR_MS)
     task.interactions.extend([hour_old])
     task.commands.end = 0
+    task.proof = Proof(hour_old.offset() + 1, commands_to=0, asked_s=0.0)
     take_all(task)
 
     said = page(task)

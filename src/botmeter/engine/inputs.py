@@ -78,6 +78,11 @@ class Inputs:
             raise mapped
         log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself
 
+    def known_end(self, partition: int) -> int:
+        """How far the interactions of a partition reach at least: the client has heard so with the last records."""
+        place = TopicPartition(self._names[0], partition)
+        return max(0, self._consumer.get_watermark_offsets(place, cached=True)[1])
+
     def throttle(self, tasks: Iterable[Task]) -> None:
         """Stops reading partitions of which more waits than a few batches, until it is taken."""
         for task in tasks:

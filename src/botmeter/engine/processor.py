@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import ExitStack
@@ -20,11 +19,13 @@ from typing import Final
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine.budget import Budget
 from botmeter.engine.inputs import Inputs
+from botmeter.engine.precedence import CommandEnds, Precedence
 from botmeter.engine.restore import Restorer
 from botmeter.engine.restoring import Restoring
 from botmeter.engine.running_state import RunningState
@@ -50,6 +51,14 @@ _IDLE_POLL_S: Final = 0.2
 _CHUNK_RECORDS: Final = 2_000
 #: How long to wait for records while a commit is under way, before looking whether it has ended.
 _GATHER_S: Final = 0.002
+#: How long a turn waits for the commands that its chats may follow. One in which something else was decided waits for
+#: an answer of the cluster alone, which takes a millisecond.
+_HELD_S: Final = 0.2
+_ANSWER_S: Final = 0.01
+#: The end of the linger is left to the question about the commands.
+_ANSWERED_S: Final = 0.001
+#: While a commit is under way, what came meanwhile need not be asked about more often.
+_ASK_PAUSE_S: Final = 0.01
 #: Commits that may fail one after the other before the worker gives up and exits.
 _FAILURES_MAX: Final = 10
 #: So often may others take over from a worker in so short a time; in a rebalance it happens once.
@@ -90,12 +99,15 @@ class Processor:
         restorer: Restorer,
         timer: Timer,
         transaction: Transaction,
+        command_ends: CommandEnds,
+        clock: Clock,
     ) -> None:
-        self._settings = settings
+        self._settings, self._clock = settings, clock
         self._timer = timer
         self._transaction = transaction
         self._consumer = make_consumer()
         self._inputs = Inputs(self._consumer, settings.topics)
+        self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
         self._restoring = Restoring(restorer)
         self._budget = Budget(settings.batch_records)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -130,9 +142,15 @@ class Processor:
             task.close()
         self.tasks.clear()
         self._timer.close()
+        self._precedence.close()
         self._restoring.close()
         self._commits.submit(self._transaction.close)
         self._commits.shutdown()
+
+    @property
+    def open_transactions_passed(self) -> int:
+        """How often chats were taken although a transaction on the commands had been open for too long."""
+        return self._precedence.open_transactions_passed
 
     @property
     def restore_left(self) -> Mapping[int, int]:
@@ -163,33 +181,47 @@ class Processor:
     def _take_records(self, shares: list[_Share]) -> Passage | None:
         """Chunk by chunk; how the oldest record came by."""
         left, passage = self._budget.records, None
-        messages = self._first_chunk()
+        messages, waits = self._first_chunk(), self._clock.deadline(_HELD_S)
         while True:
-            polled_at = _now_ms()
+            polled_at = self._clock.now_ms()
             self._inputs.sort_in(messages)
             if self._failure is not None:
                 raise self._failure
             kept = self._kept(shares)
+            self._precedence.advance([share.task for share in kept], _ASK_PAUSE_S if self._is_committing else 0.0)
             oldest_at = min((at for share in kept if (at := share.task.oldest_at) is not None), default=None)
+            before = left
             for share in kept:
                 left -= self._decide(share, left)
-            if passage is None and oldest_at is not None:
-                passage = Passage(oldest_at, polled_at, _now_ms())
+            if passage is None and oldest_at is not None and left < before:
+                passage = Passage(oldest_at, polled_at, self._clock.now_ms())
             self._is_behind = left <= 0
             if left > 0 and self._is_committing:
                 messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=_GATHER_S)
             elif left > 0 and len(messages) >= _CHUNK_RECORDS:
                 messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=0)
+            elif left > 0 and not waits.is_past and self._holds(kept, _HELD_S if passage is None else _ANSWER_S):
+                messages = self._while_held()
             else:
                 return passage
 
+    def _holds(self, shares: Iterable[_Share], within_s: float) -> bool:
+        return self._precedence.holds((share.task for share in shares), within_s)
+
+    def _while_held(self) -> list[Message]:
+        """What comes while chats wait: an answer first, then the commands that it tells of."""
+        self._precedence.wait(_GATHER_S)
+        first = self._consumer.poll(0 if self._precedence.is_asking else _GATHER_S)
+        return [] if first is None else [first, *self._consumer.consume(_CHUNK_RECORDS - 1, timeout=0)]
+
     def _first_chunk(self) -> list[Message]:
         """Waits for a first record while there is nothing else to do, then shortly for more of its kind."""
-        can_wait = not (self._is_behind or self._is_committing)
-        first = self._consumer.poll(_IDLE_POLL_S if can_wait else 0)
+        is_busy = self._is_behind or self._is_committing or self._precedence.holds(self._running(), _HELD_S)
+        first = self._consumer.poll(0 if is_busy else _IDLE_POLL_S)
         if first is None:
             return []
-        return [first, *self._consumer.consume(_CHUNK_RECORDS - 1, timeout=self._settings.linger_s if can_wait else 0)]
+        linger_s = 0.0 if is_busy else max(0.0, self._settings.linger_s - _ANSWERED_S)
+        return [first, *self._consumer.consume(_CHUNK_RECORDS - 1, timeout=linger_s)]
 
     @property
     def _is_committing(self) -> bool:
@@ -236,7 +268,7 @@ class Processor:
 
     def _require_a_name_of_its_own(self, error: TaskMigrated) -> None:
         """Two workers of one name end each other's producer in turn, and each would come back for ever."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic_s()
         if len(self._migrations) == _MIGRATIONS_MAX and now_s - self._migrations[0] < _MIGRATIONS_WITHIN_S:
             raise ConfigurationError(
                 f"fenced {_MIGRATIONS_MAX} times within {_MIGRATIONS_WITHIN_S:.0f} s, at last by: {error}; give each "
@@ -284,7 +316,7 @@ class Processor:
         """The timer; whether there are more cycles to roll than one transaction should hold."""
         left, is_due = self._budget.cycles, False
         for share in self._kept(shares):
-            self._timer.advance(share.task, _now_ms())
+            self._timer.advance(share.task, self._clock.now_ms())
             state = share.states.meter.state
             # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
             tick_at = max(state.stream_time, share.task.timer_at)
@@ -334,6 +366,7 @@ class Processor:
             log.info("partition %d: revoked", number)
             task = self.tasks.pop(number, None)
             self._restoring.abandon(number)
+            self._precedence.forget(number)
             if task is None:
                 continue
             if task.status is Status.RUNNING:
@@ -343,6 +376,7 @@ class Processor:
 
     def _begin_restore(self, task: Task) -> None:
         task.restore()
+        self._precedence.forget(task.partition)
         self._restoring.begin(task.partition)
 
     def _take_over_restored(self) -> None:
@@ -355,8 +389,3 @@ class Processor:
 
 #: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.
 RECOVERABLE: Final = (TransactionAborted, TaskMigrated, Retriable)
-
-
-def _now_ms() -> int:
-    """The worker's clock, UTC ms."""
-    return time.time_ns() // 1_000_000

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from botmeter.engine.running_state import RunningState
 from botmeter.errors import InvariantViolated
@@ -60,6 +61,11 @@ class Input:
         """Whether everything the broker had was read, as far as the client knows."""
         return self.end is not None
 
+    @property
+    def read_to(self) -> int:
+        """The offset below which all was read, taken or not."""
+        return self.waiting[-1].offset() + 1 if self.waiting else self.position
+
     def is_read_to(self, end: int) -> bool:
         """Whether all below the offset `end` was read and taken."""
         return not self.waiting and self.end is not None and self.end >= end
@@ -75,6 +81,18 @@ class Input:
         return self.waiting[0].timestamp()[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An answer of the cluster: interactions below `chats_below` may be taken once the commands are read to an offset.
+
+    `commands_to`: what the cluster answered; `asked_s`: when it was asked, by the monotonic clock.
+    """
+
+    chats_below: int
+    commands_to: int
+    asked_s: float
+
+
 Run = list[Record]
 
 
@@ -82,8 +100,9 @@ class Task:
     """One partition. Its interactions and commands are taken in the order of the broker's timestamps.
 
     The two inputs arrive on ways of their own, so the next record is known only when both have one waiting, or the one
-    that has none is at its end. That makes a backlog be taken in the order in which it came to be: a purchase before
-    the chats that followed it. Of two with the same timestamp the command goes first.
+    that has none is at its end: for the interactions, as the client last heard; for the commands, as a `proof` shows
+    (`precedence.py`). That makes a backlog be taken in the order in which it came to be: a purchase before the chats
+    that followed it. Of two with the same timestamp the command goes first.
     """
 
     def __init__(self, partition: int) -> None:
@@ -93,6 +112,10 @@ class Task:
         self.commands = Input(0)
         #: Up to when the timer may roll cycles, UTC ms: every record older than that was taken.
         self.timer_at = 0
+        #: The last answer about the commands, and the last stable offset that is asked for since.
+        self.proof: Proof | None = None
+        self.stable: Future[Any] | None = None
+        self._free_below = 0
         self._states: RunningState | None = None
 
     def transition_to(self, status: Status) -> None:
@@ -105,7 +128,7 @@ class Task:
         """Takes over what was restored and begins; its inputs are read from the restored positions on."""
         self.transition_to(Status.RUNNING)
         self._states = restored
-        self.interactions, self.commands = Input(restored.interactions_from), Input(restored.commands_from)
+        self._read_from(restored.interactions_from, restored.commands_from)
 
     def restore(self) -> None:
         """Its states are to be restored; forgets everything after the last commit."""
@@ -122,8 +145,12 @@ class Task:
         self._forget()
 
     def _forget(self) -> None:
-        self._states = None
-        self.interactions, self.commands, self.timer_at = Input(0), Input(0), 0
+        self._states, self.timer_at = None, 0
+        self._read_from(0, 0)
+
+    def _read_from(self, interactions: int, commands: int) -> None:
+        self.interactions, self.commands = Input(interactions), Input(commands)
+        self.proof, self.stable, self._free_below = None, None, 0
 
     @property
     def states(self) -> RunningState:
@@ -141,6 +168,24 @@ class Task:
     def oldest_at(self) -> int | None:
         """The broker's time of the first record waiting, UTC ms; None when nothing waits."""
         return min((i.head_at() for i in (self.interactions, self.commands) if i.waiting), default=None)
+
+    @property
+    def free_below(self) -> int:
+        """Interactions below this offset may be taken while no command waits."""
+        if self.proof is not None and self.commands.read_to >= self.proof.commands_to:
+            self._free_below, self.proof = max(self._free_below, self.proof.chats_below), None
+        return self._free_below
+
+    @property
+    def is_held(self) -> bool:
+        """Whether an interaction waits for the commands to be read, so far as they are known to reach."""
+        interactions = self.interactions.waiting
+        return bool(interactions) and not self.commands.waiting and interactions[-1].offset() >= self.free_below
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether the cluster has to be asked: interactions are held, and no answer is there to be read up to."""
+        return self.is_held and self.proof is None
 
     def runs(self, records_max: int) -> Iterator[tuple[Run, Record | None]]:
         """What can be taken now: runs of interactions, each with the command that follows it, if any.
@@ -161,18 +206,18 @@ class Task:
     def _next_run(self, records_max: int) -> Run:
         interactions, commands = self.interactions, self.commands
         waiting = interactions.waiting
+        run: Run = []
         if commands.waiting:
             until = commands.head_at()
-            run: Run = []
             while waiting and len(run) < records_max and interactions.head_at() < until:
                 run.append(waiting.popleft())
-        elif commands.is_at_end and len(waiting) > records_max:
-            run = [waiting.popleft() for _ in range(records_max)]
-        elif commands.is_at_end:
+        elif waiting and len(waiting) <= records_max and waiting[-1].offset() < self.free_below:
             run = list(waiting)
             waiting.clear()
         else:
-            return []
+            below = self.free_below
+            while waiting and len(run) < records_max and waiting[0].offset() < below:
+                run.append(waiting.popleft())
         if run:
             interactions.taken_to = run[-1].offset() + 1
         return run

@@ -95,6 +95,7 @@ class Metrics(Collector):
         yield worker.COMMANDS.family(counts["command"])
         yield worker.TRANSACTIONS.family(self._transactions)
         yield worker.FAILED_COMMITS.family(self.failed_commits)
+        yield worker.OPEN_TRANSACTIONS_PASSED.family(self._processor.open_transactions_passed)
         if self._last_commit_at is not None:
             yield worker.LAST_COMMIT.family(self._last_commit_at)
         yield from self._progress()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
 
 from botmeter.errors import ClusterError, Retriable
@@ -23,7 +25,7 @@ REQUEST_TIMEOUT_S: Final = 5.0
 QUESTION_TIMEOUT_S: Final = 30.0
 #: Faults that a person has to mend, unless they pass: a new topic takes a moment until every broker knows it, and a
 #: partition without a leader (which librdkafka calls _NOENT) may be between two.
-_PATIENCE_S: Final = {KafkaError.UNKNOWN_TOPIC_OR_PART: 5.0, KafkaError._NOENT: QUESTION_TIMEOUT_S}  # noqa: SLF001
+PASSES_WITHIN: Final = {KafkaError.UNKNOWN_TOPIC_OR_PART: 5.0, KafkaError._NOENT: QUESTION_TIMEOUT_S}  # noqa: SLF001
 #: Between two attempts.
 _PAUSE_S: Final = 0.2
 #: A broker that is there answers within it; one that is not should be spoken of soon.
@@ -99,6 +101,36 @@ def begin_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> 
 def end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
     """The high watermark of each partition, open transactions included. Raises ClusterError, Retriable."""
     return _offsets(admin, topic, partitions, _LATEST)
+
+
+#: What is known of a partition's end, once it is answered.
+Answer = Future[ListOffsetsResultInfo]
+Answers = dict[int, Answer]
+
+
+def ask_end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> Answers:
+    """Asks for the high watermark of each partition, and does not wait for the answers.
+
+    After one that failed, the leaders are to be found anew (`find_leaders`) before the next question.
+    """
+    return _asked(admin, topic, partitions, IsolationLevel.READ_UNCOMMITTED)
+
+
+def ask_stable_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> Answers:
+    """As `ask_end_offsets`, for what `stable_offsets` tells."""
+    return _asked(admin, topic, partitions, IsolationLevel.READ_COMMITTED)
+
+
+def _asked(admin: AdminClient, topic: str, partitions: Iterable[int], isolation: IsolationLevel) -> Answers:
+    asked = {TopicPartition(topic, partition): _LATEST for partition in partitions}
+    answers = admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S)
+    return {place.partition: answer for place, answer in answers.items()}
+
+
+def find_leaders(admin: AdminClient, topic: str) -> None:
+    """Has the client look where the leaders of a topic are; it keeps what it knew when there is no answer."""
+    with suppress(KafkaException):
+        admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)
 
 
 def stable_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
@@ -195,7 +227,7 @@ def retried(ask: Callable[[], T], about: str) -> T:
         except KafkaException as exception:
             fault = cause(exception)
             error = classify(fault, about)
-            limit_s = QUESTION_TIMEOUT_S if isinstance(error, Retriable) else _PATIENCE_S.get(fault.code(), 0.0)
+            limit_s = QUESTION_TIMEOUT_S if isinstance(error, Retriable) else PASSES_WITHIN.get(fault.code(), 0.0)
             if time.monotonic() - begun >= limit_s:
                 raise error from exception
         time.sleep(_PAUSE_S)

@@ -35,6 +35,10 @@ COMMIT: Final = HistogramOf(
 )
 TRANSACTIONS: Final = CounterOf("botmeter_transactions_total", "Transactions committed.")
 FAILED_COMMITS: Final = CounterOf("botmeter_failed_commits_total", "Commits that failed.")
+OPEN_TRANSACTIONS_PASSED: Final = CounterOf(
+    "botmeter_open_transactions_passed_total",
+    "Times that chats were taken although a transaction on the commands had been open for two seconds.",
+)
 LAST_COMMIT: Final = GaugeOf(
     "botmeter_last_commit_timestamp_seconds",
     "When all that had been decided was committed last, also if that was nothing; missing until the first turn.",
