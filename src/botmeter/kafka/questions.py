@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import ListOffsetsResultInfo as _EndFound  # type: ignore[attr-defined] # as the next
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined] # public, says its documentation
 
 from botmeter.errors import ClusterError, Retriable
@@ -104,7 +105,7 @@ def end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> di
 
 
 #: What is known of a partition's end, once it is answered.
-Answer = Future[ListOffsetsResultInfo]
+Answer = Future[_EndFound]
 Answers = dict[int, Answer]
 
 
