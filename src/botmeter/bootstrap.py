@@ -21,6 +21,7 @@ from botmeter.host.metrics import Metrics
 from botmeter.kafka import clients, questions
 from botmeter.kafka.topic_setup import require_topics
 from botmeter.metering.state import WINDOW_BYTES
+from botmeter.operations.rules import RulesDesk
 from botmeter.settings.load import instance_id
 from botmeter.settings.model import Settings
 
@@ -48,21 +49,24 @@ def data_directory(path: Path) -> Iterator[None]:
 
 
 def make_processor(settings: Settings, report: Callable[[str], None]) -> Processor:
-    """The engine, ready to be opened; waits for the broker and checks the topics first.
+    """The engine, ready to be opened; waits for the broker and checks topics and rules first.
 
-    Raises ClusterError when the broker does not answer in time or a topic is missing or wrong.
+    Raises ClusterError when the broker does not answer in time or a topic is missing or wrong, ConfigurationError when
+    other rules are in force.
     """
     admin_config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(admin_config, settings.broker_timeout_s, report)
     admin = clients.make_admin(admin_config)
     topics, rules = settings.topics(), settings.rules()
     require_topics(admin, topics.all(), settings.partitions)
+    name = instance_id(settings)
+    RulesDesk(settings, admin).agree(by=name)
     consumer = clients.consumer_config(settings.kafka, settings.bootstrap_servers, settings.group)
     reader = clients.reader_config(settings.kafka, settings.bootstrap_servers, settings.group)
     producer = clients.producer_config(
         settings.kafka,
         settings.bootstrap_servers,
-        f"{settings.group}-{instance_id(settings)}",
+        f"{settings.group}-{name}",
         settings.transaction_timeout_ms,
     )
     restorer = Restorer(

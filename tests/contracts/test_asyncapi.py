@@ -47,7 +47,10 @@ def test_every_topic_is_sent_to_or_received_from() -> None:
     acted_on = {(operation["action"], operation["channel"]["$ref"]) for operation in ASYNCAPI["operations"].values()}
 
     assert acted_on == {
-        *(("receive", f"#/channels/{field}") for field in ("interactions", "commands", "journal", "snapshots")),
+        *(
+            ("receive", f"#/channels/{field}")
+            for field in ("interactions", "commands", "journal", "snapshots", "rules")
+        ),
         *(
             ("send", f"#/channels/{field}")
             for field in (
@@ -59,6 +62,7 @@ def test_every_topic_is_sent_to_or_received_from() -> None:
                 "dead_letters",
                 "deliveries",
                 "snapshots",
+                "rules",
             )
         ),
     }
@@ -160,6 +164,6 @@ def test_journal_and_snapshots_have_no_headers_but_the_trace(document: dict[str,
         for name, message in document["components"]["messages"].items()
     }
 
-    assert [topic for topic, kind in by_headers.items() if kind == "trace_headers"] == ["journal", "snapshots"]
+    assert [topic for topic, kind in by_headers.items() if kind == "trace_headers"] == ["journal", "snapshots", "rules"]
     assert [topic for topic, kind in by_headers.items() if not kind] == ["interactions", "commands"]
     assert by_headers["dead_letters"] == "dead_letter_headers"

@@ -43,6 +43,7 @@ def test_the_topics_have_the_names_of_the_contract() -> None:
         "botmeter.dead-letters",
         "botmeter.deliveries",
         "botmeter.snapshots",
+        "botmeter.rules",
     ]
 
 
@@ -53,7 +54,7 @@ def test_names_are_settings() -> None:
 
 
 def test_directions_are_those_of_the_contract() -> None:
-    assert [topic.direction for topic in Topics.named().all()] == ["in", "in", *["out"] * 7, "internal"]
+    assert [topic.direction for topic in Topics.named().all()] == ["in", "in", *["out"] * 7, "internal", "internal"]
 
 
 def test_inputs_are_stamped_by_the_broker_and_outputs_by_botmeter() -> None:
@@ -67,7 +68,7 @@ def test_inputs_are_stamped_by_the_broker_and_outputs_by_botmeter() -> None:
 def test_the_journal_is_kept_for_ever_and_states_are_compacted() -> None:
     topics = Topics.named()
 
-    assert topics.journal.config["retention.ms"] == "-1"
+    assert topics.journal.config["retention.ms"] == topics.rules.config["retention.ms"] == "-1"
     assert [topic for topic in topics.all() if topic.config["cleanup.policy"] == "compact"] == [
         topics.balances,
         topics.snapshots,

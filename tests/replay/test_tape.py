@@ -32,3 +32,19 @@ def test_a12_a_tick_rolls_every_cycle_that_is_due_also_more_than_a_worker_takes_
 
     rolled = [output.key for output in outputs if b'"type":"cycle_started"' in (output.value or b"")]
     assert len(set(rolled)) == len(rolled) == accounts
+
+
+def test_c5_a_line_of_rules_is_followed_from_there_on() -> None:
+    rules = {
+        "pack_sessions": 7, "pack_price_minor": 777, "currency": "EUR", "complimentary_sessions": 3,
+        "ahead_limit_ms": 0, "late_limit_ms": 0, "exhaustion": "all_chats", "default_thresholds": [40],
+    }  # fmt: skip
+    lines = [opening("before"), json.dumps({"rules": rules}).encode(), opening("after")]
+    outputs = list(Tape(TOPICS, Rules(), 12).run(lines))
+    balances = {
+        output.key: json.loads(output.value or b"")["total"]
+        for output in outputs
+        if output.topic == TOPICS.balances.name
+    }
+
+    assert balances == {b"before": 500, b"after": 3}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from botmeter.contracts.encoding import decode_event
 from botmeter.domain.account import Account, evolve
-from botmeter.domain.prices import DAY_MS, HOUR_MS, Rules
+from botmeter.domain.prices import DAY_MS, HOUR_MS, PriceBook, Rules
 from botmeter.simulation.accounts import population
 from botmeter.simulation.traffic import Mix, Traffic
 from botmeter.verification.findings import Findings
@@ -26,7 +26,7 @@ def verify(written: Written, told: Callable[[int], None] = lambda _: None) -> Fi
     """From the beginning to the end."""
     findings = Findings()
     for number in range(PARTITIONS):
-        witness = Witness(number, PARTITIONS, TOPICS, written.rules, findings)
+        witness = Witness(number, PARTITIONS, TOPICS, written.rules, findings, written.changes[number])
         go_on(witness, written, written.ends, told)
     return findings
 
@@ -176,3 +176,56 @@ def test_windows_and_chats_that_nothing_can_meet_any_more_are_forgotten() -> Non
     assert findings.differences == []
     sessions = findings.confirmed[TOPICS.journal.name]["session_started"]
     assert 0 < len(witness._states.windows) < sessions / 2
+
+
+OTHER = Rules(
+    PriceBook(pack_sessions=7, pack_price_minor=777, complimentary_sessions=3),
+    late_limit_ms=HOUR_MS,
+    exhaustion="all_chats",
+    default_thresholds=(40, 90),
+)
+
+
+def of_three_times() -> Written:
+    """Small rules, others, and the small ones again; cycles roll at one of the changes."""
+    written = Written(SMALL)
+    traffic = Traffic(5, population(12), TOPICS, PARTITIONS, BUSY)
+    written.publish(traffic.opening())
+    written.publish(traffic.take(3_000, NOW_MS))
+    written.tick(NOW_MS + 40 * DAY_MS)
+    written.follow(OTHER)
+    written.tick(NOW_MS + 80 * DAY_MS)
+    written.publish(traffic.take(3_000, NOW_MS + 80 * DAY_MS), NOW_MS + 80 * DAY_MS)
+    written.follow(SMALL)
+    written.publish(traffic.take(3_000, NOW_MS + 81 * DAY_MS), NOW_MS + 81 * DAY_MS)
+    return written
+
+
+def test_c5_each_part_of_the_log_is_recomputed_by_the_rules_of_its_time() -> None:
+    written = of_three_times()
+    blind = written.copy()
+    blind.changes.clear()
+
+    assert verify(written).total == 0
+    assert verify(blind).total > 100
+
+
+def test_c5_a_change_that_comes_between_two_rounds_is_followed_from_its_place_on() -> None:
+    written, findings = Written(SMALL), Findings()
+    traffic = Traffic(6, population(12), TOPICS, PARTITIONS, BUSY)
+    witnesses = [Witness(number, PARTITIONS, TOPICS, SMALL, findings) for number in range(PARTITIONS)]
+    written.publish(traffic.opening())
+    for rules in (OTHER, SMALL, OTHER):
+        written.publish(traffic.take(1_000, NOW_MS))
+        for witness in witnesses:
+            go_on(witness, written, written.ends)
+        written.publish(traffic.take(500, NOW_MS))
+        written.follow(rules)
+        for witness in witnesses:
+            witness.learn(written.changes[witness.partition])
+        written.publish(traffic.take(500, NOW_MS))
+        for witness in witnesses:
+            go_on(witness, written, written.ends)
+
+    assert findings.total == 0
+    assert findings.interactions > 5_000

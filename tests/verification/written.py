@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from botmeter.contracts.rules import RulesChange
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import PriceBook, Rules
 from botmeter.metering.pipeline import Decided, Meter
@@ -33,6 +34,8 @@ class Written:
     def __init__(self, rules: Rules = RULES) -> None:
         self.rules = rules
         self.records: defaultdict[Place, list[TapeRecord]] = defaultdict(list)
+        #: By partition, those after the first rules.
+        self.changes: defaultdict[int, list[RulesChange]] = defaultdict(list)
         self._meters = {number: _Step(number, rules) for number in range(PARTITIONS)}
 
     @property
@@ -54,6 +57,7 @@ class Written:
         copy = Written(self.rules)
         for place, records in self.records.items():
             copy.records[place] = list(records)
+        copy.changes.update(self.changes)
         return copy
 
     def publish(self, records: Iterable[SimulatedRecord], at: int = NOW_MS) -> None:
@@ -63,6 +67,15 @@ class Written:
             taken = self._append(record.topic, partition, record.key, record.value, at)
             for output in self._meters[partition].take(taken):
                 self._write(output, partition, at)
+
+    def follow(self, rules: Rules) -> None:
+        """Other rules from here on; the worker is restored cold, as for a longer memory."""
+        for partition, step in self._meters.items():
+            interactions, journal = (
+                len(self.records[topic.name, partition]) for topic in (TOPICS.interactions, TOPICS.journal)
+            )
+            self.changes[partition].append(RulesChange(rules, interactions, journal))
+            step.follow(rules)
 
     def tick(self, at: int) -> None:
         for partition, step in self._meters.items():
@@ -97,8 +110,12 @@ class _Step:
 
     def __init__(self, partition: int, rules: Rules) -> None:
         self._store = MemoryStore()
-        state = PartitionState(self._store, rules, 1_000_000)
+        # Nothing is forgotten, whatever the rules come to be.
+        state = PartitionState(self._store, Rules(late_limit_ms=10**15), 1_000_000)
         self._meter = Meter(partition, PARTITIONS, state, TOPICS, rules, next_offset=0)
+
+    def follow(self, rules: Rules) -> None:
+        self._meter.follow_rules(rules)
 
     def take(self, record: TapeRecord) -> list[Output]:
         with self._meter.batch() as decided:

@@ -47,6 +47,7 @@ def task() -> Task:
             journal_topic_id="a-topic",
             interactions_from=0,
             commands_from=0,
+            memory_ms=0,
         )
     )
     return made

@@ -38,10 +38,12 @@ def command(
 
     A tape is NDJSON: one record a line, {"topic", "key", "timestamp", "value"}, or {"tick": "<timestamp>"} for the
     timer. The outputs are NDJSON too, {"topic", "key", "headers", "value"}, in the order in which the worker would
-    produce them. Settings such as prices and limits are those of the worker (BOTMETER_*).
+    produce them. Prices and limits are the settings (BOTMETER_*), until a line {"rules": {...}} says others, as the
+    messages of the topic botmeter.rules have them.
 
-    With --from-cluster it writes a tape: the account's inputs, and those that are gone made anew from its journal. It
-    runs the tape once itself and says whether it leads to the same journal; exit code 1 when not.
+    With --from-cluster it writes a tape: the account's inputs, those that are gone made anew from its journal, and the
+    rules of each time. It runs the tape once itself and says whether it leads to the same journal, exit code 1 when
+    not.
 
     \b
       botmeter replay --from-cluster acme --pseudonymous > acme.ndjson

@@ -11,7 +11,7 @@ from botmeter.cli.account.words import count
 from botmeter.history.log import AccountLog
 from botmeter.history.proof import first_difference
 from botmeter.history.pseudonyms import Pseudonyms
-from botmeter.history.tape import tape_of
+from botmeter.history.tape import placed_rules, tape_of
 from botmeter.settings.model import Settings
 
 
@@ -23,10 +23,12 @@ def write_tape(settings: Settings, account_id: str, pseudonym_key: bytes | None)
     topics, pseudonyms = settings.topics(), None if pseudonym_key is None else Pseudonyms(pseudonym_key)
     with AccountLog(connected(settings), account_id, Progress()) as log:
         interactions, commands = log.inputs(settings.group)
-        events = list(log.events())
+        placed = list(log.placed_events())
+        events = [event for _, event in placed]
+        rules = placed_rules(log.rules(settings.rules()), log.partition, placed)
     if not events:
         raise click.ClickException(f"there is no account {account_id}")
-    lines = tape_of(events, interactions, commands, topics, pseudonyms)
+    lines = tape_of(events, interactions, commands, topics, pseudonyms, rules)
     encoded = [line.encode() for line in lines]
     for line in encoded:
         sys.stdout.buffer.write(line)

@@ -14,7 +14,6 @@ from typing import Final
 import click
 
 from botmeter.contracts.instants import millis
-from botmeter.domain.prices import Rules
 from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import RestoreStopped as ReadStopped
 from botmeter.kafka.topic_setup import require_topics
@@ -89,8 +88,8 @@ def command(
     Inputs are kept for days, the journal for ever: accounts and sessions of before the start are folded from it. Memory
     holds the accounts and the session starts of about three days of one partition at a time (with --follow: of all).
 
-    Prices and limits are the settings of now. Topics, group and cluster are settings too: BOTMETER_BOOTSTRAP_SERVERS,
-    BOTMETER_GROUP, BOTMETER_TOPIC_PREFIX, ...
+    Prices and limits are those that were in force at each time (botmeter rules show). Topics, group and cluster are
+    settings: BOTMETER_BOOTSTRAP_SERVERS, BOTMETER_GROUP, BOTMETER_TOPIC_PREFIX, ...
 
     Exit code 0: no difference; 1: some.
     """
@@ -104,7 +103,7 @@ def command(
     findings = Findings(tell=_teller(show, as_json=as_json))
     since_ms = None if since is None else millis(since.replace(tzinfo=UTC))
     with VerifiedCluster(_access(settings), topics) as cluster:
-        verification = Verification(cluster, topics, rules_in_force(settings), settings.partitions, findings, since_ms)
+        verification = Verification(cluster, topics, settings.rules(), settings.partitions, findings, since_ms)
         if from_snapshots:
             verification.start_from_snapshots(time.time_ns() // 1_000_000, Progress())
         if follow:
@@ -114,11 +113,6 @@ def command(
     _summarize(findings, settings, as_json=as_json)
     if findings.total:
         raise click.exceptions.Exit(1)
-
-
-def rules_in_force(settings: Settings) -> Rules:
-    """What the log was decided by: the settings of now."""
-    return settings.rules()
 
 
 def _access(settings: Settings) -> Access:

@@ -144,7 +144,7 @@ def _message(channel: AnyChannel, message: Message, payload: Callable[[AnyChanne
         "summary": summary,
         "description": f"{summary} {channel.reading}",
         "contentType": _JSON,
-        "bindings": _key_binding(),
+        "bindings": _key_binding() if channel.key == "account_id" else {},
     }
     if channel is catalogue.DEAD_LETTERS:
         described["contentType"] = "application/octet-stream"

@@ -15,7 +15,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeVar, get_args
 
-from botmeter.contracts import cloudevents, decoding, encoding
+from botmeter.contracts import cloudevents, decoding, encoding, rules
 from botmeter.contracts.cloudevents import Headers, Place
 from botmeter.contracts.codec import Codec, message_type
 from botmeter.contracts.delivery import Delivery
@@ -78,6 +78,8 @@ class Channel(Generic[Encode_co, Decode_co]):
     reading: str
     #: What `ce_id` is made of: fields of the message, or the place of the record that it came from.
     id: str | None = None
+    #: What the record's key is.
+    key: Literal["account_id", "none"] = "account_id"
     #: The end of the name of each message that has the same `type` as one of another topic.
     noun: str = ""
     #: The channel whose messages answer those of this one, and the field by which they do.
@@ -236,6 +238,17 @@ SNAPSHOTS: Final = Channel(
     decode=encoding.decode_snapshot,
     reading="The highest version of an account counts.",
 )
+RULES: Final = Channel(
+    "rules",
+    "The rules in force: prices, limits and all else that decides, with every change of it.",
+    actions=("send", "receive"),
+    models="outputs:RulesSet",
+    encode=rules.encode_rules,
+    decode=rules.decode_rules,
+    reading="number is the idempotency key, and the order; the last message counts. All are on partition 0, without a "
+    "key, and kept for ever.",
+    key="none",
+)
 
 #: Every topic, in the order of `Topics`.
 CHANNELS: Final[Sequence[Channel[Any, Any]]] = (
@@ -249,4 +262,5 @@ CHANNELS: Final[Sequence[Channel[Any, Any]]] = (
     DEAD_LETTERS,
     DELIVERIES,
     SNAPSHOTS,
+    RULES,
 )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from botmeter.contracts import delivery, headers
 from botmeter.contracts.catalogue import Channel, Message
-from botmeter.domain import account, announcements, commands, contacts, cycles, events, sessions
+from botmeter.domain import account, announcements, commands, contacts, cycles, events, prices, sessions
 
 AnyChannel = Channel[Any, Any]
 Document = dict[str, Any]
@@ -28,6 +28,7 @@ _NAMES: Final[Mapping[tuple[str, ...], str]] = {
         "DeliveryState": delivery.DeliveryState,
         "CommandOutcome": events.CommandOutcome,
         "DeadLetterReason": headers.DeadLetterReason,
+        "Exhaustion": prices.Exhaustion,
         "ExhaustionReason": events.ExhaustionReason,
         "Plan": commands.Plan,
         "Pool": events.Pool,

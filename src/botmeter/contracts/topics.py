@@ -41,6 +41,7 @@ class Topics:
     dead_letters: Topic
     deliveries: Topic
     snapshots: Topic
+    rules: Topic
 
     @classmethod
     def named(
@@ -62,6 +63,8 @@ class Topics:
             deliveries=Topic(f"{prefix}deliveries", "out", _deleted(retention_ms=30 * DAY_MS)),
             # A whole account, with the results of its commands of 30 days (C1).
             snapshots=Topic(f"{prefix}snapshots", "internal", _compacted(record_mebibytes=8)),
+            # Kept as long as the journal, which is recomputed by them; all records are on partition 0.
+            rules=Topic(f"{prefix}rules", "internal", {**_deleted(retention_ms=-1), "retention.bytes": "-1"}),
         )
 
     def all(self) -> tuple[Topic, ...]:

@@ -43,12 +43,14 @@ from botmeter.engine.trust import (
     SnapshotsMadeAnew,
     require_journal_below,
     require_journal_of,
+    require_memory,
     require_offsets,
     require_trust,
 )
 from botmeter.errors import InvariantViolated, TaskCorrupted
 from botmeter.kafka import questions
 from botmeter.kafka.reader import REQUEST_S, committed_records, first_timestamp, require_wanted, until_answered
+from botmeter.kafka.rules_log import read_rules, require_agreement
 from botmeter.metering.fold import JournalFold
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
@@ -138,6 +140,8 @@ class Restorer:
         return Positions(begins[0], begins[1], was_committed=False)
 
     def _job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
+        topics, rules = self._settings.topics, self._settings.rules
+        require_agreement(read_rules(reader, self._admin, topics.rules.name, rules, stop), rules)
         positions = self._positions(reader, partition, stop)
         # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
         snapshots = self._log(self._settings.topics.snapshots.name, partition)
@@ -190,6 +194,7 @@ class Restorer:
             journal_topic_id=job.journal.topic_id,
             interactions_from=positions.interactions,
             commands_from=positions.commands,
+            memory_ms=memory_ms(settings.rules),
         )
 
     def _state(self, store: Store) -> PartitionState:
@@ -204,6 +209,7 @@ class Restorer:
         """
         require_journal_of(job, store)
         require_trust(job, mark, self._settings.store_max_age_ms)
+        require_memory(job, mark, memory_ms(self._settings.rules))
         progress = _Progress(store, self._state(store), mark.snapshot_floor, mark.postponed)
         if mark.pending is None:
             return progress, min(mark.journal_offset, mark.snapshot_floor)
@@ -288,6 +294,7 @@ class Restorer:
                     written_at=int(time.time() * 1000),
                     snapshots_topic_id=job.snapshots.topic_id,
                     postponed=progress.postponed,
+                    memory_ms=memory_ms(self._settings.rules),
                 ),
             )
         )

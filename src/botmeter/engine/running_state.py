@@ -26,6 +26,8 @@ class RunningState:
     #: The offsets from which the two inputs are to be read on.
     interactions_from: int
     commands_from: int
+    #: How long session starts are remembered.
+    memory_ms: int
     #: The offsets of the two inputs that were committed last since the restore, and when, by a monotonic clock.
     committed: tuple[int, int] | None = None
     committed_s: float = 0.0
@@ -67,4 +69,5 @@ class RunningState:
             snapshots_topic_id=self.snapshots.topic_id,
             postponed={key.decode(): since for key, since in postponed.items()},
             pending=None if pending is None else {key.decode(): since for key, since in pending.items()},
+            memory_ms=self.memory_ms,
         )

@@ -12,6 +12,7 @@ from threading import Event as Flag
 
 from confluent_kafka import Consumer
 
+from botmeter.domain.prices import HOUR_MS
 from botmeter.errors import ClusterError, TaskCorrupted
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import Store, StoreMark
@@ -75,6 +76,15 @@ def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
         raise TaskCorrupted(f"{place}: the journal begins at {journal.begin}, after its offset {mark.journal_offset}")
     if time.time() * 1000 - mark.written_at > age_max_ms:
         raise TaskCorrupted(f"{place}: it is too old")
+
+
+def require_memory(job: Job, mark: StoreMark, wanted_ms: int) -> None:
+    """Raises TaskCorrupted where the store was swept of session starts that matter under the rules in force (`C5`)."""
+    if mark.memory_ms < wanted_ms:
+        raise TaskCorrupted(
+            f"the store of partition {job.partition}: it remembers session starts for "
+            f"{mark.memory_ms / HOUR_MS:g} h, the rules in force ask for {wanted_ms / HOUR_MS:g} h"
+        )
 
 
 def require_offsets(job: Job, state: PartitionState) -> None:

@@ -12,12 +12,15 @@ from confluent_kafka import Message, TopicPartition
 
 from botmeter.client.connection import Connection
 from botmeter.contracts import catalogue
+from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topic, partition_of
 from botmeter.domain.account import Account, evolve
 from botmeter.domain.announcements import Balance
 from botmeter.domain.events import Event
+from botmeter.domain.prices import Rules
 from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import committed_records
+from botmeter.kafka.rules_log import read_rules
 from botmeter.metering.records import Record
 
 #: librdkafka wants a group also of a reader that never joins one.
@@ -103,8 +106,16 @@ class AccountLog:
 
     def events(self, start: int = 0) -> Iterator[Event]:
         """The account's journal from offset `start` on. Raises ClusterError, Retriable."""
+        return (event for _, event in self.placed_events(start))
+
+    def placed_events(self, start: int = 0) -> Iterator[tuple[int, Event]]:
+        """As `events`, each with its offset."""
         for record in self.records(self._connection.topics.journal, start):
-            yield catalogue.JOURNAL.decode(record.value() or b"")
+            yield record.offset() or 0, catalogue.JOURNAL.decode(record.value() or b"")
+
+    def rules(self, unrecorded: Rules) -> RulesHistory:
+        """The rules that the log was decided by, `unrecorded` where it does not say. Raises ClusterError, Retriable."""
+        return read_rules(self._reader, self._admin, self._connection.topics.rules.name, unrecorded, Flag())
 
     def balance(self) -> Balance | None:
         """The account's latest balance, None when there is none. Raises ClusterError, Retriable."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.rules import RulesChange, RulesHistory, wire_rules
 from botmeter.contracts.topics import Topics
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, fold
@@ -28,6 +29,23 @@ from botmeter.metering.records import Record
 _AT_THE_END: Final = 2**62
 #: Where a line stands: before which interaction's offset, commands first, in the journal's order, then as they came.
 _Order = tuple[int, int, int, int]
+
+
+def placed_rules(
+    history: RulesHistory, partition: int, events: Iterable[tuple[int, Event]]
+) -> list[tuple[RulesChange, int]]:
+    """All rules that were recorded, with the version that an account had when they came.
+
+    `events` are its own, each with its offset in the journal of its partition.
+    """
+    if not history.messages:
+        return []
+    offsets, versions = [], [0]
+    for offset, event in events:
+        offsets.append(offset)
+        versions.append(event.version)
+    changes = (RulesChange(history.first, -1, 0), *history.changes(partition))
+    return [(change, versions[bisect_left(offsets, change.journal)]) for change in changes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,7 @@ def tape_of(
     commands: Iterable[Record],
     topics: Topics,
     pseudonyms: Pseudonyms | None,
+    rules: Iterable[tuple[RulesChange, int]] = (),
 ) -> list[TapeLine]:
     """The lines, in the order in which their records were decided (`J4`).
 
@@ -58,6 +77,7 @@ def tape_of(
         commands: likewise.
         topics: of the installation.
         pseudonyms: for end-users, conversations and contacts; None writes them as they are.
+        rules: those in force from each place on, with the version that the account had by then.
     """
     maker = _Maker(topics, pseudonyms)
     kept_interactions, kept_commands = list(interactions), list(commands)
@@ -68,6 +88,8 @@ def tape_of(
     for group in groups:
         maker.add_what_is_gone(group, account)
         account = fold(account, group)
+    for change, version in rules:
+        maker.add_rules(change, version)
     return sorted(maker.lines, key=lambda line: line.order)
 
 
@@ -119,6 +141,11 @@ class _Maker:
             self._add_remade((cause.offset, 1, 0, 0), cause, first.account_id, at, interaction)
         else:
             self._add_tick((cause.offset, 1, 0, 0), at)
+
+    def add_rules(self, change: RulesChange, version: int) -> None:
+        """After all that was decided by the rules before."""
+        order = (change.interactions, 0, version, _AT_THE_END)
+        self.lines.append(TapeLine(order, {"rules": wire_rules(change.rules)}, is_remade=False))
 
     def _add_tick(self, order: _Order, at: int) -> None:
         self.lines.append(TapeLine(order, {"tick": rfc3339(at)}, is_remade=False))

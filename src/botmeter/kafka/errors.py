@@ -32,7 +32,7 @@ from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriab
 
 _PERMISSIONS: Final[Mapping[int, str]] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant DESCRIBE and DESCRIBE_CONFIGS on all topics, READ on the "
-    "inputs, the journal and the snapshots, WRITE on the outputs",
+    "inputs, the journal, the snapshots and the rules, WRITE on the outputs",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "grant READ on the consumer group",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "grant WRITE and DESCRIBE on the transactional ids "
     "that begin with the group's name",

@@ -96,12 +96,16 @@ class Meter:
         self.next_offset = next_offset
         self._partitions = partitions
         self._topics = topics
+        self.follow_rules(rules)
+        self._cause = cause_of(topics.interactions.name)
+        self._decided = Decided(partition, state.changes)
+
+    def follow_rules(self, rules: Rules) -> None:
+        """From here on these are in force (`C5`); between two batches."""
         self._rules = rules
         # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something
         # does, whether the account is exhausted by then shows only in order, so the first look settles none of them.
         self._joins_at_first_look = rules.exhaustion == "new_sessions"
-        self._cause = cause_of(topics.interactions.name)
-        self._decided = Decided(partition, state.changes)
 
     @contextmanager
     def batch(self) -> Iterator[Decided]:

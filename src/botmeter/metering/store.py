@@ -35,6 +35,9 @@ class StoreMark:
     #: All accounts that their snapshots lack something of, by their id, and the offset of the first such event: written
     #: when a store is closed. None: not known, so the journal has to tell, from `snapshot_floor` on.
     pending: Mapping[str, int] | None = None
+    #: How long session starts were remembered (`memory_ms`): what is older was swept. 0: a release before 0.2.0 wrote
+    #: it and did not say.
+    memory_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

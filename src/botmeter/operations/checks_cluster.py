@@ -194,6 +194,6 @@ def _needed(topic: Topic, settings: Settings) -> list[str]:
     topics = settings.topics()
     if topic.direction == "in":
         return [_READ, _DESCRIBE, "DESCRIBE_CONFIGS"]
-    if topic in (topics.journal, topics.snapshots):
+    if topic in (topics.journal, topics.snapshots, topics.rules):
         return [_READ, _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"]
     return [_WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"]

@@ -6,11 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from botmeter.contracts.instants import millis
+from botmeter.contracts.rules import WireRules
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import Rules
 from botmeter.errors import ConfigurationError
@@ -22,10 +23,11 @@ from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 #: A tape is one process's memory anyway; nothing is forgotten before this many windows.
 _CACHE_WINDOWS = 1_000_000
+_FOR_EVER_MS: Final = 1 << 62
 
 
 class _Line(msgspec.Struct):
-    """One line: a record, or a tick of the timer."""
+    """One line: a record, a tick of the timer, or the rules from here on."""
 
     topic: str | None = None
     key: str | None = None
@@ -35,6 +37,7 @@ class _Line(msgspec.Struct):
     partition: int | None = None
     offset: int | None = None
     tick: _Moment | None = None
+    rules: WireRules | None = None
 
 
 class TapeRecord:
@@ -108,6 +111,9 @@ class Tape:
     key. So an account has one place, whichever of its lines name one.
     """
 
+    #: Starts are kept as if they mattered for ever, so that limits may grow later on: a start past use covers nothing.
+    _REMEMBERING: Final = Rules(late_limit_ms=_FOR_EVER_MS)
+
     def __init__(self, topics: Topics, rules: Rules, partitions: int) -> None:
         self._topics, self._rules, self._partitions = topics, rules, partitions
         self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
@@ -121,13 +127,15 @@ class Tape:
     def run(self, lines: Iterable[bytes]) -> Iterator[Output]:
         """The outputs of each line, in the order in which the worker would produce them.
 
-        Raises ConfigurationError for a line that is no record and no tick, naming its number.
+        Raises ConfigurationError for a line that is no record, no tick and no rules, naming its number.
         """
         for number, text in enumerate(lines, start=1):
             if not text.strip():
                 continue
             line = self._line(text, number)
-            if line.tick is not None:
+            if line.rules is not None:
+                self._follow(line.rules.rules())
+            elif line.tick is not None:
                 yield from self._tick(millis(line.tick))
             else:
                 record = self._record(line, number)
@@ -164,10 +172,16 @@ class Tape:
     def _made(self, places: dict[int, _Place], partition: int, checked_against: int | None) -> _Place:
         if partition not in places:
             store = MemoryStore()
-            state = PartitionState(store, self._rules, _CACHE_WINDOWS)
+            state = PartitionState(store, self._REMEMBERING, _CACHE_WINDOWS)
             meter = Meter(partition, checked_against, state, self._topics, self._rules, next_offset=0)
             places[partition] = _Place(meter, store)
         return places[partition]
+
+    def _follow(self, rules: Rules) -> None:
+        """From here on these are in force (`C5`)."""
+        self._rules = rules
+        for place in (*self._places.values(), *self._strays.values()):
+            place.meter.follow_rules(rules)
 
     def _take(self, record: TapeRecord, place: _Place) -> list[Output]:
         with place.meter.batch() as decided:

@@ -12,12 +12,15 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 from botmeter.contracts import catalogue
+from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topic, Topics
 from botmeter.domain.account import Account
+from botmeter.domain.prices import Rules
 from botmeter.errors import ClusterError, ConfigurationError
 from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import RestoreStopped as ReadStopped
 from botmeter.kafka.reader import committed_records
+from botmeter.kafka.rules_log import read_rules
 from botmeter.verification.records import Batches, Record
 from botmeter.verification.sequence import ALL, FIRST, LAST, Limits
 from botmeter.verification.witness import Ends
@@ -84,7 +87,7 @@ class VerifiedCluster:
         # One for each topic, so that each is read as fast as it is compared, and none further.
         self._readers = {
             topic.name: self._closing.enter_context(clients.make_consumer(reading))
-            for topic in (*self._verified, topics.snapshots)
+            for topic in (*self._verified, topics.snapshots, topics.rules)
         }
 
     def __enter__(self) -> Self:
@@ -144,6 +147,11 @@ class VerifiedCluster:
             self._cut(upper, taken, hanging),
             [Hanging(topic, number, *offsets) for (topic, number), offsets in hanging.items()],
         )
+
+    def rules(self, unrecorded: Rules) -> RulesHistory:
+        """The rules that the log was decided by, `unrecorded` where it does not say. Raises ClusterError, Retriable."""
+        name = self._topics.rules.name
+        return read_rules(self._readers[name], self._admin, name, unrecorded, self.stop)
 
     @contextmanager
     def journal(self, partition: int, start: int, end: int) -> Iterator[Batches]:

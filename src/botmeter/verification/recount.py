@@ -62,11 +62,17 @@ class Recount:
         findings: Findings,
     ) -> None:
         self._partition, self._partitions = partition, partitions
-        self._topics, self._rules = topics, rules
+        self._topics = topics
         self._states, self._outputs, self._ledger, self._findings = states, outputs, ledger, findings
         #: The offset of the first interaction not taken yet (`J4`).
         self.next_offset = 0
         self._last_at = 0
+        self._short_way_when: tuple[str, ...] = ()
+        self.follow_rules(rules)
+
+    def follow_rules(self, rules: Rules) -> None:
+        """From here on, these are in force (`C5`)."""
+        self._rules = rules
         self._short_way_when = ("active", "exhausted") if rules.exhaustion == "new_sessions" else ("active",)
 
     def take_interactions(self, records: Records[Record]) -> None:

@@ -22,9 +22,10 @@ _SWEEP_INTERVAL_MS: Final = 6 * HOUR_MS
 class States:
     """All that a decision needs to know. Windows and chats are kept as long as a record can still meet them."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self._memory_ms = memory_ms(rules) + rules.ahead_limit_ms
+    def __init__(self, remembering: Rules) -> None:
+        """`remembering`: of all rules to come, those that session starts matter longest under."""
+        self._remembering = remembering
+        self._memory_ms = memory_ms(remembering) + remembering.ahead_limit_ms
         self._next_sweep_at = 0
         #: By the record key's bytes.
         self.accounts: dict[bytes, Account] = {}
@@ -55,7 +56,9 @@ class States:
         """Session starts and handoffs, which no account holds."""
         if isinstance(event, ev.SessionStarted):
             window = (event.account_id, event.end_user_id, event.preview)
-            self.windows[window] = with_start(self.windows.get(window, ()), event.started_at, event.at, self._rules)
+            self.windows[window] = with_start(
+                self.windows.get(window, ()), event.started_at, event.at, self._remembering
+            )
         elif isinstance(event, ev.ChatHandedOff):
             chat = (event.account_id, event.conversation_id)
             self.chats[chat] = max(self.chats.get(chat, event.at), event.at)

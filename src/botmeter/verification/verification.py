@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topics
-from botmeter.domain.prices import Rules
-from botmeter.domain.sessions import memory_ms
+from botmeter.domain.prices import DAY_MS, Rules
+from botmeter.errors import ConfigurationError
 from botmeter.verification.cluster import Bounds, VerifiedCluster
 from botmeter.verification.findings import Difference, Findings
 from botmeter.verification.witness import Witness
@@ -43,8 +44,12 @@ class Verification:
         findings: Findings,
         since_ms: int | None = None,
     ) -> None:
-        """`since_ms` (UTC ms): begin with the interactions of that moment, else with the first there are."""
-        self._cluster, self._topics, self._rules = cluster, topics, rules
+        """`rules` count where the log has none.
+
+        `since_ms` (UTC ms): begin with the interactions of that moment, else with the first there are.
+        """
+        self._cluster, self._topics, self._unrecorded = cluster, topics, rules
+        self._rules = RulesHistory((), rules)
         self._numbers, self._findings, self._since_ms = range(partitions), findings, since_ms
         self._witnesses: dict[int, Witness] = {}
         self._hanging: set[tuple[str, int, int]] = set()
@@ -63,14 +68,14 @@ class Verification:
     def start_from_snapshots(self, now_ms: int, progress: Progress) -> None:
         """Begins at the end of now (UTC ms), for rounds: little of the journal has to be read for it."""
         snapshots = self._cluster.snapshots()
-        bounds = self._cluster.bounds()
+        bounds = self._bounds()
         journal = self._topics.journal
-        recent = self._cluster.first_offsets(journal, now_ms - memory_ms(self._rules) - self._rules.ahead_limit_ms)
+        recent = self._cluster.first_offsets(journal, now_ms - self._rules.longest_memory_ms - DAY_MS)
         ends = {number: bounds.upper[journal.name, number] for number in self._numbers}
         starts = {number: min(snapshots[number].floor, recent[number]) for number in self._numbers}
         progress.begin("events of the journal", sum(ends.values()) - sum(starts.values()))
         for number in self._numbers:
-            witness = Witness(number, len(self._numbers), self._topics, self._rules, self._findings)
+            witness = self._new_witness(number)
             accounts = snapshots[number].accounts.values()
             with self._cluster.journal(number, starts[number], ends[number]) as events:
                 witness.start_from_snapshots(accounts, events, bounds.ends[number], progress.go_on)
@@ -78,7 +83,7 @@ class Verification:
 
     def _ready(self, progress: Progress) -> Iterator[tuple[Witness, Bounds]]:
         """Each partition's witness when its turn comes: the one of the last round, else a new one at its start."""
-        bounds = self._cluster.bounds()
+        bounds = self._bounds()
         self._tell_hanging(bounds)
         starts = {} if len(self._witnesses) == len(self._numbers) else self._starts(bounds)
         firsts = {number: starts[number].interaction for number in starts}
@@ -92,6 +97,20 @@ class Verification:
         for number in self._numbers:
             witness = self._witnesses.get(number)
             yield witness or self._started(number, starts[number], bounds, progress), bounds
+
+    def _bounds(self) -> Bounds:
+        """What can be verified now, and the rules it was decided by, which are asked for after it."""
+        bounds, known = self._cluster.bounds(), self._rules
+        self._rules = self._cluster.rules(self._unrecorded)
+        if self._witnesses and self._rules.longest_memory_ms > known.longest_memory_ms:
+            raise ConfigurationError("the rules in force remember sessions for longer now: start the verification anew")
+        for number, witness in self._witnesses.items():
+            witness.learn(self._rules.changes(number))
+        return bounds
+
+    def _new_witness(self, number: int) -> Witness:
+        rules = self._rules
+        return Witness(number, len(self._numbers), self._topics, rules.first, self._findings, rules.changes(number))
 
     def _verify(self, witness: Witness, bounds: Bounds, progress: Progress) -> None:
         number = witness.partition
@@ -108,7 +127,7 @@ class Verification:
 
     def _started(self, number: int, start: _Start, bounds: Bounds, progress: Progress) -> Witness:
         """With states as they were before the first interaction: the fold of the journal up to there."""
-        witness = Witness(number, len(self._numbers), self._topics, self._rules, self._findings)
+        witness = self._new_witness(number)
         end = bounds.upper[self._topics.journal.name, number] if start.interaction else 0
         with self._cluster.journal(number, 0, end) as journal:
             witness.start(journal, start.interaction, start.command, progress.go_on)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from botmeter.contracts import catalogue
+from botmeter.contracts.rules import RulesChange
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.prices import Rules
+from botmeter.domain.sessions import memory_ms
 from botmeter.verification.balances import Balances
 from botmeter.verification.dead_letters import DeadLetters, DeadLetterShape
 from botmeter.verification.findings import Difference, Findings
@@ -51,9 +54,20 @@ class Ends:
 class Witness:
     """Verifies one partition, in one round or in several that follow each other."""
 
-    def __init__(self, partition: int, partitions: int, topics: Topics, rules: Rules, findings: Findings) -> None:
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        topics: Topics,
+        rules: Rules,
+        findings: Findings,
+        changes: Sequence[RulesChange] = (),
+    ) -> None:
+        """`rules` are those that the log begins with, `changes` what came after (`C5`)."""
         self.partition, self._topics, self._findings = partition, topics, findings
-        self._states = States(rules)
+        self._states = States(max((rules, *(change.rules for change in changes)), key=memory_ms))
+        self._changes = deque(changes)
+        self._changes_known = len(changes)
         self._ledger = Ledger(findings)
         self._outputs = Outputs(
             Outcomes(topics.journal.name, partition, JournalShape(), findings),
@@ -89,6 +103,11 @@ class Witness:
             **{sequence.topic: sequence.resume_at for sequence in self._outputs.sequences},
             balances.topic: balances.resume_at,
         }
+
+    def learn(self, changes: Sequence[RulesChange]) -> None:
+        """All changes of the rules by now, those it knows among them; none needs a longer memory than it has."""
+        self._changes.extend(changes[self._changes_known :])
+        self._changes_known = len(changes)
 
     def start(self, journal: Batches, first_interaction: int, first_command: int, go_on: Callable[[int], None]) -> None:
         """Folds what the journal tells of everything before the interaction at `first_interaction`.
@@ -201,6 +220,8 @@ class Witness:
             return True
         if self._is_beyond(head, self._ends):
             return head.record.offset() < self._ends.lower[self._topics.journal.name]
+        while self._changes and head.record.offset() >= self._changes[0].journal:
+            self._change_rules(go_on)
         if cause.topic == self._topics.interactions.name:
             self._take_interactions(place + 1, go_on)
         elif cause.topic == self._topics.commands.name:
@@ -234,7 +255,18 @@ class Witness:
         self._recount.next_offset = max(self._recount.next_offset, place)
 
     def _take_interactions(self, end: int, go_on: Callable[[int], None]) -> None:
-        """Those with an offset below `end`."""
+        """Those with an offset below `end`, each by the rules of its time."""
+        while self._changes and end > self._changes[0].interactions:
+            self._change_rules(go_on)
+        self._take_by_the_rules(end, go_on)
+
+    def _change_rules(self, go_on: Callable[[int], None]) -> None:
+        """Takes what was decided by the rules so far, and follows the next."""
+        change = self._changes.popleft()
+        self._take_by_the_rules(change.interactions, go_on)
+        self._recount.follow_rules(change.rules)
+
+    def _take_by_the_rules(self, end: int, go_on: Callable[[int], None]) -> None:
         while self._recount.next_offset < end:
             if self._run_at == len(self._run):
                 self._run, self._run_at = next(self._interactions, ()), 0

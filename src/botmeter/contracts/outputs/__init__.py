@@ -11,6 +11,7 @@ from botmeter.contracts.outputs.balance import Balance, BillingCycleOfBalance
 from botmeter.contracts.outputs.delivery import DeliveryMessage
 from botmeter.contracts.outputs.handoffs import BotResumed, BotSuspended, ChatHandedOffMessage
 from botmeter.contracts.outputs.results import Accepted, Rejected
+from botmeter.contracts.outputs.rules import RulesSet
 from botmeter.contracts.outputs.snapshot import Snapshot
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "DeliveryMessage",
     "HandoffMessage",
     "Rejected",
+    "RulesSet",
     "SessionsExhaustedAlert",
     "Snapshot",
     "ThresholdReachedAlert",

@@ -1,0 +1,135 @@
+"""The rules in force, as the log has them (`C5`): what was decided by which rules, and from where on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from botmeter.contracts.codec import Codec, Special
+from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
+from botmeter.domain.sessions import memory_ms
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBefore:
+    """Where a partition stood when the rules changed: what lies below these offsets was decided by the rules before."""
+
+    partition: int
+    interactions: int
+    commands: int
+    journal: int
+
+
+@dataclass(frozen=True, slots=True)
+class RulesSet:
+    """From here on these rules are in force, until the next of these messages.
+
+    `number` counts them: 1, 2, 3, ... `by` is who set them, `reason` why. `taken` has a row for each partition; it is
+    empty in the first message, whose rules everything before was decided by.
+    """
+
+    number: int
+    at: int
+    by: str
+    reason: str | None
+    rules: Rules
+    taken: tuple[TakenBefore, ...]
+
+
+class WireRules(msgspec.Struct):
+    """Rules on the wire: one object, without a level for the prices."""
+
+    pack_sessions: int
+    pack_price_minor: int
+    currency: str
+    complimentary_sessions: int
+    ahead_limit_ms: int
+    late_limit_ms: int
+    exhaustion: Exhaustion
+    default_thresholds: tuple[int, ...]
+
+    def rules(self) -> Rules:
+        """As the domain has them."""
+        prices = PriceBook(self.pack_sessions, self.pack_price_minor, self.currency, self.complimentary_sessions)
+        return Rules(prices, self.ahead_limit_ms, self.late_limit_ms, self.exhaustion, self.default_thresholds)
+
+
+def wire_rules(rules: Rules) -> WireRules:
+    """The rules as they are on the wire."""
+    prices = rules.prices
+    return WireRules(
+        prices.pack_sessions, prices.pack_price_minor, prices.currency, prices.complimentary_sessions,
+        rules.ahead_limit_ms, rules.late_limit_ms, rules.exhaustion, rules.default_thresholds,
+    )  # fmt: skip
+
+
+_RULES: Final[Codec[RulesSet]] = Codec(
+    [RulesSet], "a change of the rules", special={"rules": Special(WireRules, WireRules.rules, wire_rules)}
+)
+encode_rules: Final = _RULES.encode
+#: Raises ValueError for what is none.
+decode_rules: Final = _RULES.decode
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChange:
+    """From these offsets of one partition on, decisions follow these rules."""
+
+    rules: Rules
+    interactions: int
+    journal: int
+
+
+class RulesHistory:
+    """All rules there were, in their order; `unrecorded` where none were ever recorded."""
+
+    def __init__(self, messages: Sequence[RulesSet], unrecorded: Rules) -> None:
+        self.messages = tuple(messages)
+        self._unrecorded = unrecorded
+
+    @property
+    def first(self) -> Rules:
+        """What the log begins with."""
+        return self.messages[0].rules if self.messages else self._unrecorded
+
+    @property
+    def now(self) -> Rules:
+        """What is in force."""
+        return self.messages[-1].rules if self.messages else self._unrecorded
+
+    def changes(self, partition: int) -> tuple[RulesChange, ...]:
+        """What came after the first rules, as one partition met it."""
+        return tuple(
+            RulesChange(message.rules, taken.interactions, taken.journal)
+            for message in self.messages
+            for taken in message.taken
+            if taken.partition == partition
+        )
+
+    @property
+    def longest_memory_ms(self) -> int:
+        """The longest that a session start mattered under any of them (`memory_ms`)."""
+        return max(memory_ms(rules) for rules in (self.first, *(message.rules for message in self.messages)))
+
+
+def as_settings(rules: Rules) -> dict[str, str]:
+    """The rules by the names of their settings, as these are written."""
+    return {
+        "pack_sessions": str(rules.prices.pack_sessions),
+        "pack_price_minor": str(rules.prices.pack_price_minor),
+        "currency": rules.prices.currency,
+        "complimentary_sessions": str(rules.prices.complimentary_sessions),
+        "ahead_limit_s": str(rules.ahead_limit_ms // SECOND_MS),
+        "late_limit_s": str(rules.late_limit_ms // SECOND_MS),
+        "exhaustion": rules.exhaustion,
+        "default_thresholds": ",".join(map(str, rules.default_thresholds)),
+    }
+
+
+def differences(old: Rules, new: Rules) -> dict[str, tuple[str, str]]:
+    """What differs, by the variable that sets it: the old value and the new."""
+    before, after = as_settings(old), as_settings(new)
+    return {f"BOTMETER_{name.upper()}": (before[name], after[name]) for name in before if before[name] != after[name]}

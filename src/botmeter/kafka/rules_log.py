@@ -1,0 +1,106 @@
+"""The rules in force on a cluster: read, compared, and recorded by one at a time (`C5`).
+
+Whoever records fences whoever is at it, and reads what is there after that. Readers go on to the high watermark, so a
+change under way is waited for and never missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Event as Flag
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from botmeter.contracts import catalogue
+from botmeter.contracts.rules import RulesHistory, RulesSet, differences
+from botmeter.domain.prices import Rules
+from botmeter.errors import ClusterError, ConfigurationError, Retriable
+from botmeter.kafka import questions
+from botmeter.kafka.clients import Config, make_producer
+from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.reader import committed_records
+
+#: All messages are on one partition, so that they have one order.
+_PARTITION: Final = 0
+_CALL_TIMEOUT_S: Final = 30.0
+
+
+def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rules, stop: Flag) -> RulesHistory:
+    """All that was recorded; `unrecorded` counts where nothing was.
+
+    Raises RestoreStopped when `stop` is set, ClusterError when a record cannot be read, Retriable.
+    """
+    begin = questions.begin_offsets(admin, topic, [_PARTITION])[_PARTITION]
+    end = questions.end_offsets(admin, topic, [_PARTITION])[_PARTITION]
+    messages: list[RulesSet] = []
+    for chunk in committed_records(reader, topic, _PARTITION, begin, end, stop):
+        messages.extend(_message(record) for record in chunk)
+    if messages and (begin or [each.number for each in messages] != [*range(1, len(messages) + 1)]):
+        raise ClusterError(f"topic {topic} has lost records: bring them back, for the log is recomputed by them")
+    return RulesHistory(messages, unrecorded)
+
+
+def _message(record: Message) -> RulesSet:
+    try:
+        return catalogue.RULES.decode(record.value())
+    except ValueError as error:
+        raise ClusterError(
+            f"{record.topic()}, offset {record.offset()}: {error}; a newer botmeter wrote it?"
+        ) from error
+
+
+def require_agreement(history: RulesHistory, rules: Rules) -> None:
+    """Returns if these are the rules in force. Raises ConfigurationError, which names every difference."""
+    found = differences(history.now, rules)
+    if not found:
+        return
+    told = ", ".join(f"{name} is {here}, in force is {there}" for name, (there, here) in found.items())
+    last = history.messages[-1]
+    raise ConfigurationError(
+        f"{told} (rules number {last.number}, set by {last.by}): set it as all workers of the group have it, or change "
+        "the rules for all of them: stop them and run: botmeter rules set"
+    )
+
+
+class RulesRecorder:
+    """Holds the right to record; a later one takes it away."""
+
+    def __init__(self, producer_config: Config, topic: str) -> None:
+        """`producer_config` is that of a transactional producer. Raises what the cluster's fault asks for."""
+        self._producer: Producer = make_producer(producer_config)
+        self._topic = topic
+        questions.retried(lambda: self._producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
+
+    def record(self, message: RulesSet, confirm: Callable[[], None] = lambda: None) -> None:
+        """Records it; whatever `confirm` raises, once readers can see that something comes, takes it back.
+
+        Raises TaskMigrated when another recorder came, OutcomeUnknown when it may have been recorded or not.
+        """
+        try:
+            self._producer.begin_transaction()
+            self._producer.produce(self._topic, catalogue.RULES.encode(message), partition=_PARTITION)
+            self._require_acknowledged()
+            confirm()
+            self._producer.commit_transaction(_CALL_TIMEOUT_S)
+        except KafkaException as exception:
+            self._abort()
+            raise classify(cause(exception), self._topic) from exception
+        except BaseException:
+            self._abort()
+            raise
+
+    def _require_acknowledged(self) -> None:
+        if self._producer.flush(_CALL_TIMEOUT_S):
+            raise Retriable(f"topic {self._topic}: the broker did not acknowledge in time; nothing was recorded")
+
+    def _abort(self) -> None:
+        with suppress(KafkaException):  # the broker ends it, or the next recorder
+            self._producer.abort_transaction(_CALL_TIMEOUT_S)
+
+
+def next_number(messages: Sequence[RulesSet]) -> int:
+    """Of the message after these."""
+    return len(messages) + 1
