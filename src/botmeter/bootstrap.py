@@ -90,7 +90,9 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             commands=questions.end_offsets(admin, topics.commands.name, [partition])[partition],
         )
     )
-    engine = EngineSettings(topics, rules, settings.batch_records, settings.linger_ms / 1000)
+    engine = EngineSettings(
+        topics, rules, settings.partitions, settings.batch_records, settings.linger_ms / 1000, instance_id(settings)
+    )
     return Processor(
         engine,
         lambda: clients.make_consumer(consumer),

@@ -72,5 +72,30 @@ class ClusterError(ConfigurationError):
     exit_code = 3
 
 
+class PartitionRefused(ClusterError):  # noqa: N818
+    """One partition cannot go on as it is, though nothing is wrong with the others.
+
+    Recovery: the partition fails alone. Operator action: `remedy`, where there is one.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+        self.reason, self.remedy = reason, remedy
+
+
+class PartitionFailed(BotmeterError):  # noqa: N818
+    """What one partition brought to a commit cannot be committed; the cause says why. Nothing of the batch counts.
+
+    Recovery: the partition fails alone, the others are restored and go on.
+    """
+
+    def __init__(self, partition: int, error: Exception) -> None:
+        super().__init__(f"partition {partition}: {type(error).__name__}: {error}")
+        self.partition, self.error = partition, error
+
+
 class InvariantViolated(BotmeterError):  # noqa: N818
-    """A bug: state or journal break a rule that holds by design. Recovery: none; crash, never commit."""
+    """A bug: state or journal break a rule that holds by design.
+
+    Recovery: none; what it concerns, a partition or the program, stops at once and commits nothing.
+    """

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from botmeter.contracts.topics import Topics
 from botmeter.engine.task import Input, Task
-from botmeter.errors import Retriable, TaskMigrated
+from botmeter.errors import PartitionRefused, Retriable, TaskMigrated
 from botmeter.kafka.errors import END_OF_PARTITION, classify
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ class Inputs:
         self._names = (topics.interactions.name, topics.commands.name)
         self._inputs: dict[Place, Input] = {}
         self._paused: set[int] = set()
+        #: The partitions whose input cannot be read on, and why; whoever looks at them forgets them.
+        self.refused: dict[int, PartitionRefused] = {}
 
     def assign(self, task: Task) -> None:
         """Reads on for a task that was just restored."""
@@ -74,6 +76,10 @@ class Inputs:
                 input_.end = message.offset()
             return
         mapped = classify(error, message.topic() or "")
+        number = message.partition()
+        if isinstance(mapped, PartitionRefused) and number is not None:
+            self.refused[number] = mapped  # not raised, or what came with it would be lost
+            return
         if not isinstance(mapped, Retriable | TaskMigrated):
             raise mapped
         log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself

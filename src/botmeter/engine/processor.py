@@ -1,4 +1,4 @@
-"""The worker's engine: consume, decide, commit, and the tasks that come and go with the rebalances.
+"""The worker's engine: consume, decide, commit; what comes and goes with the rebalances is in `membership.py`.
 
 One turn is `take`, which reads and decides, then `submit`. The commit of a turn overlaps the `take` of the next, which
 goes on reading and deciding until that commit is through: a batch is as large as the load asks for, a few records when
@@ -7,9 +7,8 @@ little comes, thousands when the worker is behind. Faust's side of it, which cal
 
 from __future__ import annotations
 
-import gc
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -17,14 +16,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message
 
 from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine.budget import Budget
-from botmeter.engine.inputs import Inputs
+from botmeter.engine.failure import failed_record, is_bug, is_for_all
+from botmeter.engine.membership import Membership
 from botmeter.engine.precedence import CommandEnds, Precedence
 from botmeter.engine.restore import Restorer
 from botmeter.engine.restoring import Restoring
@@ -34,14 +34,16 @@ from botmeter.engine.timer import Timer
 from botmeter.engine.transaction import Batch, Part, Passage, Transaction
 from botmeter.errors import (
     BotmeterError,
-    ConfigurationError,
     OutcomeUnknown,
+    PartitionFailed,
     Retriable,
+    TaskCorrupted,
     TaskMigrated,
     TransactionAborted,
 )
 from botmeter.kafka import questions
 from botmeter.metering.pipeline import Decided
+from botmeter.metering.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +63,6 @@ _ANSWERED_S: Final = 0.001
 _ASK_PAUSE_S: Final = 0.01
 #: Commits that may fail one after the other before the worker gives up and exits.
 _FAILURES_MAX: Final = 10
-#: So often may others take over from a worker in so short a time; in a rebalance it happens once.
-_MIGRATIONS_MAX: Final = 5
-_MIGRATIONS_WITHIN_S: Final = 60.0
 #: How long a rebalance waits for the commit under way; within the broker's patience (max.poll.interval.ms).
 _REVOKE_BUDGET_S: Final = 30.0
 #: How long the cluster may take to tell the leaders of partitions.
@@ -76,17 +75,32 @@ class EngineSettings:
 
     topics: Topics
     rules: Rules
+    #: How many each topic has, for good.
+    partitions: int
     batch_records: int
     linger_s: float
+    #: How this worker is called.
+    name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Share:
     """One task's share of the batch being taken."""
 
     task: Task
     states: RunningState
     decided: Decided
+    #: Completes what was decided.
+    batch: ExitStack
+    taken: int = 0
+    #: The first of the records that were tried last.
+    last: Record | None = None
+
+    @property
+    def left(self) -> int:
+        """How many more records may be taken: half of those among which one is looked for that cannot be."""
+        suspects = self.task.suspects
+        return max(1, suspects // 2) - self.taken if suspects else 1 << 62
 
 
 class Processor:
@@ -106,46 +120,48 @@ class Processor:
         self._timer = timer
         self._transaction = transaction
         self._consumer = make_consumer()
-        self._inputs = Inputs(self._consumer, settings.topics)
-        self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
         self._restoring = Restoring(restorer)
+        self._members = Membership(
+            self._consumer, settings.topics, settings.partitions, settings.name, self._restoring, clock
+        )
+        self._inputs = self._members.inputs
+        self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
+        self._members.before_restore, self._members.forgotten = self._await_commit, self._precedence.forget
         self._budget = Budget(settings.batch_records)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._in_flight: Future[bool] | None = None
-        self._failure: BaseException | None = None
         self._failures = 0
-        self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
         #: Whether the last turn left something undecided that could have been decided.
         self._is_behind = False
         #: The place of the task that is served first.
         self._first_task = 0
-        self.tasks: dict[int, Task] = {}
         #: What was decided since the start, by outcome and dead-letter reason.
         self.counts: Counter[str] = Counter()
 
     def open(self) -> None:
         """Opens the producer and joins the group. Raises ClusterError, or Retriable without an answer."""
         self._commits.submit(self._transaction.open).result()
-        topic = self._settings.topics.interactions.name
         # The group finds the leaders of the subscribed topic; those of the other, the client would look for once a
         # second.
         commands = self._settings.topics.commands.name
         questions.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
-        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._members.join()
 
     def close(self) -> None:
         """Waits for the commit under way, leaves the group, closes stores and producer."""
         self._restoring.stop()
         self._await_commit()
-        self._consumer.close()  # revokes what is assigned, which closes the tasks
-        for task in self.tasks.values():
-            task.close()
-        self.tasks.clear()
+        self._members.leave()
         self._timer.close()
         self._precedence.close()
         self._restoring.close()
         self._commits.submit(self._transaction.close)
         self._commits.shutdown()
+
+    @property
+    def tasks(self) -> Mapping[int, Task]:
+        """The partitions that the group gives this worker."""
+        return self._members.tasks
 
     @property
     def open_transactions_passed(self) -> int:
@@ -155,7 +171,7 @@ class Processor:
     @property
     def restore_left(self) -> Mapping[int, int]:
         """How many events of the journal the restores under way have still to read, by partition."""
-        return self._restoring.events_left
+        return self._members.restore_left
 
     # --- A turn ---
 
@@ -163,20 +179,21 @@ class Processor:
         """Reads and decides what makes up one transaction, and takes over finished restores.
 
         It ends when the budget is used up, or when nothing waits and no commit is under way: what comes while one is
-        could not be committed earlier anyway. Blocks shortly when nothing comes at all. Raises what a rebalance or a
-        restore ran into.
+        could not be committed earlier anyway. Blocks shortly when nothing comes at all. A partition that cannot go on
+        fails alone. Raises what a rebalance ran into, and what is wrong for all partitions.
         """
-        self._take_over_restored()
-        running = self._running()
+        self._members.look_after()
+        running = self._members.running
         self._first_task = (self._first_task + 1) % max(1, len(running))  # so that none uses up the budget every time
-        running = running[self._first_task :] + running[: self._first_task]
-        with ExitStack() as batches:
-            shares = [_Share(task, task.states, batches.enter_context(task.states.meter.batch())) for task in running]
-            passage = self._take_records(shares)
-            is_due = self._roll_cycles(shares)
+        shares = [_share(task) for task in running[self._first_task :] + running[: self._first_task]]
+        passage = self._take_records(shares)
+        is_due = self._roll_cycles(shares)
+        for share in self._kept(shares):
+            self._guarded(share, share.batch.close)
+            share.task.suspects = max(0, share.task.suspects - share.taken)
         self._is_behind = self._is_behind or is_due
         parts = [self._part(share) for share in self._kept(shares)]
-        return Batch(parts, self._membership() if parts else None, passage, self._budget.snapshots)
+        return Batch(parts, self._members.metadata() if parts else None, passage, self._budget.snapshots)
 
     def _take_records(self, shares: list[_Share]) -> Passage | None:
         """Chunk by chunk; how the oldest record came by."""
@@ -185,8 +202,7 @@ class Processor:
         while True:
             polled_at = self._clock.now_ms()
             self._inputs.sort_in(messages)
-            if self._failure is not None:
-                raise self._failure
+            self._members.require_sound()
             kept = self._kept(shares)
             self._precedence.advance([share.task for share in kept], _ASK_PAUSE_S if self._is_committing else 0.0)
             oldest_at = min((at for share in kept if (at := share.task.oldest_at) is not None), default=None)
@@ -216,7 +232,7 @@ class Processor:
 
     def _first_chunk(self) -> list[Message]:
         """Waits for a first record while there is nothing else to do, then shortly for more of its kind."""
-        is_busy = self._is_behind or self._is_committing or self._precedence.holds(self._running(), _HELD_S)
+        is_busy = self._is_behind or self._is_committing or self._precedence.holds(self._members.running, _HELD_S)
         first = self._consumer.poll(0 if is_busy else _IDLE_POLL_S)
         if first is None:
             return []
@@ -228,20 +244,8 @@ class Processor:
         return self._in_flight is not None and not self._in_flight.done()
 
     def _kept(self, shares: list[_Share]) -> list[_Share]:
-        """Those of tasks that no rebalance has taken away meanwhile; the others are not committed."""
+        """Those of tasks that neither a rebalance nor a failure took away meanwhile; the others are not committed."""
         return [share for share in shares if share.task.status is Status.RUNNING]
-
-    def _running(self) -> list[Task]:
-        return [task for task in self.tasks.values() if task.status is Status.RUNNING]
-
-    def _membership(self) -> object | None:
-        """The group's metadata that fences the commit, None while the group does not know this worker.
-
-        That is so from the moment the group gives up on a silent worker until the next poll tells it. Metadata without
-        a member would be taken by the broker as a commit from outside the group, and fence nothing.
-        """
-        metadata: object = self._consumer.consumer_group_metadata()
-        return metadata if self._consumer.memberid() else None
 
     def submit(self, batch: Batch) -> Future[bool]:
         """Commits the batch on the commit thread; the one before must have been waited for."""
@@ -257,24 +261,16 @@ class Processor:
         if self._failures > _FAILURES_MAX:
             raise error
         if isinstance(error, TaskMigrated):
-            self._require_a_name_of_its_own(error)
+            self._members.was_fenced(error)
         self._budget.halve()
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             self._replace_producer()
-        for task in self._running():
-            self._consumer.incremental_unassign(self._inputs.forget(task.partition))
-            self._begin_restore(task)
-
-    def _require_a_name_of_its_own(self, error: TaskMigrated) -> None:
-        """Two workers of one name end each other's producer in turn, and each would come back for ever."""
-        now_s = self._clock.monotonic_s()
-        if len(self._migrations) == _MIGRATIONS_MAX and now_s - self._migrations[0] < _MIGRATIONS_WITHIN_S:
-            raise ConfigurationError(
-                f"fenced {_MIGRATIONS_MAX} times within {_MIGRATIONS_WITHIN_S:.0f} s, at last by: {error}; give each "
-                "worker a BOTMETER_INSTANCE of its own"
-            ) from error
-        self._migrations.append(now_s)
+        if isinstance(error, PartitionFailed) and error.partition in self.tasks:
+            failed = failed_record(error.partition, None, error.error)
+            self._members.fail(self.tasks[error.partition], failed, error.error)
+        for task in self._members.running:
+            self._members.restore(task)
 
     def _replace_producer(self) -> None:
         """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost."""
@@ -304,13 +300,9 @@ class Processor:
 
     def _decide(self, share: _Share, records_max: int) -> int:
         """Decides what can be taken of a task's inputs, up to so many records; how many that were."""
-        meter, taken = share.states.meter, 0
-        for run, command in share.task.runs(records_max):
-            meter.take_interactions(run)
-            if command is not None:
-                meter.take_command(command)
-            taken += len(run) + (command is not None)
-        return taken
+        before = share.taken
+        self._guarded(share, lambda: _take(share, min(records_max, share.left)))
+        return share.taken - before
 
     def _roll_cycles(self, shares: list[_Share]) -> bool:
         """The timer; whether there are more cycles to roll than one transaction should hold."""
@@ -320,10 +312,40 @@ class Processor:
             state = share.states.meter.state
             # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
             tick_at = max(state.stream_time, share.task.timer_at)
-            left -= share.states.meter.tick(tick_at, left)
+            left -= self._guarded(share, lambda: share.states.meter.tick(tick_at, left)) or 0  # noqa: B023 - at once
             is_due = is_due or state.is_due(tick_at)
         self._inputs.throttle(share.task for share in self._kept(shares))
         return is_due
+
+    def _guarded(self, share: _Share, step: Callable[[], int | None]) -> int | None:
+        """What the step returns. What it raises concerns the share's partition alone, unless it is for all."""
+        try:
+            return step()
+        except Exception as error:
+            if is_for_all(error):
+                raise
+            self._stopped(share, error)
+            return None
+
+    def _stopped(self, share: _Share, error: Exception) -> None:
+        """A share cannot be completed: drops it. Its partition is restored, or stands.
+
+        The record it stopped at is found by taking fewer at a time. So all before it is metered, and the failure names
+        it.
+        """
+        task = share.task
+        if isinstance(error, TaskCorrupted):
+            log.warning("partition %d: %s; restoring it", task.partition, error)
+            self._members.restore(task)
+        elif share.taken > 1:
+            log.error(
+                "partition %d: one of %d records cannot be taken, taking fewer at a time: %s",
+                task.partition, share.taken, error, exc_info=error if is_bug(error) and not task.suspects else None,
+            )  # fmt: skip
+            task.suspects = share.taken
+            self._members.restore(task)
+        else:
+            self._members.fail(task, failed_record(task.partition, share.last, error), error)
 
     def _part(self, share: _Share) -> Part:
         return Part(
@@ -334,58 +356,24 @@ class Processor:
             forget_before=share.states.meter.state.stream_time - memory_ms(self._settings.rules),
         )
 
-    # --- Tasks that come and go ---
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """Nothing is read before it is restored, so nothing is assigned to the client yet."""
-        try:
-            self._consumer.incremental_assign([])
-            for number in sorted(partition.partition for partition in partitions):
-                log.info("partition %d: assigned", number)
-                task = self.tasks[number] = Task(number)
-                self._begin_restore(task)
-        except BaseException as error:  # noqa: BLE001 - the client would assign regardless of what is raised here
-            self._failure = error
+def _share(task: Task) -> _Share:
+    batch = ExitStack()
+    return _Share(task, task.states, batch.enter_context(task.states.meter.batch()), batch)
 
-    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """The commit under way is finished first, so that the next owner finds it."""
-        try:
-            self._await_commit()
-            self._give_up([partition.partition for partition in partitions])
-        except BaseException as error:  # noqa: BLE001 - as in _on_assign
-            self._failure = error
 
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """They are another worker's already: nothing of them may be committed, and the broker will see to that."""
-        log.warning("the group took %d partitions away", len(partitions))
-        self._on_revoke(consumer, partitions)
-
-    def _give_up(self, numbers: list[int]) -> None:
-        assigned: list[TopicPartition] = []
-        for number in numbers:
-            log.info("partition %d: revoked", number)
-            task = self.tasks.pop(number, None)
-            self._restoring.abandon(number)
-            self._precedence.forget(number)
-            if task is None:
-                continue
-            if task.status is Status.RUNNING:
-                assigned += self._inputs.forget(number)
-            task.close()
-        self._consumer.incremental_unassign(assigned)
-
-    def _begin_restore(self, task: Task) -> None:
-        task.restore()
-        self._precedence.forget(task.partition)
-        self._restoring.begin(task.partition)
-
-    def _take_over_restored(self) -> None:
-        for number, restored in self._restoring.finished():
-            task = self.tasks[number]
-            task.run(restored)
-            self._inputs.assign(task)
-            gc.freeze()  # what was restored stays; the collector need not walk it again and again
+def _take(share: _Share, records_max: int) -> None:
+    meter = share.states.meter
+    for run, command in share.task.runs(records_max):
+        # Counted first, so that one that cannot be taken is among them.
+        share.taken += len(run) + (command is not None)
+        if run:
+            share.last = run[0]
+            meter.take_interactions(run)
+        if command is not None:
+            share.last = command
+            meter.take_command(command)
 
 
 #: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.
-RECOVERABLE: Final = (TransactionAborted, TaskMigrated, Retriable)
+RECOVERABLE: Final = (TransactionAborted, TaskMigrated, Retriable, TaskCorrupted, PartitionFailed)

@@ -29,6 +29,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from botmeter.contracts.encoding import decode_snapshot, encode_account
+from botmeter.contracts.partition_notes import Rescued, decode_note
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.prices import HOUR_MS, Rules
@@ -109,9 +110,9 @@ class Restorer:
     def restore(self, partition: int, stop: Flag) -> RunningState:
         """The states of `partition` and the positions to read its inputs from.
 
-        Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap, ClusterError
-        when the journal or the committed offsets are gone while the other is there, TaskCorrupted when the store fails
-        again after it was wiped.
+        Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap,
+        PartitionRefused when the journal or the committed offsets are gone while the other is there, TaskCorrupted when
+        the store fails again after it was wiped.
         """
         with self._one_each[partition]:
             try:
@@ -135,7 +136,8 @@ class Restorer:
         asked = [TopicPartition(name, partition) for name in names]
         committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
         if all(found.offset >= 0 for found in committed):
-            return Positions(committed[0].offset, committed[1].offset, was_committed=True)
+            note = decode_note(committed[0].metadata)
+            return Positions(committed[0].offset, committed[1].offset, was_committed=True, note=note)
         begins = [questions.begin_offsets(self._admin, name, [partition])[partition] for name in names]
         return Positions(begins[0], begins[1], was_committed=False)
 
@@ -157,8 +159,19 @@ class Restorer:
 
     def _restore(self, job: Job) -> RunningState:
         path = self._settings.data_dir / f"partition-{job.partition}"
+        if isinstance(note := job.positions.note, Rescued) and note.cold:
+            log.warning("%s; wiped, as %s wants it: %s", path, note.by, note.why)
+            wipe(path)
+        had_store = path.exists()
         try:
             return self._from(path, job)
+        except InvariantViolated as violated:
+            if not had_store:
+                raise
+            # Whether it is the journal's fault or the store's, only the journal can tell.
+            log.warning(
+                "partition %d: %s; its store is wiped, to be restored from the journal", job.partition, violated
+            )
         except TaskCorrupted as corrupted:
             log.warning("%s; wiped, to be restored from the journal", corrupted)
             if isinstance(corrupted, SnapshotsMadeAnew):
@@ -205,7 +218,7 @@ class Restorer:
     def _from_store(self, job: Job, store: Store, mark: StoreMark) -> tuple[_Progress, int]:
         """The accounts of the store, and the journal offset from which it or a snapshot lacks something.
 
-        Raises TaskCorrupted where the store must not be built upon, ClusterError where its journal is gone.
+        Raises TaskCorrupted where the store must not be built upon, PartitionRefused where its journal is gone.
         """
         require_journal_of(job, store)
         require_trust(job, mark, self._settings.store_max_age_ms)
@@ -223,7 +236,7 @@ class Restorer:
     def _from_snapshots(self, job: Job, store: Store) -> tuple[_Progress, int]:
         """The accounts of the snapshots, and the journal offset from which something is missing.
 
-        Raises ClusterError where they tell of more than the journal holds.
+        Raises PartitionRefused where they tell of more than the journal holds.
         """
         state, floor = self._state(store), job.journal.begin
         name, ends = self._settings.topics.snapshots.name, (job.snapshots.begin, job.snapshots.end)

@@ -2,12 +2,15 @@
 
              restored                 revoked, lost, stopped
 CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
-               ^             |
-               +-------------+  a commit failed: memory is dropped and restored
+   |           ^ |  ^        | |                              ^
+   |           | |  +--------+ |  a commit failed: memory is dropped and restored
+   |   rescued | |             |                              |
+   +---------> FAILED <--------+  it cannot go on ------------+
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -15,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from botmeter.engine.failure import Failure
 from botmeter.engine.running_state import RunningState
 from botmeter.errors import InvariantViolated
 from botmeter.metering.records import Record
@@ -26,13 +30,15 @@ class Status(Enum):
     CREATED = "created"
     RESTORING = "restoring"
     RUNNING = "running"
+    FAILED = "failed"
     CLOSED = "closed"
 
 
 _LEGAL: Final = {
-    Status.CREATED: {Status.RESTORING, Status.CLOSED},
-    Status.RESTORING: {Status.RUNNING, Status.RESTORING, Status.CLOSED},
-    Status.RUNNING: {Status.RESTORING, Status.CLOSED},
+    Status.CREATED: {Status.RESTORING, Status.FAILED, Status.CLOSED},
+    Status.RESTORING: {Status.RUNNING, Status.RESTORING, Status.FAILED, Status.CLOSED},
+    Status.RUNNING: {Status.RESTORING, Status.FAILED, Status.CLOSED},
+    Status.FAILED: {Status.RESTORING, Status.CLOSED},
     Status.CLOSED: set[Status](),
 }
 
@@ -108,6 +114,13 @@ class Task:
     def __init__(self, partition: int) -> None:
         self.partition = partition
         self.status = Status.CREATED
+        #: Since when it has this status, by a monotonic clock.
+        self.since_s = time.monotonic()
+        #: Why it stands; None unless it failed.
+        self.failure: Failure | None = None
+        #: How many of the next records may include the one that stopped it: they are taken half by half until one
+        #: record is left. 0 while nothing is wrong.
+        self.suspects = 0
         self.interactions = Input(0)
         self.commands = Input(0)
         #: Up to when the timer may roll cycles, UTC ms: every record older than that was taken.
@@ -122,17 +135,28 @@ class Task:
         """Moves on; raises InvariantViolated where the drawing has no arrow."""
         if status not in _LEGAL[self.status]:
             raise InvariantViolated(f"task {self.partition} cannot go from {self.status.value} to {status.value}")
-        self.status = status
+        if status is not self.status:
+            self.status, self.since_s = status, time.monotonic()
 
     def run(self, restored: RunningState) -> None:
         """Takes over what was restored and begins; its inputs are read from the restored positions on."""
         self.transition_to(Status.RUNNING)
+        self.failure = None
         self._states = restored
         self._read_from(restored.interactions_from, restored.commands_from)
 
     def restore(self) -> None:
         """Its states are to be restored; forgets everything after the last commit."""
         self.transition_to(Status.RESTORING)
+        self._drop()
+
+    def fail(self, failure: Failure) -> None:
+        """It cannot go on; forgets everything after the last commit. What was committed before stays."""
+        self.failure = failure
+        self.transition_to(Status.FAILED)
+        self._drop()
+
+    def _drop(self) -> None:
         if self._states is not None:
             self._states.store.close()
         self._forget()
@@ -190,12 +214,12 @@ class Task:
     def runs(self, records_max: int) -> Iterator[tuple[Run, Record | None]]:
         """What can be taken now: runs of interactions, each with the command that follows it, if any.
 
-        Takes at most `records_max` records and one more.
+        Takes at most `records_max` records.
         """
         left = records_max
         while left > 0:
             run, command = self._next_run(left), None
-            if self._is_command_next():
+            if len(run) < left and self._is_command_next():
                 command = self.commands.waiting.popleft()
                 self.commands.taken_to = command.offset() + 1
             if not run and command is None:

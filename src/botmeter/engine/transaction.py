@@ -31,7 +31,7 @@ from botmeter.contracts import encoding
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.engine.running_state import RunningState
-from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+from botmeter.errors import BotmeterError, OutcomeUnknown, PartitionFailed, Retriable, TaskMigrated, TransactionAborted
 from botmeter.kafka.errors import cause, classify
 from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import Output
@@ -140,8 +140,8 @@ class Transaction:
     def commit(self, batch: Batch) -> bool:
         """Steps 1 to 7; False when there was nothing to commit.
 
-        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew); then
-        none of the batch may be kept in memory.
+        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew),
+        PartitionFailed (nothing was begun); then none of the batch may be kept in memory.
         """
         now_s = time.monotonic()
         chosen = _with_snapshots(batch, now_s)  # 1
@@ -290,7 +290,10 @@ def _with_snapshots(batch: Batch, now_s: float) -> list[_Work]:
     """Each part with the snapshots that are due, as many as one transaction should hold over all parts."""
     work, left = [], batch.snapshots_max
     for part in batch.parts:
-        work.append(_with_due(part, now_s, left))
+        try:
+            work.append(_with_due(part, now_s, left))
+        except Exception as error:
+            raise PartitionFailed(part.decided.partition, error) from error
         left -= len(work[-1].due)
     return work
 

@@ -1,6 +1,6 @@
 """What a restore refuses to build upon, and what it wipes first.
 
-A refusal is a ClusterError: something outside has to be mended, and going on would charge twice or forget what was
+A refusal is a PartitionRefused: something outside has to be mended, and going on would charge twice or forget what was
 charged. A store that only cannot be trusted is TaskCorrupted: the journal has all that it had.
 """
 
@@ -12,8 +12,9 @@ from threading import Event as Flag
 
 from confluent_kafka import Consumer
 
+from botmeter.contracts.partition_notes import Rescued, Stands
 from botmeter.domain.prices import HOUR_MS
-from botmeter.errors import ClusterError, TaskCorrupted
+from botmeter.errors import PartitionRefused, TaskCorrupted
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import Store, StoreMark
 
@@ -34,6 +35,8 @@ class Positions:
     interactions: int
     commands: int
     was_committed: bool
+    #: What is noted beside the committed offset of the interactions.
+    note: Stands | Rescued | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class SnapshotsMadeAnew(TaskCorrupted):
 def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
     """Raises TaskCorrupted where the store must not be built upon, such as one older than `age_max_ms`.
 
-    Raises ClusterError where the store reflects more than its journal has: an unclean election lost committed events.
+    Raises PartitionRefused where the store reflects more than its journal has: an unclean election lost events.
     """
     place, journal = f"the store of partition {job.partition}", job.journal
     if mark.topic_id != journal.topic_id:
@@ -67,10 +70,11 @@ def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
     if mark.snapshots_topic_id != job.snapshots.topic_id:
         raise SnapshotsMadeAnew(f"{place}: the snapshots topic was made anew")
     if mark.journal_offset > journal.end:
-        raise ClusterError(
+        raise PartitionRefused(
             f"{place} reflects the journal up to offset {mark.journal_offset}, but the journal ends at {journal.end}: "
-            "committed events were lost, and going on would charge and number anew what was charged and told; bring "
-            "the journal's records back, or delete the store to accept the loss"
+            "committed events were lost, and going on would charge and number anew what was charged and told",
+            f"bring the journal's records back, or accept the loss: botmeter partition restore-from {job.partition} "
+            "journal",
         )
     if mark.journal_offset < journal.begin:
         raise TaskCorrupted(f"{place}: the journal begins at {journal.begin}, after its offset {mark.journal_offset}")
@@ -88,39 +92,42 @@ def require_memory(job: Job, mark: StoreMark, wanted_ms: int) -> None:
 
 
 def require_offsets(job: Job, state: PartitionState) -> None:
-    """Raises ClusterError where a journal tells of accounts, but nothing of how far the inputs were taken.
+    """Raises PartitionRefused where a journal tells of accounts, but nothing of how far the inputs were taken.
 
     Judged by what was read: a journal may hold nothing but the first transaction of a worker that died in it.
     """
     if state.accounts and not job.positions.was_committed:
-        raise ClusterError(
+        raise PartitionRefused(
             f"partition {job.partition} has a journal, but its inputs have no committed offsets: reading them from the "
-            "beginning would charge old sessions again; check BOTMETER_GROUP and the broker's "
-            "offsets.retention.minutes"
+            "beginning would charge old sessions again",
+            "check BOTMETER_GROUP and the broker's offsets.retention.minutes; if the offsets are gone, run: "
+            f"botmeter partition restore-from {job.partition} journal",
         )
 
 
 def require_journal_of(job: Job, store: Store) -> None:
-    """Raises ClusterError where the journal that a store's accounts come from is gone, and with it what was charged.
+    """Raises PartitionRefused where the journal of a store's accounts is gone, and with it what was charged.
 
     The store is kept, for the next start to find. Without committed offsets all is new but the data directory, and the
     store is wiped.
     """
     if job.journal.end == 0 and job.positions.was_committed and any(True for _ in store.accounts()):
-        raise ClusterError(
+        raise PartitionRefused(
             f"partition {job.partition} has a local store with accounts and committed offsets, but an empty journal: "
-            "going on would forget all that was bought and charged; bring the journal topic back with its records, or "
-            "begin anew with another BOTMETER_TOPIC_PREFIX and BOTMETER_GROUP"
+            "going on would forget all that was bought and charged",
+            "bring the journal topic back with its records, or accept the loss: botmeter partition restore-from "
+            f"{job.partition} journal",
         )
 
 
 def require_journal_below(job: Job, state: PartitionState, floor: int) -> None:
-    """Raises ClusterError where snapshots tell of more than the journal holds; each version took an offset of it."""
+    """Raises PartitionRefused where snapshots tell of more than the journal holds; each version took an offset."""
     told = max(floor, sum(account.version for account in state.accounts.values()))
     if told > job.journal.end:
-        raise ClusterError(
+        raise PartitionRefused(
             f"the journal of partition {job.partition} ends at offset {job.journal.end}, but its snapshots tell of "
             f"events up to {told} at least: the topic was made anew or has lost records, and going on would give used "
-            "sessions again; bring the journal topic back with its records, or begin anew with another "
-            "BOTMETER_TOPIC_PREFIX and BOTMETER_GROUP"
+            "sessions again",
+            "bring the journal topic back with its records, or accept the loss: botmeter partition restore-from "
+            f"{job.partition} journal",
         )

@@ -10,7 +10,8 @@ The first line that matches counts:
 | any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
 | the transaction must be aborted | TransactionAborted | nothing of the batch counts |
 | marked retriable, or a passing fault of the cluster | Retriable | the same call again, bounded by the caller |
-| a topic is missing or refused, records are gone | ClusterError | a person has to mend it |
+| records are gone before they were read | PartitionRefused | a person has to mend it, the other partitions go on |
+| a topic is missing or refused | ClusterError | a person has to mend it |
 | anything else | OutcomeUnknown | librdkafka: what is not classified is to be taken as fatal |
 
 Some errors mean different things in different places, so callers look at them before they ask here: `_PARTITION_EOF`
@@ -28,7 +29,15 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from botmeter.errors import BotmeterError, ClusterError, OutcomeUnknown, Retriable, TaskMigrated, TransactionAborted
+from botmeter.errors import (
+    BotmeterError,
+    ClusterError,
+    OutcomeUnknown,
+    PartitionRefused,
+    Retriable,
+    TaskMigrated,
+    TransactionAborted,
+)
 
 _PERMISSIONS: Final[Mapping[int, str]] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant DESCRIBE and DESCRIBE_CONFIGS on all topics, READ on the "
@@ -91,6 +100,7 @@ _PASSING: Final = frozenset(
     }
 )
 _CHECK_TOPICS: Final = "run: botmeter topics create"
+_GONE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 #: They also break the transaction, which says what has to be done at once, not that trying again would help.
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
@@ -100,8 +110,6 @@ _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
     KafkaError._NOENT: f"the partition has no leader or is missing; {_CHECK_TOPICS}",
     KafkaError.UNKNOWN_TOPIC_ID: "the topic was deleted and made again; restart the worker",
     KafkaError.TOPIC_EXCEPTION: "the broker refuses the topic's name",
-    KafkaError.OFFSET_OUT_OF_RANGE: "records were deleted before they were read; see the retention of the topic",
-    KafkaError._AUTO_OFFSET_RESET: "records were deleted before they were read; see the retention of the topic",
     KafkaError.INVALID_TRANSACTION_TIMEOUT: "BOTMETER_TRANSACTION_TIMEOUT_MS is above the broker's "
     "transaction.max.timeout.ms",
     KafkaError.INVALID_REPLICATION_FACTOR: "set BOTMETER_REPLICATION_FACTOR to at most the number of brokers",
@@ -141,6 +149,8 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
         return TransactionAborted(line)
     if error.retriable() or code in _PASSING:
         return Retriable(line)
+    if code in _GONE:
+        return PartitionRefused(line, "records were deleted before they were read; see the retention of the topic")
     if remedy := _MENDED_BY_A_PERSON.get(code):
         return ClusterError(f"{line}; {remedy}")
     return OutcomeUnknown(line)

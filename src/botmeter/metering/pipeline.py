@@ -33,7 +33,7 @@ from botmeter.domain.events import CommandCause, InteractionCause, TimerCause
 from botmeter.domain.metering import Memory, take_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import session_id
-from botmeter.errors import ClusterError, PoisonRecord
+from botmeter.errors import PartitionRefused, PoisonRecord
 from botmeter.metering.dead_letters import REFUSED, dead_letter
 from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, traceparent_of
 from botmeter.metering.state import AccountState, Changes, PartitionState
@@ -122,7 +122,7 @@ class Meter:
     def take_interactions(self, records: Sequence[Record]) -> None:
         """A run of interactions in offset order, with no command or tick between them.
 
-        Raises ClusterError for records with their producer's time instead of the broker's.
+        Raises PartitionRefused for records with their producer's time instead of the broker's.
         """
         if not records:
             return
@@ -287,7 +287,7 @@ class Meter:
     # --- Commands and the timer ---
 
     def take_command(self, record: Record) -> None:
-        """One command, at its place between the interactions. Raises ClusterError as `take_interactions`."""
+        """One command, at its place between the interactions. Raises PartitionRefused as `take_interactions`."""
         _require_brokers_time(record)
         key, at = record.key() or b"", record.timestamp()[1]
         try:
@@ -379,10 +379,10 @@ def _is_plain_start(state: AccountState, record: Record, hot: HotInteraction, oc
 
 
 def _require_brokers_time(record: Record) -> None:
-    """Raises ClusterError unless the broker stamped the record, which all limits and cycles rest on (`S7`, `C3`)."""
+    """Raises PartitionRefused unless the broker stamped the record: limits and cycles rest on that (`S7`, `C3`)."""
     if record.timestamp()[0] != LOG_APPEND_TIME:
-        raise ClusterError(
+        raise PartitionRefused(
             f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
-            "producer's time; set message.timestamp.type=LogAppendTime for the topic, and delete what was written "
-            "before (kafka-delete-records.sh) or commit offsets after it"
+            "producer's time",
+            "set message.timestamp.type=LogAppendTime for the topic (botmeter topics create --fix)",
         )
