@@ -11,6 +11,7 @@ from pathlib import Path
 
 from botmeter.clock import Clock
 from botmeter.engine.precedence import CommandEnds
+from botmeter.engine.lag import LagWatch
 from botmeter.engine.processor import EngineSettings, Processor
 from botmeter.engine.restore import Restorer, RestoreSettings
 from botmeter.engine.timer import Ends, Timer
@@ -19,6 +20,7 @@ from botmeter.errors import ConfigurationError
 from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
 from botmeter.kafka import clients, questions
+from botmeter.kafka.backlog import BacklogReader
 from botmeter.kafka.topic_setup import require_topics
 from botmeter.metering.state import WINDOW_BYTES
 from botmeter.operations.rules import RulesDesk
@@ -93,6 +95,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
     engine = EngineSettings(
         topics, rules, settings.partitions, settings.batch_records, settings.linger_ms / 1000, instance_id(settings)
     )
+    lag = LagWatch(lambda: BacklogReader(admin, reader), (topics.interactions.name, topics.commands.name))
     return Processor(
         engine,
         lambda: clients.make_consumer(consumer),
@@ -105,6 +108,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             find_leaders=lambda: questions.find_leaders(admin, topics.commands.name),
         ),
         Clock(),
+        lag,
     )
 
 

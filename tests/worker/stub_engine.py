@@ -18,6 +18,8 @@ from typing import Final
 
 from botmeter import bootstrap, cli
 from botmeter.cli import worker
+from botmeter.engine.failure import Failure
+from botmeter.engine.lag import Lag
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Task
 from botmeter.engine.transaction import Batch
@@ -42,6 +44,7 @@ class StubEngine:
         self.poll: Callable[[], None] = self._idle
         self.restore_left: dict[int, int] = {}
         self.open_transactions_passed = 0
+        self.lags: dict[int, Lag] = {}
         self.submit: Callable[[Batch], Future[bool]] = lambda _: committed()
         self.recover: Callable[[BotmeterError], None] = lambda _: None
         self.close: Callable[[], None] = lambda: None
@@ -119,11 +122,20 @@ def restoring(engine: StubEngine) -> None:
     engine.tasks[0].restore()
 
 
+def failed(engine: StubEngine) -> None:
+    engine.tasks[0] = Task(0)
+    engine.tasks[0].fail(Failure("the journal has a gap", "run: this"))
+
+
+def idle(_: StubEngine) -> None:
+    """As it is before anything happens."""
+
+
 SCENARIOS: Final[Mapping[str, Callable[[StubEngine], None]]] = {
     scenario.__name__: scenario
     for scenario in (
         closing_hangs, topic_refused_and_closing_hangs, bug_and_closing_hangs, commit_hangs,
-        topic_refused_and_closing_fails, poll_hangs, no_new_producer, restoring,
+        topic_refused_and_closing_fails, poll_hangs, no_new_producer, restoring, failed, idle,
     )
 }  # fmt: skip
 

@@ -132,9 +132,11 @@ def require_pages(cluster: Cluster, worker: WorkerProcess) -> None:
         lambda: wanted.items() <= metrics(worker).items(), [worker], PATIENCE_S, f"the metrics did not become {wanted}"
     )
     assert metrics(worker)["botmeter_transactions_total"] >= 1
-    assert json.loads(page(worker, "/health")) == {
-        "status": "running",
-        "tasks": {str(number): "running" for number in range(PARTITIONS)},
+    assert json.loads(page(worker, "/ready")) == {"status": "running"}
+    health = json.loads(page(worker, "/health"))
+    assert health["status"] == "running"
+    assert {number: told["state"] for number, told in health["partitions"].items()} == {
+        str(number): "running" for number in range(PARTITIONS)
     }
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
+from botmeter.engine.failure import Failure
+from botmeter.engine.lag import Lag
 from botmeter.engine.processor import Processor
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.snapshots import SnapshotSchedule
@@ -53,9 +55,11 @@ def task() -> Task:
     return made
 
 
-def page(task: Task) -> dict[str, float]:
+def page(task: Task, lag: Lag | None = None) -> dict[str, float]:
     engine = StubEngine()
     engine.tasks[task.partition] = task
+    if lag is not None:
+        engine.lags[task.partition] = lag
     lines = Metrics(cast(Processor, engine)).render().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
@@ -64,11 +68,6 @@ def page(task: Task) -> dict[str, float]:
 def record(topic: str, ago_ms: int) -> TapeRecord:
     """One that the broker got so long ago; nobody can read it."""
     return TapeRecord(topic, 0, 0, None, b"", time.time_ns() // 1_000_000 - ago_ms, [])
-
-
-def read_to_the_end(task: Task) -> None:
-    for input_ in (task.interactions, task.commands):
-        input_.end = len(input_.waiting)
 
 
 def take_all(task: Task) -> None:
@@ -82,41 +81,46 @@ def test_nothing_is_said_of_a_partition_of_which_nothing_is_known_yet(task: Task
     assert {TAKEN, LAG} & page(task).keys() == set()
 
 
-def test_a_restored_partition_without_traffic_has_no_lag(task: Task) -> None:
-    read_to_the_end(task)
-
-    said = page(task)
-    assert said[LAG] == 0
-    assert TAKEN not in said
-
-
-def test_the_lag_is_the_age_of_the_next_record(task: Task) -> None:
-    task.interactions.extend([record(TOPICS.interactions.name, HOUR_MS)])
-    task.commands.extend([record(TOPICS.commands.name, 2 * HOUR_MS)])
-
-    assert page(task)[LAG] == pytest.approx(2 * 3600, abs=TOLERANCE_S)
-
-
-def test_the_lag_is_that_of_the_last_record_taken_while_more_may_come_and_ends_with_the_partition(task: Task) -> None:
+def test_the_last_record_taken_is_told_and_stands_still_without_traffic(task: Task) -> None:
     hour_old = record(TOPICS.interactions.name, HOUR_MS)
     task.interactions.extend([hour_old])
     task.commands.end = 0
     task.proof = Proof(hour_old.offset() + 1, commands_to=0, asked_s=0.0)
     take_all(task)
 
+    assert page(task)[TAKEN] == hour_old.timestamp()[1] / 1000
+
+
+def test_the_lag_is_what_the_cluster_said_also_of_a_partition_that_is_not_metered() -> None:
+    for status in (Status.RESTORING, Status.FAILED):
+        task = Task(0)
+        task.transition_to(status)
+        said = page(task, Lag(time.monotonic(), 3600.0, {"chat.interactions": 7, "billing.commands": 0}))
+
+        assert said[LAG] == pytest.approx(3600, abs=TOLERANCE_S)
+        assert said['botmeter_lag_offsets{partition="0",topic="chat.interactions"}'] == 7
+        assert said['botmeter_lag_offsets{partition="0",topic="billing.commands"}'] == 0
+
+
+def test_an_answer_of_the_cluster_that_is_not_renewed_is_not_believed() -> None:
+    task = Task(0)
+
+    assert page(task, Lag(time.monotonic(), 0.0, {}))[LAG] < TOLERANCE_S
+    assert page(task, Lag(time.monotonic() - 3600, 0.0, {}))[LAG] == pytest.approx(3600, abs=TOLERANCE_S)
+
+
+def test_the_state_of_each_partition_and_its_age_are_told() -> None:
+    task = Task(0)
+    task.fail(Failure("the journal has a gap", "run: botmeter partition restore-from 0 journal"))
+    task.since_s -= 3600
     said = page(task)
-    assert said[TAKEN] == hour_old.timestamp()[1] / 1000
-    assert said[LAG] == pytest.approx(3600, abs=TOLERANCE_S)
-    task.interactions.end = 1
-    said = page(task)
-    assert said[TAKEN] == hour_old.timestamp()[1] / 1000
-    assert said[LAG] == 0
 
-
-def test_a_record_of_a_clock_ahead_is_not_late(task: Task) -> None:
-    task.interactions.extend([record(TOPICS.interactions.name, -HOUR_MS)])
-
-    assert page(task)[LAG] == 0
+    assert said['botmeter_tasks{status="failed"}'] == 1
+    assert {s: said[f'botmeter_partition_state{{partition="0",state="{s.value}"}}'] for s in Status} == {
+        s: s is Status.FAILED for s in Status
+    }
+    assert said['botmeter_partition_state_age_seconds{partition="0"}'] == pytest.approx(3600, abs=TOLERANCE_S)
+    assert said["botmeter_ready"] == 0
 
 
 def test_a_partition_that_is_about_to_run_is_counted_and_no_more_said_of_it() -> None:

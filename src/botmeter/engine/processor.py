@@ -24,6 +24,7 @@ from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine.budget import Budget
 from botmeter.engine.failure import failed_record, is_bug, is_for_all
+from botmeter.engine.lag import Lag, LagWatch
 from botmeter.engine.membership import Membership
 from botmeter.engine.precedence import CommandEnds, Precedence
 from botmeter.engine.restore import Restorer
@@ -115,10 +116,12 @@ class Processor:
         transaction: Transaction,
         command_ends: CommandEnds,
         clock: Clock,
+        lag: LagWatch,
     ) -> None:
         self._settings, self._clock = settings, clock
         self._timer = timer
         self._transaction = transaction
+        self._lag = lag
         self._consumer = make_consumer()
         self._restoring = Restoring(restorer)
         self._members = Membership(
@@ -146,10 +149,12 @@ class Processor:
         commands = self._settings.topics.commands.name
         questions.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
         self._members.join()
+        self._lag.start(lambda: list(dict(self._members.tasks)))
 
     def close(self) -> None:
         """Waits for the commit under way, leaves the group, closes stores and producer."""
         self._restoring.stop()
+        self._lag.stop()
         self._await_commit()
         self._members.leave()
         self._timer.close()
@@ -167,6 +172,11 @@ class Processor:
     def open_transactions_passed(self) -> int:
         """How often chats were taken although a transaction on the commands had been open for too long."""
         return self._precedence.open_transactions_passed
+
+    @property
+    def lags(self) -> Mapping[int, Lag]:
+        """How far behind each of them is, as far as the cluster has told."""
+        return self._lag.lags
 
     @property
     def restore_left(self) -> Mapping[int, int]:

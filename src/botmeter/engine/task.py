@@ -184,6 +184,11 @@ class Task:
         return self._states
 
     @property
+    def running(self) -> RunningState | None:
+        """The task's states, None unless it is running: for threads that look at it from outside."""
+        return self._states
+
+    @property
     def is_idle(self) -> bool:
         """Whether all that the broker had was read and taken, as far as the client knows."""
         return all(i.is_at_end and not i.waiting for i in (self.interactions, self.commands))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from faust.web import Request, Response, View
 
 from botmeter.engine.processor import RECOVERABLE, Processor
 from botmeter.errors import BotmeterError, ConfigurationError
+from botmeter.host.health import Answer, Health
 from botmeter.host.metrics import Commit, Metrics
 
 T = TypeVar("T")
@@ -210,20 +211,21 @@ class Host:
     def _serve(self) -> None:
         """Health and metrics. Faust tells functions and methods apart, and takes only functions."""
 
-        async def health(web: View, _: Request) -> Response:
-            tasks = {str(number): task.status.value for number, task in sorted(self._processor.tasks.items())}
-            turned_s = time.monotonic() - self._turned_at
-            if turned_s > self._turn_limit_s:
-                reason = f"no turn has completed for {turned_s:.0f} s"
-                return web.json({"status": "stalled", "reason": reason, "tasks": tasks}, status=503)
-            return web.json({"status": "running", "tasks": tasks})
+        def page(answer: Callable[[], Answer]) -> Callable[[View, Request], Awaitable[Response]]:
+            async def told(web: View, _: Request) -> Response:
+                found = answer()
+                return web.json(found.body, status=found.code)
+
+            return told
 
         async def metrics(web: View, _: Request) -> Response:
             # In a thread: the stores are asked, and one may be writing.
             page = await asyncio.to_thread(self._metrics.render)
             return web.bytes(page, content_type="text/plain")
 
-        self._app.page("/health")(health)
+        health = Health(self._processor, lambda: time.monotonic() - self._turned_at, self._turn_limit_s)
+        for path, answer in {"/live": health.live, "/ready": health.ready, "/health": health.health}.items():
+            self._app.page(path, name=f"botmeter{path}")(page(answer))
         self._app.page("/metrics")(metrics)
 
 

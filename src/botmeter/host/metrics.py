@@ -15,9 +15,8 @@ from prometheus_client.registry import Collector
 from botmeter.domain.metering import Outcome
 from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
-from botmeter.engine.task import Status, Task
+from botmeter.engine.task import Status
 from botmeter.engine.transaction import Batch
-from botmeter.errors import InvariantViolated
 from botmeter.telemetry import worker
 from botmeter.telemetry.process import register_process
 
@@ -100,54 +99,53 @@ class Metrics(Collector):
             yield worker.LAST_COMMIT.family(self._last_commit_at)
         yield from self._progress()
         yield from self._stores()
+        yield from self._standing()
+
+    def _standing(self) -> Iterator[Metric]:
+        """Where each partition stands, and since when."""
         left, tasks = worker.RESTORE_LEFT.family(), worker.TASKS.family()
+        states, ages, ready = worker.STATE.family(), worker.STATE_AGE.family(), worker.READY.family()
         for number, events in dict(self._processor.restore_left).items():
             left.add_metric([str(number)], events)
-        statuses = Counter(task.status for task in list(self._processor.tasks.values()))
+        found = [(str(number), task.status, task.since_s) for number, task in list(self._processor.tasks.items())]
+        statuses = Counter(status for _, status, _ in found)
         for status in Status:
             tasks.add_metric([status.value], statuses[status])
-        yield left
-        yield tasks
+        for number_, current, since_s in found:
+            ages.add_metric([number_], time.monotonic() - since_s)
+            for status in Status:
+                states.add_metric([number_, status.value], status is current)
+        ready.add_metric([], statuses[Status.RUNNING] > 0)
+        yield from (left, tasks, states, ages, ready)
 
     def _progress(self) -> Iterator[Metric]:
-        """How far each running partition is, and how far behind."""
-        taken, lag = worker.TAKEN.family(), worker.LAG.family()
+        """How far each running partition is, and how far behind every one is."""
+        taken, lag, offsets = worker.TAKEN.family(), worker.LAG.family(), worker.LAG_OFFSETS.family()
         waiting, accounts = worker.WAITING.family(), worker.ACCOUNTS.family()
         for number, task in list(self._processor.tasks.items()):
-            try:
-                state = task.states.meter.state
-            except InvariantViolated:  # it is not running, or ceases to at this moment: another thread sees to that
+            if (states := task.running) is None:
                 continue
+            state = states.meter.state
             waiting.add_metric([str(number)], len(task.interactions.waiting) + len(task.commands.waiting))
             accounts.add_metric([str(number)], len(state.accounts))
             if taken_ms := state.stream_time:
                 taken.add_metric([str(number)], taken_ms / 1000)
-            if (behind_s := _behind_s(task, taken_ms)) is not None:
-                lag.add_metric([str(number)], behind_s)
-        yield from (taken, lag, waiting, accounts)
+        for number, known in self._processor.lags.items():
+            lag.add_metric([str(number)], known.seconds())
+            for topic, count in known.offsets.items():
+                offsets.add_metric([str(number), topic], count)
+        yield from (taken, lag, offsets, waiting, accounts)
 
     def _stores(self) -> Iterator[Metric]:
         """What the stores take of memory and disk."""
         families = {name: described.family() for name, described in _STORE.items()}
         shared = 0
         for number, task in list(self._processor.tasks.items()):
-            try:
-                store = task.states.store
-            except InvariantViolated:
+            if (states := task.running) is None:
                 continue
-            figures = store.figures() if isinstance(store, RocksDbStore) else {}
+            figures = states.store.figures() if isinstance(states.store, RocksDbStore) else {}
             shared = max(shared, figures.get("block-cache-usage", 0))
             for name in figures.keys() & families.keys():
                 families[name].add_metric([str(number)], figures[name])
         yield from families.values()
         yield worker.BLOCK_CACHE.family(shared)
-
-
-def _behind_s(task: Task, taken_ms: int) -> float | None:
-    """The lag in seconds; None while it is not known. `taken_ms`: time of the last record taken, UTC ms, 0 if none."""
-    heads = [input_.head_at() for input_ in (task.interactions, task.commands) if input_.waiting]
-    if not heads and task.is_idle:
-        return 0.0
-    # Without a record waiting, the next one is as old as the last one taken, or younger.
-    next_ms = min(heads, default=taken_ms)
-    return max(0.0, time.time() - next_ms / 1000) if next_ms else None

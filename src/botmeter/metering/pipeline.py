@@ -126,8 +126,6 @@ class Meter:
         """
         if not records:
             return
-        for record in (records[0], records[-1]):  # the topic's setting changes between two batches of a producer
-            _require_brokers_time(record)
         still_open = self._read(records)
         self._prefetch(still_open)
         self._decide(still_open)
@@ -145,7 +143,9 @@ class Meter:
         interactions = cast("list[HotInteraction]", decode_interactions([record.value() for record in records]))
         for record, hot in zip(records, interactions, strict=True):
             key = record.key()
-            at = record.timestamp()[1]
+            kind, at = record.timestamp()
+            if kind != LOG_APPEND_TIME:
+                raise _producers_time(record)
             state = accounts.get(key)  # type: ignore[arg-type]  # a record without a key finds none
             if state is None or state.account_id != hot.account_id:
                 self._place(record, hot, at, still_open)
@@ -288,8 +288,9 @@ class Meter:
 
     def take_command(self, record: Record) -> None:
         """One command, at its place between the interactions. Raises PartitionRefused as `take_interactions`."""
-        _require_brokers_time(record)
-        key, at = record.key() or b"", record.timestamp()[1]
+        key, (kind, at) = record.key() or b"", record.timestamp()
+        if kind != LOG_APPEND_TIME:
+            raise _producers_time(record)
         try:
             account_id, command = decode_command(record.value())
             self._require_place(key, account_id)
@@ -378,11 +379,10 @@ def _is_plain_start(state: AccountState, record: Record, hot: HotInteraction, oc
     )
 
 
-def _require_brokers_time(record: Record) -> None:
-    """Raises PartitionRefused unless the broker stamped the record: limits and cycles rest on that (`S7`, `C3`)."""
-    if record.timestamp()[0] != LOG_APPEND_TIME:
-        raise PartitionRefused(
-            f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
-            "producer's time",
-            "set message.timestamp.type=LogAppendTime for the topic (botmeter topics create --fix)",
-        )
+def _producers_time(record: Record) -> PartitionRefused:
+    """Of a record that the broker has not stamped: limits and cycles rest on its time (`S7`, `C3`)."""
+    return PartitionRefused(
+        f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
+        "producer's time",
+        "set message.timestamp.type=LogAppendTime for the topic (botmeter topics create --fix)",
+    )

@@ -53,10 +53,27 @@ TAKEN: Final = GaugeOf(
 )
 LAG: Final = GaugeOf(
     "botmeter_lag_seconds",
-    "Age of the next record to be taken, by partition; 0 when all was taken that the broker has told of. "
-    "Missing during a restore, and after it until anything was read.",
+    "Age of the oldest record of the inputs that is not committed, by partition and the broker's timestamp; 0 when all "
+    "is. Asked of the cluster every 2 seconds, also for partitions in restore or failed; without an answer for 15 s it "
+    "grows. Missing until the first answer.",
     ("partition",),
 )
+LAG_OFFSETS: Final = GaugeOf(
+    "botmeter_lag_offsets",
+    "Offsets of an input that are not committed, up to the high watermark, by partition and topic; records of open "
+    "transactions and the ends of transactions count.",
+    ("partition", "topic"),
+)
+STATE: Final = GaugeOf(
+    "botmeter_partition_state",
+    "1 for the state that a partition of this worker is in, 0 for the others. Failed: it stands until somebody mends "
+    "it; /health says why and what to do.",
+    ("partition", "state"),
+)
+STATE_AGE: Final = GaugeOf(
+    "botmeter_partition_state_age_seconds", "For how long a partition has been in its state.", ("partition",)
+)
+READY: Final = GaugeOf("botmeter_ready", "1 while at least one partition is metered, as /ready says, else 0.")
 RESTORE_LEFT: Final = GaugeOf(
     "botmeter_restore_events_left",
     "Events of the journal that a restore under way has still to read, by partition.",
