@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from botmeter.clock import Clock
-from botmeter.engine.precedence import CommandEnds
 from botmeter.engine.lag import LagWatch
+from botmeter.engine.precedence import CommandEnds
 from botmeter.engine.processor import EngineSettings, Processor
 from botmeter.engine.restore import Restorer, RestoreSettings
 from botmeter.engine.timer import Ends, Timer
