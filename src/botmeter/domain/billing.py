@@ -5,7 +5,7 @@ Each function returns the events in journal order; the state they lead to is the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from botmeter.domain import commands as cmd
 from botmeter.domain import events as ev
@@ -70,12 +70,11 @@ def _start_cycle(decision: Decision, rules: Rules) -> None:
 # --- Commands --------------------------------------------------------------------------------------------------------
 
 
-class _RefusedError(Exception):
-    """Carries a refusal out of a command's rules to `decide_command`, never further."""
+class _Refused(NamedTuple):
+    """Why a command is refused; then nothing was emitted for it."""
 
-    def __init__(self, reason: Refusal, message: str) -> None:
-        super().__init__(message)
-        self.reason: Refusal = reason
+    reason: Refusal
+    message: str
 
 
 def decide_command(
@@ -97,16 +96,13 @@ def take_command(decision: Decision, account_id: str, command: Command, at: int,
         known = account.handled.get(command.command_id)
         if known is not None and is_remembered(known, at):
             return known
-    try:
-        _obey(decision, account_id, account, command, at, rules)
-    except _RefusedError as refused:
-        if account is None:
-            return CommandResult(command.command_id, at, None, refused.reason, str(refused))
-        return _handled(decision, command, at, refused)
-    return _handled(decision, command, at, None)
+    refused = _obey(decision, account_id, account, command, at, rules)
+    if refused is not None and account is None:
+        return CommandResult(command.command_id, at, None, refused.reason, refused.message)
+    return _handled(decision, command, at, refused)
 
 
-def _handled(decision: Decision, command: Command, at: int, refused: _RefusedError | None) -> CommandResult:
+def _handled(decision: Decision, command: Command, at: int, refused: _Refused | None) -> CommandResult:
     event = ev.CommandHandled(
         **decision.head(at),
         command_id=command.command_id,
@@ -114,7 +110,7 @@ def _handled(decision: Decision, command: Command, at: int, refused: _RefusedErr
         issued_by=command.issued_by,
         result="rejected" if refused else "accepted",
         reason=refused.reason if refused else None,
-        message=str(refused) if refused else None,
+        message=refused.message if refused else None,
         charged=_charge(decision.events),
     )
     decision.emit(event)
@@ -134,29 +130,29 @@ def _obey(
     command: Command,
     at: int,
     rules: Rules,
-) -> None:
-    """Emits what the command asks for, or raises `_RefusedError` before anything is emitted."""
+) -> _Refused | None:
+    """Emits what the command asks for, or says why nothing is."""
     if isinstance(command, cmd.InvalidCommand):
-        raise _RefusedError("invalid", command.message)
+        return _Refused("invalid", command.message)
     if account is None:
         if not isinstance(command, cmd.OpenAccount):
-            raise _RefusedError("unknown_account", f"account {account_id} was never opened")
+            return _Refused("unknown_account", f"account {account_id} was never opened")
         _open(decision, account_id, command, at, rules)
-        return
+        return None
     if account.status == "closed":
-        raise _RefusedError("account_closed", f"account {account_id} is closed")
-    _obey_open_account(decision, command, at, rules)
+        return _Refused("account_closed", f"account {account_id} is closed")
+    return _obey_open_account(decision, command, at, rules)
 
 
-def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rules) -> None:
+def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rules) -> _Refused | None:
     """The rules of each command for an account that exists and is not closed."""
     match command:
         case cmd.PurchasePacks():
             purchase(decision, command.packs, "command", at, rules)
         case cmd.ReducePacks():
-            _reduce(decision, command.packs, at)
+            return _reduce(decision, command.packs, at)
         case cmd.CancelReduction():
-            _cancel_reduction(decision, at)
+            return _cancel_reduction(decision, at)
         case cmd.ChangePlan():
             _change_plan(decision, command.plan, at, rules)
         case cmd.ChangeBillingCycle():
@@ -181,9 +177,10 @@ def _obey_open_account(decision: Decision, command: Command, at: int, rules: Rul
             was_exhausted = decision.account.status == "exhausted"
             decision.emit(ev.AccountClosed(**decision.head(at), was_exhausted=was_exhausted))
         case cmd.OpenAccount():
-            raise _RefusedError("account_exists", f"account {decision.account.account_id} is open already")
+            return _Refused("account_exists", f"account {decision.account.account_id} is open already")
         case cmd.InvalidCommand():
             raise ValueError("an invalid command was refused before")
+    return None
 
 
 def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int, rules: Rules) -> None:
@@ -249,20 +246,20 @@ def purchase(
     resume_when_available(decision, "packs_purchased", at)
 
 
-def _reduce(decision: Decision, packs: int, at: int) -> None:
+def _reduce(decision: Decision, packs: int, at: int) -> _Refused | None:
     left = decision.account.allowance.packs_next_cycle - packs
     if left < 0:
-        raise _RefusedError(
-            "reduces_below_zero", f"the next cycle has {left + packs} packs, {packs} cannot be taken away"
-        )
+        return _Refused("reduces_below_zero", f"the next cycle has {left + packs} packs, {packs} cannot be taken away")
     decision.emit(ev.PackReductionScheduled(**decision.head(at), packs=packs, packs_next_cycle=left))
+    return None
 
 
-def _cancel_reduction(decision: Decision, at: int) -> None:
+def _cancel_reduction(decision: Decision, at: int) -> _Refused | None:
     allowance = decision.account.allowance
     if allowance.packs_next_cycle == allowance.packs:
-        raise _RefusedError("no_pending_reduction", "no reduction of packs is pending")
+        return _Refused("no_pending_reduction", "no reduction of packs is pending")
     decision.emit(ev.PackReductionCancelled(**decision.head(at), packs_next_cycle=allowance.packs))
+    return None
 
 
 def _change_plan(decision: Decision, plan: cmd.Plan, at: int, rules: Rules) -> None:

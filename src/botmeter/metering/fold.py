@@ -17,9 +17,7 @@ from botmeter.domain.events import Event
 from botmeter.errors import InvariantViolated
 from botmeter.metering.records import Record
 from botmeter.metering.state import PartitionState
-from botmeter.metering.windows import WindowKey, chat_key, live_prefix, preview_prefix
-
-_UNKNOWN = b""
+from botmeter.metering.windows import WindowKey, chat_key, window_key
 
 
 class JournalFold:
@@ -59,17 +57,15 @@ class JournalFold:
 
     def _windows_of(self, found: Sequence[JournaledStart | Event]) -> list[WindowKey]:
         """The window of each session start among the events, in order."""
-        live: dict[str, bytes] = {}
-        windows = []
+        accounts, windows = self._state.accounts, []
         for event in found:
             if not isinstance(event, JournaledStart | ev.SessionStarted):
                 continue
-            account_id = event.account_id
-            if event.preview:
-                prefix = preview_prefix(account_id)
-            elif (prefix := live.get(account_id, _UNKNOWN)) is _UNKNOWN:
-                prefix = live[account_id] = live_prefix(account_id)
-            windows.append(prefix + event.end_user_id.encode())
+            state = accounts.get(event.account_id.encode())
+            if state is None:  # opened among these events
+                windows.append(window_key(event.account_id, event.end_user_id, event.preview))
+            else:
+                windows.append((state.preview if event.preview else state.live) + event.end_user_id.encode())
         return windows
 
     def settle(self) -> None:

@@ -1,65 +1,29 @@
-"""The messages of the journal: one for each event, told apart by `type`, with the cause last.
+"""The messages of the journal: one for each event of the domain, of its name, told apart by `type`, the cause last.
 
 What an event means is said in `botmeter.domain.events`; here is what others may rely on.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from itertools import chain
+from typing import Annotated, Any, Final, Union, get_args
 
 from pydantic import Field
 
-from botmeter.contracts.journal.account import (
-    AccountClosed,
-    AccountOpened,
-    AutoRechargeSet,
-    BillingCycleChangeScheduled,
-    CommandHandled,
-    ContactsSet,
-    PlanChanged,
-    ThresholdsSet,
-)
-from botmeter.contracts.journal.allowance import (
-    ComplimentaryForfeited,
-    ComplimentaryGranted,
-    CycleStarted,
-    PackReductionCancelled,
-    PackReductionScheduled,
-    PacksPurchased,
-    SessionsCredited,
-)
-from botmeter.contracts.journal.usage import (
-    ChatHandedOff,
-    SessionsAvailable,
-    SessionsExhausted,
-    SessionStarted,
-    ThresholdReached,
-)
-from botmeter.contracts.message_model import members
+from botmeter.contracts.journal import account, allowance, usage
+from botmeter.contracts.journal.event import EventMessage
+from botmeter.domain.events import Event
 
-JournalMessage = Annotated[
-    AccountOpened
-    | PlanChanged
-    | ComplimentaryGranted
-    | ComplimentaryForfeited
-    | PacksPurchased
-    | PackReductionScheduled
-    | PackReductionCancelled
-    | CycleStarted
-    | BillingCycleChangeScheduled
-    | SessionsCredited
-    | ThresholdsSet
-    | AutoRechargeSet
-    | ContactsSet
-    | SessionStarted
-    | ThresholdReached
-    | SessionsExhausted
-    | SessionsAvailable
-    | ChatHandedOff
-    | AccountClosed
-    | CommandHandled,
-    Field(discriminator="type"),
-]
+_MODELS: Final = dict(chain(*(vars(module).items() for module in (account, allowance, usage))))
 
-#: Every event's model, in the contract's order.
-JOURNAL: Final = members(JournalMessage)
+
+def _model_of(event: type) -> type[EventMessage]:
+    """The model of an event. Raises KeyError when there is none."""
+    model: type[EventMessage] = _MODELS[event.__name__]
+    return model
+
+
+#: Every event's model, in the order of the events.
+JOURNAL: Final = tuple(_model_of(event) for event in get_args(Event))
+#: A union that is made at run time.
+JournalMessage: Any = Annotated[Union[JOURNAL], Field(discriminator="type")]  # noqa: UP007
