@@ -47,9 +47,14 @@ _prefix_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on a real Kafka are given the time that brokers, workers and downloads may take on a busy machine."""
+    """Tests on a real Kafka are given the time that brokers, workers and downloads may take on a busy machine.
+
+    A longer one that a test asks for itself is kept.
+    """
     for item in items:
-        if item.get_closest_marker("kafka"):
+        if "open_page" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+        if item.get_closest_marker("kafka") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(KAFKA_TEST_TIMEOUT_S))
 
 
