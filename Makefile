@@ -36,10 +36,11 @@ format: $(STAMP) ## format the code and mend what ruff can
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
-schemas: $(STAMP) ## write schemas/, docs/settings.md and docs/metrics.md anew
+schemas: $(STAMP) ## write schemas/, docs/settings.md, docs/metrics.md and the dashboard anew
 	$(RUN)/botmeter schemas export schemas
 	$(RUN)/python -m botmeter.settings.page > docs/settings.md
 	$(RUN)/python -m botmeter.telemetry.page > docs/metrics.md
+	$(RUN)/python -m botmeter.telemetry.dashboard > deploy/grafana-dashboard.json
 
 vendor: ## fetch the page's assets from their npm packages anew; needs npm
 	$(RUN)/python scripts/vendor_static.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, func, select
 
 from botmeter.notify.database import reading
 from botmeter.notify.outbox import Finished
+from botmeter.notify.recipients import ChannelName
 from botmeter.notify.tables import deliveries, reports, unreadable
 from botmeter.telemetry import notify
 from botmeter.telemetry.process import register_process
@@ -25,6 +27,9 @@ class Metrics:
         self.registry.register(_OutboxState(engine, clock_ms))
         register_process(self.registry)
         self._attempts = notify.ATTEMPTS.counter(self.registry)
+        for channel in get_args(ChannelName):  # there from the start, so that the first of its kind is an increase
+            for state in ("sent", "maybe_twice", "retrying", "failed"):
+                self._attempts.labels(channel, state)
         self._delay = notify.DELAY.histogram(self.registry)
         self._lost_claims = notify.LOST_CLAIMS.counter(self.registry)
 

@@ -18,7 +18,7 @@ class ProjectionMetrics(Collector):
     def __init__(self) -> None:
         self._latest: Progress | None = None
         self._records_before = 0
-        self._written_at = self._level_at = 0.0
+        self._written_at = self._level_at = time.time()
 
     def take(self, progress: Progress) -> None:
         """The projection wrote something."""
@@ -32,10 +32,7 @@ class ProjectionMetrics(Collector):
         """For Prometheus' registry."""
         latest = self._latest
         yield project.EVENTS.family(self._records_before + (latest.records if latest else 0))
-        if latest is None:
-            return
-        if latest.left is not None:
+        if latest is not None and latest.left is not None:
             yield project.LEFT.family(latest.left)
         yield project.WRITTEN.family(self._written_at)
-        if self._level_at:
-            yield project.LEVEL.family(self._level_at)
+        yield project.LEVEL.family(self._level_at)

@@ -14,6 +14,8 @@ LEFT: Final = GaugeOf(
 WRITTEN: Final = GaugeOf(
     "botmeter_project_written_timestamp_seconds",
     "When the projection wrote to the database last, which it does once a second without records too. "
-    "It stands still while another projection writes.",
+    "It stands still while another projection writes. At first, the start of the process.",
 )
-LEVEL: Final = GaugeOf("botmeter_project_level_timestamp_seconds", "When all of the journal was in the database last.")
+LEVEL: Final = GaugeOf(
+    "botmeter_project_level_timestamp_seconds", "When all of the journal was in the database last; at first, the start."
+)

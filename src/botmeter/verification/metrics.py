@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -18,8 +19,8 @@ class WitnessMetrics:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        #: When the last round ended and how long it took, seconds.
-        self.round_ended_at = 0.0
+        #: When the last round ended, at first the start, and how long it took; seconds.
+        self.round_ended_at = time.time()
         self.round_s = 0.0
 
     def serve(self, port: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from botmeter.readside.metrics import ProjectionMetrics
+from botmeter.readside.projection import Progress
 from botmeter.telemetry import web
 from botmeter.telemetry.process import register_process
 from botmeter.web.api.answers import now_ms
@@ -29,11 +30,15 @@ class WebMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.projection = ProjectionMetrics()
         register_process(self.registry)
-        self.registry.register(self.projection)
         self.requests = web.REQUESTS.histogram(self.registry)
         self.open = 0
+
+    def of_projection(self) -> Callable[[Progress], None]:
+        """For a server that projects itself: what the projection is to tell its progress."""
+        projection = ProjectionMetrics()
+        self.registry.register(projection)
+        return projection.take
 
     def watch(self, app: FastAPI) -> None:
         """Tells how the application's services stand."""
