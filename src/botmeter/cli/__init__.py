@@ -146,7 +146,12 @@ def main() -> None:
 
 def tell(error: BotmeterError) -> int:
     """Tell a person what stopped the program; the exit code that goes with it."""
-    click.echo(f"botmeter: {error}", err=True)
+    from botmeter.telemetry import logs  # noqa: PLC0415 - as above
+
+    if logs.is_json():
+        logs.log.error("%s", error)
+    else:
+        click.echo(f"botmeter: {error}", err=True)
     return error.exit_code if isinstance(error, ConfigurationError) else 1
 
 

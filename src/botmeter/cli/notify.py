@@ -16,6 +16,7 @@ from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
+from botmeter.telemetry.logs import log_to_stderr
 from botmeter.telemetry.serving import Page
 
 try:
@@ -90,7 +91,7 @@ def resend(settings: Settings, delivery_ids: tuple[str, ...], states: tuple[str,
 
 
 def _run(settings: Settings) -> None:
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format, "notify")
     stop, received = threading.Event(), []
 
     def receive(number: int, frame: object) -> None:
@@ -121,12 +122,3 @@ def _table(found: list[dict[str, Any]]) -> list[str]:
         if each["reason"] and each["state"] not in ("sent", "maybe_twice"):
             lines.insert(number + 1, f"    {each['reason']}")
     return lines
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("botmeter").setLevel(level)

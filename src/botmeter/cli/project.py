@@ -24,6 +24,7 @@ from botmeter.readside.progress_line import ProgressLine
 from botmeter.readside.projection import Progress, Projection, Source
 from botmeter.readside.rebuild import rebuild
 from botmeter.settings.model import Settings
+from botmeter.telemetry.logs import log_to_stderr
 from botmeter.telemetry.process import register_process
 from botmeter.telemetry.serving import Page
 
@@ -50,7 +51,7 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
 
     `botmeter web` runs this inside where the database is SQLite.
     """
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format, "project")
     # Rows of a batch are many and live shortly; the collector would walk all accounts in memory again and again.
     gc.set_threshold(_GC_THRESHOLD, 50, 1000)
     stop = threading.Event()
@@ -123,13 +124,3 @@ def _stop_on_signals(stop: threading.Event) -> list[int]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, receive)
     return received
-
-
-def log_to_stderr(level: str) -> None:
-    """Log lines with time and level."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("botmeter").setLevel(level)

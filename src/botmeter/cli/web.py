@@ -8,12 +8,13 @@ import secrets
 import click
 from pydantic import SecretStr
 
-from botmeter.cli.project import log_to_stderr, source_of
+from botmeter.cli.project import source_of
 from botmeter.errors import ConfigurationError
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
+from botmeter.telemetry.logs import is_json, log_to_stderr
 from botmeter.telemetry.serving import Page
 from botmeter.web.access.login import login_link
 from botmeter.web.access.own_tokens import LOGIN_LINK_S, OwnTokens
@@ -90,7 +91,7 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     if is_demo:
         settings = settings.model_copy(update={"auth_secret": SecretStr(secrets.token_urlsafe(32))})
     require_secret(settings)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format, "web")
     listening = listen(settings)
     address = public_url(settings, address_of(listening))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.info)
@@ -100,16 +101,24 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     lifespan = connected(settings, source_of(settings), *told)
     parts = Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page, metrics=metrics)
     app = make_app(parts)
-    click.echo(f"listening at {address}", err=True)
+    _say(f"listening at {address}")
     if is_demo:
         made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S)
-        click.echo(f"log in at {login_link(address, made)}", err=True)
+        _say(f"log in at {login_link(address, made)}")
     if metrics is None:
         serve(app, listening)
         return
     with Page(metrics.registry, settings.http_metrics_port, "BOTMETER_HTTP_METRICS_PORT") as page:
         log.info("metrics at http://localhost:%d/metrics", page.port)
         serve(app, listening)
+
+
+def _say(line: str) -> None:
+    """For a person at the terminal, whatever severity is logged."""
+    if is_json():
+        log.info(line)
+    else:
+        click.echo(line, err=True)
 
 
 def _tokens(settings: Settings) -> OwnTokens:

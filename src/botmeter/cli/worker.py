@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import traceback
 from typing import Final, NoReturn
 
 import click
@@ -20,6 +19,7 @@ from botmeter.errors import BotmeterError, InvariantViolated
 from botmeter.host.app import NotClosed
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
+from botmeter.telemetry.logs import log_bug, log_to_stderr
 
 log = logging.getLogger("botmeter")
 
@@ -40,7 +40,7 @@ def command(settings: Settings) -> None:
     SIGTERM or Ctrl-C commits what was decided, leaves the consumer group and stops within 10 seconds. Start as many
     workers as there are partitions; each needs a data directory of its own.
     """
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format, "worker")
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
     # Until the event loop takes signals over, a stop while waiting for the broker ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -81,14 +81,5 @@ def _told(error: BaseException) -> int:
     """Tells it as the program tells the errors of every command; the exit code."""
     if isinstance(error, BotmeterError) and not isinstance(error, InvariantViolated):
         return tell(error)
-    traceback.print_exception(error)  # a bug: its traceback is what helps
+    log_bug(error)
     return 1
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("botmeter").setLevel(level)

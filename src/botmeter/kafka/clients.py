@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from threading import Event, Thread
 from typing import Any, Final, TypeVar
+from weakref import ref
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -73,6 +75,8 @@ _CONTRACTUAL_WRITING: Final[Config] = {
     "partitioner": "murmur2_random",
     "message.max.bytes": MESSAGE_MAX_BYTES,
 }
+#: So often is an admin client's log looked at.
+_LOGS_S: Final = 0.5
 #: Options only a member of the group may have; two consumers with one group.instance.id fence each other.
 _OF_MEMBERS: Final = ("group.instance.id", "group.protocol", "group.remote.assignor")
 
@@ -89,6 +93,31 @@ class _NotOfThisRole(logging.Filter):
 
 _LOG: Final = logging.getLogger("botmeter.librdkafka")
 _LOG.addFilter(_NotOfThisRole())
+
+
+class _HeardAdmin(AdminClient):
+    """Its log waits in a queue for a poll, which nobody makes who only asks questions; so a thread does."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._closing = Event()
+        self._listener = Thread(target=_listen, args=(ref(self), self._closing), name="admin-log", daemon=True)
+        self._listener.start()
+
+    def __exit__(self, *raised: object) -> Any:
+        # The client must not be destroyed under a poll.
+        self._closing.set()
+        self._listener.join()
+        return super().__exit__(*raised)
+
+
+def _listen(admin: ref[_HeardAdmin], closing: Event) -> None:
+    while not closing.wait(_LOGS_S):
+        client = admin()
+        if client is None:
+            return
+        client.poll(0)
+        del client
 
 
 def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
@@ -183,8 +212,11 @@ def make_producer(config: Config) -> Producer:
 
 
 def make_admin(config: Config) -> AdminClient:
-    """An admin client. Raises ConfigurationError for an option librdkafka does not take."""
-    return _made(lambda: AdminClient(config))
+    """An admin client. Raises ConfigurationError for an option librdkafka does not take.
+
+    What it logs during an outage is handed on, though nobody polls it.
+    """
+    return _made(lambda: _HeardAdmin(config))
 
 
 def _config(bootstrap_servers: str, tuned: Config, fixed: Config) -> Config:

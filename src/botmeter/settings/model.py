@@ -143,6 +143,10 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="How worker, web, notify and project log: text for people, or json, one object a line.",
+    )
     kafka: dict[str, str] = Field(
         default_factory=dict,
         description="Any other librdkafka option, for security and tuning, with _ for each dot: "
