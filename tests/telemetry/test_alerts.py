@@ -108,6 +108,15 @@ def test_a_worker_whose_turns_do_not_complete_stands(tmp_path: Path) -> None:
 
 
 @needs_promtool
+def test_a_restore_that_takes_long(tmp_path: Path) -> None:
+    worker = WorkerInFault()
+    worker.runs(0, Status.RESTORING)
+    before = worker.page()
+    scraped = Scraped("worker-0", before, worker.page(), time.time())
+    shown(tmp_path, scraped, alerts={"BotmeterRestoreTakesLong", "BotmeterNothingMetered"})
+
+
+@needs_promtool
 def test_transactions_that_fail_again_and_again_and_those_that_take_long(tmp_path: Path) -> None:
     worker = WorkerInFault()
     worker.runs(0)

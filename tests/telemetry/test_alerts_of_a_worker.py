@@ -47,7 +47,7 @@ def test_a_producer_without_kafkas_partitioner_and_records_of_nobody(cluster: Cl
 
 def test_partitions_that_failed_and_their_lag(cluster: Cluster, tmp_path: Path) -> None:
     """A gap in the journal of each; what came after it waits."""
-    names = {partition_of(name.encode(), 2): name for name in ("initech", "acme")}
+    names = {partition_of(name.encode(), 2): name for name in ("initech", "acme", "hooli", "stark")}
     assert len(names) == cluster.partitions
     journal = cluster.topics.journal
     for name in names.values():
