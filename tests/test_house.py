@@ -209,6 +209,7 @@ def test_only_settings_that_exist_are_written_about(path: Path) -> None:
     ("lock", "groups"),
     [
         ("worker.txt", ["dependencies"]),
+        ("services.txt", ["dependencies", "web", "notify"]),
         ("build.txt", ["build"]),
         ("dev.txt", ["dependencies", "demo", "web", "notify", "build", "dev"]),
     ],
