@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Final, cast
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from botmeter.cli.project import source_of
+from botmeter.readside.database import open_database
+from botmeter.readside.migrations import migrate
+from botmeter.readside.queries import Queries
+from botmeter.readside.used_links import UsedLinks
 from botmeter.settings.model import Settings
 from botmeter.web.access.own_tokens import OwnTokens
 from botmeter.web.access.roles import Role
 from botmeter.web.app import Parts, make_app
 from botmeter.web.running import connected
 from botmeter.web.server import listen, public_url, server_config
+from botmeter.web.services import Services
+from readside.conftest import new_database
 from worker.cluster import Cluster
+from worker.process import WorkerProcess
 
 SECRET: Final = "a secret of the tests, long enough for HS512 too, which asks for 64 bytes"  # noqa: S105 - it guards nothing
 #: An end to hanging, not a measure.
@@ -53,6 +62,27 @@ def served(make: Callable[[str], ASGIApp], settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
+def database_alone(url: str) -> Iterator[Callable[[FastAPI], AbstractAsyncContextManager[None]]]:
+    """A lifespan with an empty read side of its own, without Kafka: nothing is sent, nothing is decided."""
+    engine = open_database(url)
+    migrate(engine)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = alone(engine)
+        yield
+
+    yield lifespan
+    engine.dispose()
+
+
+def alone(engine: Engine) -> Services:
+    """What answers questions to a read side; commands and entitlements are other tests'."""
+    nobody = cast("Any", None)
+    return Services(Queries(engine), nobody, nobody, UsedLinks(engine))
+
+
+@contextmanager
 def browser_at(settings: Settings, **parts: Any) -> Iterator[httpx.Client]:
     """A client that keeps cookies and follows no redirect, with the application behind it."""
     with (
@@ -67,6 +97,20 @@ def settings_of(cluster: Cluster, **changed: Any) -> Settings:
     variables = cluster.environment("web")
     names = {name.removeprefix("BOTMETER_").lower(): text for name, text in variables.items() if "KAFKA__" not in name}
     return web_settings(**{name: text for name, text in names.items() if name != "web_port"}, **changed)
+
+
+@contextmanager
+def read_side_of(cluster: Cluster, postgresql: str | None) -> Iterator[dict[str, str]]:
+    """The settings of the read side: SQLite, which the server projects into by itself, unless there is a PostgreSQL.
+
+    Into that, `botmeter project` projects while the block lasts.
+    """
+    if postgresql is None:
+        yield {}
+        return
+    url = new_database(postgresql)
+    with WorkerProcess(cluster.environment("readside", BOTMETER_READSIDE_URL=url), "project"):
+        yield {"readside_url": url}
 
 
 @contextmanager

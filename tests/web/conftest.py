@@ -1,4 +1,4 @@
-"""A cluster of its own for each module's tests, and the application connected to it."""
+"""A cluster of its own for each module's tests, and a read side of either kind beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from readside.conftest import postgresql
 from worker.cluster import Cluster
+
+__all__ = ["postgresql"]
 
 
 @pytest.fixture(scope="module")

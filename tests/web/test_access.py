@@ -17,12 +17,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from botmeter.web.access.own_tokens import OwnTokens
 
-from .application import SECRET, bearer, browser_at, web_settings
+from .application import SECRET, bearer, browser_at, database_alone, web_settings
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Where used links are remembered, by all servers of the tests."""
+    with database_alone(f"sqlite:///{tmp_path_factory.mktemp('access') / 'readside.db'}") as lifespan:
+        yield lifespan
 
 
 @pytest.fixture
-def browser() -> Iterator[httpx.Client]:
-    with browser_at(web_settings()) as client:
+def browser(database: Any) -> Iterator[httpx.Client]:
+    with browser_at(web_settings(), lifespan=database) as client:
         yield client
 
 
@@ -124,6 +131,32 @@ def test_a_key_set_that_cannot_be_read_is_no_reason_to_refuse_for_good(tmp_path:
     assert answer.headers["Retry-After"] == "1"
 
 
+def test_a_login_link_is_good_once_whichever_server_it_comes_to(browser: httpx.Client, database: Any) -> None:
+    made = OwnTokens(SECRET).login_link_token("alice", "operator", frozenset())
+    with browser_at(web_settings(), lifespan=database) as another:
+        assert another.get("/login/link", params={"token": made}).headers["Location"] == "/"
+    refused = browser.get("/login/link", params={"token": made})
+
+    assert refused.headers["Location"].startswith("/login?problem=link")
+    assert "botmeter" not in browser.cookies
+
+
+def test_who_follows_a_link_twice_is_in_already(browser: httpx.Client) -> None:
+    made = OwnTokens(SECRET).login_link_token("alice", "operator", frozenset())
+
+    for _ in range(2):
+        answer = browser.get("/login/link", params={"token": made, "next": "/billing/accounts/acme"})
+        assert answer.headers["Location"] == "/billing/accounts/acme"
+
+
+def test_the_link_of_a_demo_lets_in_every_browser(browser: httpx.Client) -> None:
+    made = OwnTokens(SECRET).login_link_token("demo", "operator", frozenset(), uses="often")
+
+    for _ in range(2):
+        browser.cookies.clear()
+        assert browser.get("/login/link", params={"token": made}).headers["Location"] == "/"
+
+
 def test_a_login_link_is_exchanged_for_a_cookie_that_scripts_cannot_read(browser: httpx.Client) -> None:
     made = OwnTokens(SECRET).login_link_token("alice", "billing_admin", frozenset({"acme"}))
 
@@ -137,9 +170,9 @@ def test_a_login_link_is_exchanged_for_a_cookie_that_scripts_cannot_read(browser
     assert browser.get("/v1/me").json() == {"subject": "alice", "role": "billing_admin", "accounts": ["acme"]}
 
 
-def test_over_tls_the_cookie_is_for_this_host_and_tls_alone() -> None:
+def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(database: Any) -> None:
     made = OwnTokens(SECRET).login_link_token("alice", "operator", frozenset())
-    with browser_at(web_settings(http_public_url="https://billing.example")) as client:
+    with browser_at(web_settings(http_public_url="https://billing.example"), lifespan=database) as client:
         answer = client.get("/login/link", params={"token": made})
 
     assert answer.headers["Set-Cookie"].startswith("__Host-botmeter=")
@@ -192,9 +225,9 @@ def test_without_a_configured_address_the_page_is_under_any_name_of_the_machine(
     assert browser.post("/logout", data=csrf, headers={**named, **cookie}).status_code == 303
 
 
-def test_a_configured_address_is_the_only_one() -> None:
+def test_a_configured_address_is_the_only_one(database: Any) -> None:
     made = OwnTokens(SECRET).login_link_token("alice", "operator", frozenset())
-    with browser_at(web_settings(http_public_url="http://billing.example")) as client:
+    with browser_at(web_settings(http_public_url="http://billing.example"), lifespan=database) as client:
         client.get("/login/link", params={"token": made})
         csrf = {"csrf_token": OwnTokens(SECRET).access("cookie", client.cookies["botmeter"]).csrf_token}
 

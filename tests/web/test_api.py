@@ -16,18 +16,28 @@ from botmeter.contracts.topics import partition_of
 from worker.cluster import Cluster
 from worker.traffic import interaction
 
-from .application import PATIENCE_S, api_beside, bearer
+from .application import PATIENCE_S, api_beside, bearer, read_side_of
 
 pytestmark = pytest.mark.kafka
 
 OPERATOR = bearer("operator", subject="olga")
 
 
-@pytest.fixture(scope="module")
-def api(cluster: Cluster) -> Iterator[httpx.Client]:
-    cluster.worker().restored(cluster.partitions)
-    with api_beside(cluster, http_after_wait_ms=60_000, http_command_wait_ms=60_000) as client:
-        yield client
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def api(kafka: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Beside a cluster and a database of each kind."""
+    directory = tmp_path_factory.mktemp(request.param)
+    cluster = Cluster(kafka.bootstrap_servers, f"web-api-{request.param}.", directory)
+    postgresql = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    try:
+        cluster.worker().restored(cluster.partitions)
+        with (
+            read_side_of(cluster, postgresql) as read_side,
+            api_beside(cluster, http_after_wait_ms=60_000, http_command_wait_ms=60_000, **read_side) as client,
+        ):
+            yield client
+    finally:
+        cluster.close()
 
 
 def ask(

@@ -72,7 +72,7 @@ def token(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...
 @command.command("login-link")
 @click.pass_obj
 def link(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...]) -> None:
-    """Print a link that logs a person in to the page; it is good for 10 minutes."""
+    """Print a link that logs a person in to the page; it is good once, within 10 minutes."""
     _require_accounts(role, accounts)
     if not settings.http_public_url and not settings.http_port:
         raise ConfigurationError("set BOTMETER_HTTP_PUBLIC_URL or _PORT: the link must say where the page is")
@@ -103,7 +103,7 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     app = make_app(parts)
     _say(f"listening at {address}")
     if is_demo:
-        made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S)
+        made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S, uses="often")
         _say(f"log in at {login_link(address, made)}")
     if metrics is None:
         serve(app, listening)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from botmeter.errors import BotmeterError
@@ -13,6 +14,7 @@ from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
 from botmeter.readside.projection import Progress, Projection, Source
 from botmeter.readside.queries import Queries
+from botmeter.readside.used_links import UsedLinks
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +22,18 @@ log = logging.getLogger(__name__)
 _PAUSE_S: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSide:
+    """What a program has of the database: the questions, and which login links were used."""
+
+    queries: Queries
+    used_links: UsedLinks
+
+
 @contextmanager
 def read_side(
     url: str, source: Source, batch_records: int, on_progress: Callable[[Progress], None] = lambda _: None
-) -> Iterator[Queries]:
+) -> Iterator[ReadSide]:
     """Questions to the database at `url`, its tables made. One of SQLite is projected into while the block lasts.
 
     `on_progress` is told how far that is; it must be quick. Into PostgreSQL `botmeter project` projects. Raises
@@ -32,11 +42,12 @@ def read_side(
     engine = open_database(url)
     try:
         migrate(engine)
+        found = ReadSide(Queries(engine, source.journal), UsedLinks(engine))
         if engine.dialect.name == "sqlite":
             with _projecting(lambda: Projection(engine, source, batch_records=batch_records, on_progress=on_progress)):
-                yield Queries(engine, source.journal)
+                yield found
         else:
-            yield Queries(engine, source.journal)
+            yield found
     finally:
         engine.dispose()
 

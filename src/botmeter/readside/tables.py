@@ -82,6 +82,14 @@ generation_table = Table(
     Column("generation", String(1), nullable=False),
 )
 
+#: Of any set of tables: login links to the page that were used, until they would have expired (UTC ms).
+used_links_table = Table(
+    "readside_used_links",
+    metadata,
+    Column("link_id", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 
 def _cause_columns() -> tuple[Column[str], Column[int], Column[str]]:
     """What caused an event; the partition is that of the journal record. Offset and id are null for the timer."""

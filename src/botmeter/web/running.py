@@ -26,12 +26,12 @@ def connected(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database, batch_records = settings.readside_database(), settings.readside_batch_records
-        with read_side(database, source, batch_records, on_progress) as queries:
+        with read_side(database, source, batch_records, on_progress) as found:
             connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)
                 try:
-                    app.state.services = Services(queries, client, entitlement)
+                    app.state.services = Services(found.queries, client, entitlement, found.used_links)
                     yield
                 finally:
                     await entitlement.close()

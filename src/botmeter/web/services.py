@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from botmeter.client import AsyncClient
 from botmeter.readside.queries import Queries
+from botmeter.readside.used_links import UsedLinks
 from botmeter.web.entitlement.service import Entitlement
 
 
@@ -19,6 +20,7 @@ class Services:
     queries: Queries
     client: AsyncClient
     entitlement: Entitlement
+    used_links: UsedLinks
 
 
 def services_of(request: Request) -> Services:

@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 
 from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
-from botmeter.readside.queries import Queries
 from botmeter.settings.model import Settings
 from botmeter.web.access.login import login_link
 from botmeter.web.access.own_tokens import OwnTokens
@@ -26,8 +25,7 @@ from botmeter.web.app import Parts, make_app
 from botmeter.web.page.routes import PAGE_ROUTERS
 from botmeter.web.page.routes.entrance import error_page
 from botmeter.web.server import public_url
-from botmeter.web.services import Services
-from web.application import SECRET, served, web_settings
+from web.application import SECRET, alone, served, web_settings
 
 from . import states
 
@@ -94,8 +92,7 @@ def _filled_site(directory: Path, fill: Callable[[Engine, int], None]) -> Iterat
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        nobody = cast("Any", None)  # commands and entitlements are other tests'
-        app.state.services = Services(Queries(engine), nobody, nobody)
+        app.state.services = alone(engine)
         yield
 
     with page_site(web_settings(), lifespan) as made:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -15,10 +15,8 @@ from fastapi import FastAPI
 from botmeter.domain import commands as cmd
 from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
-from botmeter.readside.queries import Queries
 from botmeter.web.page.rendering import account_url
-from botmeter.web.services import Services
-from web.application import web_settings
+from web.application import alone, web_settings
 
 from . import states
 from .conftest import Site, page_site
@@ -67,14 +65,12 @@ def test_five_hundred_watchers_are_told_the_newest(tmp_path: Path) -> None:
     story = states.quiet(now)
     for partition in range(4):
         project(engine, story.events if partition == 0 else [], partition=partition, now=now, level_at=now + DAY)
-    queries = Queries(engine)
     made: list[FastAPI] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         made.append(app)
-        nobody = cast("Any", None)
-        app.state.services = Services(queries, nobody, nobody)
+        app.state.services = alone(engine)
         yield
 
     def buy() -> None:

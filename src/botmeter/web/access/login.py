@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from botmeter.web.access.guard import Caller, guard_of
+from botmeter.web.services import services_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,18 +30,25 @@ def own_path(path: str) -> str:
 
 @router.get("/login/link")
 def log_in_by_link(request: Request, token: str = "", next: str = "/") -> Response:  # noqa: A002 - the name in the address
-    """Exchanges the link's token for the cookie."""
+    """Exchanges the link's token for the cookie, once. Who is logged in goes on, whatever the link is good for."""
     guard = guard_of(request)
     try:
         access = guard.tokens.access("login", token)
+        spent = guard.tokens.used_up_by(token)
     except jwt.InvalidTokenError:
-        return RedirectResponse(
-            "/login?" + urlencode({"problem": "link", "next": own_path(next)}), HTTPStatus.SEE_OTHER
-        )
+        return _refused(next)
+    if spent is not None and not services_of(request).used_links.take(*spent, time.time_ns() // 1_000_000):
+        is_in = guard.cookie_access(request) is not None
+        return RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER) if is_in else _refused(next)
     response = RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER)
     response.headers["Cache-Control"] = "no-store"
     guard.log_in(response, access)
     return response
+
+
+def _refused(wanted: str) -> Response:
+    query = urlencode({"problem": "link", "next": own_path(wanted)})
+    return RedirectResponse(f"/login?{query}", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/logout")

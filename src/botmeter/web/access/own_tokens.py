@@ -18,8 +18,11 @@ import jwt
 from botmeter.web.access.roles import Access, Role, access_of, claims_of
 
 Purpose = Literal["cookie", "login", "oidc"]
+#: How often a login link lets somebody in; `often` is for a demo.
+LinkUses = Literal["once", "often"]
 
 _ALGORITHM: Final = "HS256"
+_USES: Final = "uses"
 #: How long a login link may be used.
 LOGIN_LINK_S: Final = 600
 #: How long a person may take at the OpenID provider.
@@ -49,10 +52,20 @@ class OwnTokens:
         )
 
     def login_link_token(
-        self, subject: str, role: Role, accounts: frozenset[str], lasting_s: int = LOGIN_LINK_S
+        self,
+        subject: str,
+        role: Role,
+        accounts: frozenset[str],
+        lasting_s: int = LOGIN_LINK_S,
+        uses: LinkUses = "once",
     ) -> str:
         """What a login link carries."""
-        return self.sign("login", claims_of(subject, role, accounts), lasting_s)
+        return self.sign("login", {**claims_of(subject, role, accounts), _USES: uses}, lasting_s)
+
+    def used_up_by(self, token: str) -> tuple[str, int] | None:
+        """Id and end (UTC ms) of a login link that one use spends, or None. Raises jwt.InvalidTokenError."""
+        claims = self.read("login", token)
+        return None if claims.get(_USES) == "often" else (claims["jti"], claims["exp"] * 1000)
 
     def cookie(self, access: Access, lasting_s: int) -> str:
         """The page's cookie."""

@@ -65,8 +65,8 @@ def login(request: Request, next: str = "", problem: str = "") -> Response:  # n
         links.append({"name": "Log in", "href": f"/login/oidc?{urlencode({'next': wanted})}"})
     if problem == "link":
         title, text = (
-            "This link has expired",
-            "A login link is good for a few minutes and one browser. Ask for a new one.",
+            "This link is used or has expired",
+            "A login link is good once, for a few minutes. Ask for a new one.",
         )
     elif wanted not in {"/", "/billing"}:
         title, text = (
