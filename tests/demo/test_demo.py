@@ -102,6 +102,9 @@ def test_a_person_buys_a_pack_on_the_page_sees_bots_answer_again_and_ends_all_of
         read_until(running, "harbor: bought 1 pack for 100.00 USD")
         read_until(running, "harbor: a bot answers a new chat, ")
 
+        told = page.locator("#timeline li", has_text="All sessions used: agents answer")
+        expect(told).to_contain_text("mail to 1, delivered · webhook to 1, delivered", timeout=PATIENCE_MS)
+
         page.goto(page.url.replace(RUNNING_OUT.account_id, RENEWING.account_id))
         expect(page.locator("#timeline")).to_contain_text("Cycle 2 began, 1 pack renewed", timeout=PATIENCE_MS)
         keep_picture(page, "renewed")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from botmeter.domain import commands as cmd
+from botmeter.domain.contacts import ContactDetails
 
 from .stories import DAY, HOUR, MAYA, MINUTE, Story, project
 
@@ -37,7 +38,8 @@ def anchor_around(now: int, days_ago: int, time_zone: str = "UTC") -> int:
 
 def near(now: int, account_id: str = NEAR) -> Story:
     anchor = anchor_around(now, 20, "Asia/Kolkata")
-    people = (MAYA, "ops@northwind.example", "finance@northwind.example")
+    finance = ContactDetails("finance@northwind.example", "Finance", "de-AT", ("sessions_exhausted", "projected"))
+    people = (MAYA, "ops@northwind.example", finance)
     story = Story(account_id).open(anchor - 28 * DAY, time_zone="Asia/Kolkata", contacts=people, anchor=anchor)
     story.chats(anchor - 27 * DAY, anchor - 24 * DAY, 288).buy(anchor - 24 * DAY, 2)
     story.obey(anchor - 23 * DAY, cmd.SetThresholds(story.name(), MAYA, (50, 80)))

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from botmeter.domain import commands as cmd
 from botmeter.domain.account import Account, fold
 from botmeter.domain.billing import decide_command, decide_tick
+from botmeter.domain.contacts import Contacts
 from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
 from botmeter.domain.metering import Memory, decide_interaction
 from botmeter.domain.prices import Rules
@@ -36,7 +37,7 @@ class Story:
     number: int = 0
 
     def open(
-        self, at: int, *, plan: cmd.Plan = "growth", time_zone: str = "UTC", contacts: tuple[str, ...] = (), anchor: int
+        self, at: int, *, plan: cmd.Plan = "growth", time_zone: str = "UTC", contacts: Contacts = (), anchor: int
     ) -> Story:
         return self.obey(at, cmd.OpenAccount(self.name(), "crm", plan, "monthly", anchor, time_zone, contacts))
 

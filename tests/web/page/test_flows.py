@@ -13,7 +13,7 @@ from botmeter.client import Client, Connection, interaction, open_account
 from botmeter.settings.model import Settings
 from botmeter.web.page.rendering import account_url
 from botmeter.web.running import connected
-from web.application import SECRET
+from web.application import SECRET, read_side_of
 from worker.cluster import Cluster
 from worker.process import WorkerProcess
 
@@ -41,13 +41,21 @@ def client(cluster: Cluster, worker: WorkerProcess) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def live_site(cluster: Cluster, client: Client) -> Iterator[Site]:
+def live_site(cluster: Cluster, client: Client, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """On SQLite, unless a test asks for PostgreSQL."""
     del client  # commands are answered
+    kind = getattr(request, "param", "sqlite")
+    postgresql = request.getfixturevalue("postgresql") if kind == "postgresql" else None
     environment = cluster.environment("web")
     told = {name.removeprefix("BOTMETER_").lower(): value for name, value in environment.items() if "__" not in name}
-    settings = Settings(**told, auth_secret=SECRET, http_port=0, http_rate_per_s=10_000)  # type: ignore[arg-type]
-    with page_site(settings, connected(settings, source_of(settings))) as made:
-        yield made
+    with read_side_of(cluster, postgresql) as read_side:
+        told |= read_side
+        settings = Settings(**told, auth_secret=SECRET, http_port=0, http_rate_per_s=10_000)  # type: ignore[arg-type]
+        with page_site(settings, connected(settings, source_of(settings))) as made:
+            yield made
+
+
+on_both_databases = pytest.mark.parametrize("live_site", ["sqlite", "postgresql"], indirect=True)
 
 
 def opened(client: Client, account_id: str) -> str:
@@ -67,10 +75,11 @@ def at(page: Page, site: Site, account_id: str, path: str = "") -> None:
         page.reload()
 
 
+@on_both_databases
 def test_packs_are_bought_reduced_and_the_reduction_undone(
-    live_site: Site, client: Client, open_page: Callable[..., Page]
+    live_site: Site, client: Client, open_page: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:
-    account_id = opened(client, "buyer")
+    account_id = opened(client, f"buyer-{request.node.callspec.id}")
     page = open_page(live_site.login("billing_admin", account_id))
     at(page, live_site, account_id)
     packs = page.locator("#packs")
@@ -113,10 +122,11 @@ def test_an_answer_is_told_although_news_came_before_it(
     expect(packs.get_by_role("status")).to_contain_text("bought")
 
 
+@on_both_databases
 def test_the_page_follows_an_account_that_runs_out_and_goes_on(
-    live_site: Site, client: Client, open_page: Callable[..., Page]
+    live_site: Site, client: Client, open_page: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:
-    account_id = opened(client, "runner")
+    account_id = opened(client, f"runner-{request.node.callspec.id}")
     page = open_page(live_site.login("billing_admin", account_id))
     at(page, live_site, account_id)
     expect(page.locator("#state")).to_contain_text("The bot answers.")
@@ -166,6 +176,18 @@ def test_settings_tell_what_they_do_and_are_saved(
     expect(page.get_by_role("status").first).to_contain_text("Alerts saved.", timeout=PATIENCE_MS)
     expect(page.get_by_label("At percent")).to_have_value("40, 90")
 
+    contacts = page.locator("#contacts")
+    contacts.get_by_label("One more address").fill("ann@acme.example")
+    contacts.get_by_text("Name, language, which alerts").click()
+    contacts.get_by_label("Name", exact=True).fill("Ann")
+    contacts.get_by_label("Language").fill("de-AT")
+    contacts.get_by_label("early warnings").uncheck()
+    contacts.get_by_role("button", name="Save contacts").click()
+    expect(page.get_by_role("status").first).to_contain_text("Contacts saved.", timeout=PATIENCE_MS)
+    expect(contacts.get_by_label("Name", exact=True).first).to_have_value("Ann")
+    expect(contacts.get_by_label("early warnings").first).not_to_be_checked()
+    expect(contacts.get_by_label("likely to run out").first).to_be_checked()
+
     page.get_by_label("Reason").fill("outage on 11 November")
     page.get_by_label("Sessions", exact=True).fill("5")
     page.get_by_role("button", name="Credit sessions").click()
@@ -185,7 +207,7 @@ def test_a_wrong_account_and_an_expired_login_are_told(
     account_id = opened(client, "mine")
     page = open_page(live_site.login("billing_admin", account_id))
     at(page, live_site, account_id)
-    page.goto(f"{live_site.address}{account_url('buyer')}")
+    page.goto(f"{live_site.address}{account_url('buyer-sqlite')}")
     expect(page.get_by_role("heading")).to_have_text("This page does not exist")
 
     at(page, live_site, account_id)

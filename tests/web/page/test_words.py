@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from starlette.datastructures import FormData
 
 from botmeter.domain import commands as cmd
+from botmeter.domain.contacts import ContactDetails
 from botmeter.domain.prices import PriceBook
 from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
@@ -20,6 +23,8 @@ from botmeter.readside.results import AccountDetail, AutoRecharge
 from botmeter.web.page import settings_page
 from botmeter.web.page.answer import answer
 from botmeter.web.page.charts.axes import steps_up_to
+from botmeter.web.page.charts.usage_bars import bucket_name, usage_chart
+from botmeter.web.page.contacts import contacts_from, contacts_shown
 from botmeter.web.page.foreseen import running_cycle
 from botmeter.web.page.moments import Clock, lasting
 from botmeter.web.page.numbers import about, money, signed, some
@@ -164,21 +169,57 @@ def test_auto_recharge_tells_its_next_charge(tmp_path: Path) -> None:
     assert told(at_once[0]) == "Only 400 remain, fewer than 500: the next session buys 2 packs for 200 USD."
 
 
-def test_contacts_keep_what_the_form_does_not_show() -> None:
-    known = {"email": "a@acme.example", "name": "Ann", "alerts": ["sessions_exhausted"]}
-    rows = settings_page.contacts_shown([known, "b@acme.example"])["rows"]
-    emails, kept = [row["email"] for row in rows], [row["kept"] for row in rows]
+def as_sent(rows: Sequence[dict[str, Any]]) -> FormData:
+    """What a browser sends of a form with these contacts."""
+    fields = [(name, row[name]) for row in rows for name in ("email", "name", "locale")]
+    ticked = [(f"alerts-{number}", kind) for number, row in enumerate(rows) for kind in row["alerts"]]
+    return FormData([*fields, *ticked])
 
-    assert settings_page.contacts_from(["new@acme.example", "", "c@acme.example"], kept) == [
-        {**known, "email": "new@acme.example"},
-        "c@acme.example",
+
+def test_contacts_go_through_the_form_and_stay_what_they_are() -> None:
+    known = (
+        "b@acme.example",
+        ContactDetails("a@acme.example", "Ann", "de-AT", ("sessions_exhausted",)),
+        ContactDetails("c@acme.example", locale="en"),
+        ContactDetails("d@acme.example", alerts=()),
+    )
+    shown = contacts_shown(known)
+
+    assert contacts_from(as_sent(shown["rows"])) == [
+        "b@acme.example",
+        {"email": "a@acme.example", "name": "Ann", "locale": "de-AT", "alerts": ["sessions_exhausted"]},
+        {"email": "c@acme.example", "locale": "en"},
+        {"email": "d@acme.example", "alerts": []},
     ]
-    assert emails == ["a@acme.example", "b@acme.example", ""]
+    assert told(shown["says"]) == "4 people are told by mail when an alert fires."
+
+
+def test_who_is_emptied_is_told_nothing_and_the_others_keep_what_they_want() -> None:
+    rows = contacts_shown(["gone@acme.example", ContactDetails("a@acme.example", alerts=("projected",))])["rows"]
+    rows[0]["email"] = " "
+
+    assert contacts_from(as_sent(rows)) == [{"email": "a@acme.example", "alerts": ["projected"]}]
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 11, 2), 24)])
-def test_a_day_has_the_hours_that_its_zone_gives_it(day: date, hours: int) -> None:
-    assert Clock("America/New_York", NOW).hours_of(day) == hours
+def test_a_day_is_drawn_with_the_hours_that_its_zone_gives_it(tmp_path: Path, day: date, hours: int) -> None:
+    clock = Clock("America/New_York", NOW)
+    begin, end = clock.midnight(day), clock.midnight(day + timedelta(days=1))
+    story = Story("acme").open(begin - DAY, time_zone="America/New_York", anchor=begin - DAY)
+    for at in range(begin + HOUR // 2, end, HOUR):
+        story.chat(at)
+    _, queries, clock = seen(tmp_path, story, now=end)
+    by_hour = queries.usage("acme", begin, end, bucket="hour")
+    by_day = queries.usage("acme", begin, end, bucket="day")
+    assert by_hour is not None
+    assert by_day is not None
+
+    chart = usage_chart(by_hour, clock, "says", {}, cumulative=False)
+    bars = [drawing.count("<rect") for drawing in chart.split("<svg")[1:]]
+    assert set(bars) == {hours}  # in each width one for each hour
+    [name] = [bucket_name(bucket, by_day, clock) for bucket in by_day.buckets]
+    assert name.endswith(f"a day of {hours} hours") == (hours != 24)
+    assert by_day.total == hours
 
 
 def test_moments_are_those_of_the_account() -> None:

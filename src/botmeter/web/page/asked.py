@@ -8,7 +8,8 @@ from starlette.datastructures import FormData
 
 from botmeter.client import InvalidMessage, as_command
 from botmeter.contracts.inputs import IssuedMessage
-from botmeter.web.page.settings_page import contacts_from, percents_in
+from botmeter.web.page.contacts import contacts_from
+from botmeter.web.page.settings_page import percents_in
 
 _NUMBERS: Final = {
     "purchase_packs": ("packs",),
@@ -40,9 +41,7 @@ def command_of(type_: str, account_id: str, issued_by: str, form: FormData) -> I
     if type_ == "set_thresholds":
         told["percents"] = percents_in(str(form.get("percents", "")))
     if type_ == "set_contacts":
-        told["contacts"] = contacts_from(
-            [str(one) for one in form.getlist("email")], [str(one) for one in form.getlist("kept")]
-        )
+        told["contacts"] = contacts_from(form)
     if type_ == "set_auto_recharge" and form.get("off"):
         told["packs"] = 0
     return as_command(told)

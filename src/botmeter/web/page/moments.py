@@ -118,10 +118,6 @@ class Clock:
         local = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.time_zone))
         return int((local - _EPOCH) / timedelta(milliseconds=1))
 
-    def hours_of(self, day: date) -> int:
-        """How many hours a calendar day has: 24, or 23 or 25 when clocks are changed."""
-        return round((self.midnight(day + timedelta(days=1)) - self.midnight(day)) / HOUR_MS)
-
     @property
     def offset(self) -> str:
         """What the zone is ahead of UTC now: `UTC+5:30`."""

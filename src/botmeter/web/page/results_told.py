@@ -78,7 +78,7 @@ def _done(asked: dict[str, Any]) -> str:
         case "set_auto_recharge":
             return f"Auto-recharge is on, below {count(asked['below'])}." if asked["packs"] else "Auto-recharge is off."
         case "set_contacts":
-            return "Addresses saved."
+            return "Contacts saved."
         case "close_account":
             return "The account is closed."
         case _:

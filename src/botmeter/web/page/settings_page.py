@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,6 +11,7 @@ from botmeter.domain.cycles import BillingCycle, cycle_around
 from botmeter.domain.prices import PriceBook
 from botmeter.readside.results import AccountDetail, AutoRecharge, Forecast
 from botmeter.web.page.answer import BASIS_DAYS_MIN
+from botmeter.web.page.contacts import contacts_shown
 from botmeter.web.page.moments import DAY_MS, Clock
 from botmeter.web.page.numbers import FIXED, count, money, some
 from botmeter.web.page.overview import PACKS_MAX
@@ -107,40 +107,6 @@ def threshold_lines(detail: AccountDetail, percents: Sequence[int], clock: Clock
         else:
             lines.append(f"{name}: tells at {some(at, 'session')}, {count(at - summary.used)} from now.")
     return lines
-
-
-def contacts_shown(contacts: Sequence[Any]) -> dict[str, Any]:
-    """Each address with what else is known of it, which is kept when it is saved; and an empty one to fill."""
-    rows = [
-        {"email": contact, "kept": ""}
-        if isinstance(contact, str)
-        else {"email": contact.get("email", ""), "kept": json.dumps(contact, ensure_ascii=True)}
-        for contact in contacts
-    ]
-    says = (
-        f"{some(len(rows), 'person', 'people')} told by mail when an alert fires."
-        if rows
-        else "Nobody yet: alerts reach no one by mail."
-    )
-    return {
-        "rows": [*rows, {"email": "", "kept": ""}],
-        "says": says.replace("told", "is told" if len(rows) == 1 else "are told"),
-    }
-
-
-def contacts_from(emails: Sequence[str], kept: Sequence[str]) -> list[Any]:
-    """The contacts of a form: emptied addresses are dropped, what was known of the others stays."""
-    found: list[Any] = []
-    for email, known in zip(emails, kept, strict=False):
-        address = email.strip()
-        if not address:
-            continue
-        try:
-            more = json.loads(known) if known else None
-        except ValueError:
-            more = None
-        found.append({**more, "email": address} if isinstance(more, dict) else address)
-    return found
 
 
 def cycle_lines(detail: AccountDetail, wanted: BillingCycle, clock: Clock) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from botmeter.readside.results import AccountDetail, Scenario, WhatIf, WhatIfCycle
 from botmeter.web.page.moments import Clock
-from botmeter.web.page.numbers import count, money, some
+from botmeter.web.page.numbers import count, money, percent, some
 
 
 def what_if_part(
@@ -46,6 +46,8 @@ def _title(scenario: Scenario) -> str:
             if recharge.packs
             else "without auto-recharge"
         )
+    if scenario.thresholds is not None:
+        told.append(f"alerts at {' and '.join(map(percent, scenario.thresholds))}")
     return f"With {', '.join(told)}".replace("With without", "Without") if told else "As it was"
 
 
@@ -68,6 +70,8 @@ def _row(one: WhatIfCycle, clock: Clock) -> dict[str, str]:
         "demand": count(one.demand),
         "served": count(one.served),
         "to_agents": count(one.to_agents),
+        "alerts": ", ".join(f"{percent(reached)} {clock.short_day(at)}" for reached, at in one.thresholds_reached)
+        or "none",
         "runs_out": clock.day(one.ran_out_at) if one.ran_out_at else "lasts",
         "cost": money(one.charge),
         "was": was,

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from botmeter.readside.results import AutoRecharge, Scenario, Statement
 from botmeter.web.page.asking import Visit, Visited
 from botmeter.web.page.overview import PACKS_MAX
-from botmeter.web.page.settings_page import BELOW
+from botmeter.web.page.settings_page import BELOW, percents_in
 from botmeter.web.page.statement_page import statement_csv, statement_part
 from botmeter.web.page.what_if_page import what_if_part
 from botmeter.web.problems import not_found
@@ -61,14 +61,24 @@ def what_if(
     recharge: Annotated[str, Query(max_length=3)] = "",
     below: Number = "",
     recharge_packs: Number = "",
+    thresholds: Annotated[str, Query(max_length=500)] = "",
 ) -> HTMLResponse:
     """The last cycles under other terms."""
     limit, size = int(below or BELOW), max(min(int(recharge_packs or 1), PACKS_MAX), 1)
+    percents = tuple(percent for percent in percents_in(thresholds) if 1 <= percent <= 99)
     scenario = Scenario(
         packs=min(int(packs), PACKS_MAX) if packs else None,
+        thresholds=percents or None,
         auto_recharge={"on": AutoRecharge(limit, size), "off": AutoRecharge(0, 0)}.get(recharge),
     )
     found = visit.queries.what_if(visit.account_id, scenario)
-    told = {"scenario": scenario, "recharge": recharge, "below": limit, "recharge_packs": size, "packs_max": PACKS_MAX}
+    told = {
+        "scenario": scenario,
+        "recharge": recharge,
+        "below": limit,
+        "recharge_packs": size,
+        "packs_max": PACKS_MAX,
+        "thresholds": ", ".join(map(str, percents)),
+    }
     part = what_if_part(found, scenario, visit.detail, visit.clock, is_with_money=visit.access.sees_money)
     return visit.page("what_if.html", "what-if", told, part)
