@@ -1,0 +1,82 @@
+"""The questions to the cluster that botmeter asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+
+from .broker import MemoryBroker, ask
+from .log import Log, Refused
+from .world import Process
+
+T = TypeVar("T")
+_EARLIEST, _LATEST = -2, -1
+
+
+class MemoryAdmin:
+    """Answers when asked; the futures it returns are done."""
+
+    def __init__(self, broker: MemoryBroker, process: Process) -> None:
+        self._broker, self._process = broker, process
+
+    def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
+        del topic, timeout
+        self._process.require_alive()
+        return SimpleNamespace(topics=dict.fromkeys(self._broker.topics))
+
+    def describe_topics(self, topics: TopicCollection, request_timeout: float = 5.0) -> dict[str, Future[Any]]:
+        def describe(name: str) -> Any:
+            if name not in self._broker.topic_ids:
+                raise Refused(KafkaError.UNKNOWN_TOPIC_OR_PART)
+            partitions = [None] * self._broker.partitions_of(name)
+            return SimpleNamespace(topic_id=self._broker.topic_ids[name], partitions=partitions)
+
+        names: list[str] = topics.topics  # type: ignore[attr-defined]
+        return {name: self._answer(partial(describe, name), request_timeout) for name in names}
+
+    def list_offsets(
+        self,
+        asked: Mapping[TopicPartition, Any],
+        isolation_level: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+        request_timeout: float = 5.0,
+    ) -> dict[TopicPartition, Future[Any]]:
+        is_committed_only = isolation_level is IsolationLevel.READ_COMMITTED
+
+        def find(partition: TopicPartition, spec: Any) -> Any:
+            log = self._broker.log((partition.topic, partition.partition))
+            return SimpleNamespace(offset=_offset(log, spec._value, is_committed_only))
+
+        def find_all() -> dict[TopicPartition, Any]:
+            return {partition: find(partition, spec) for partition, spec in asked.items()}
+
+        answer = self._answer(find_all, request_timeout)
+        if answer.exception() is not None:
+            return dict.fromkeys(asked, answer)
+        return {partition: _done(found) for partition, found in answer.result().items()}
+
+    def _answer(self, call: Callable[[], T], timeout_s: float) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(ask(self._broker.world, self._process, "question", call, timeout_s * 1000))
+        except Refused as refused:
+            future.set_exception(KafkaException(KafkaError(refused.code)))
+        except KafkaException as exception:
+            future.set_exception(exception)
+        return future
+
+
+def _offset(log: Log, spec: int, is_committed_only: bool) -> int:  # noqa: FBT001 - a reader's isolation
+    if spec == _EARLIEST:
+        return log.begin
+    return log.limit(is_committed_only) if spec == _LATEST else log.offset_at(spec)
+
+
+def _done(value: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(value)
+    return future
