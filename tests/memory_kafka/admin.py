@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 
-from .broker import MemoryBroker, ask
+from .broker import MemoryBroker, timed_out
 from .log import Log, Refused
-from .world import Process
+from .world import Awaited, Fate, Process
 
 T = TypeVar("T")
 _EARLIEST, _LATEST = -2, -1
@@ -23,6 +23,19 @@ class MemoryAdmin:
 
     def __init__(self, broker: MemoryBroker, process: Process) -> None:
         self._broker, self._process = broker, process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def poll(self, timeout: float = 0) -> int:
+        del timeout
+        return 0
+
+    def describe_cluster(self, request_timeout: float = 5.0) -> Future[Any]:
+        return self._answer(lambda: SimpleNamespace(nodes=[]), request_timeout)
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
         del topic, timeout
@@ -36,7 +49,7 @@ class MemoryAdmin:
             partitions = [None] * self._broker.partitions_of(name)
             return SimpleNamespace(topic_id=self._broker.topic_ids[name], partitions=partitions)
 
-        names: list[str] = topics.topics  # type: ignore[attr-defined]
+        names: list[str] = topics.topic_names
         return {name: self._answer(partial(describe, name), request_timeout) for name in names}
 
     def list_offsets(
@@ -54,19 +67,37 @@ class MemoryAdmin:
         def find_all() -> dict[TopicPartition, Any]:
             return {partition: find(partition, spec) for partition, spec in asked.items()}
 
-        answer = self._answer(find_all, request_timeout)
-        if answer.exception() is not None:
-            return dict.fromkeys(asked, answer)
-        return {partition: _done(found) for partition, found in answer.result().items()}
+        asking = self._answer(find_all, request_timeout)
+        answers = {partition: self._awaited() for partition in asked}
+
+        def hand_on(_: Future[Any]) -> None:
+            for partition, answer in answers.items():
+                if (error := asking.exception()) is not None:
+                    answer.set_exception(error)
+                else:
+                    answer.set_result(asking.result()[partition])
+
+        asking.add_done_callback(hand_on)
+        return answers
+
+    def _awaited(self) -> Future[Any]:
+        return Awaited(self._broker.world, self._process)
 
     def _answer(self, call: Callable[[], T], timeout_s: float) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            future.set_result(ask(self._broker.world, self._process, "question", call, timeout_s * 1000))
-        except Refused as refused:
-            future.set_exception(KafkaException(KafkaError(refused.code)))
-        except KafkaException as exception:
-            future.set_exception(exception)
+        """Returns at once; the answer comes later."""
+        world, future = self._broker.world, self._awaited()
+        world.passes(self._process, "before question")
+
+        def answer() -> None:
+            try:
+                future.set_result(call())
+            except Refused as refused:
+                future.set_exception(KafkaException(KafkaError(refused.code)))
+
+        if world.fate(self._process, "question") is Fate.ARRIVES:
+            world.after(world.delay_ms("answer"), answer)
+        else:
+            world.after(int(timeout_s * 1000), lambda: future.set_exception(timed_out("question")))
         return future
 
 
@@ -74,9 +105,3 @@ def _offset(log: Log, spec: int, is_committed_only: bool) -> int:  # noqa: FBT00
     if spec == _EARLIEST:
         return log.begin
     return log.limit(is_committed_only) if spec == _LATEST else log.offset_at(spec)
-
-
-def _done(value: T) -> Future[T]:
-    future: Future[T] = Future()
-    future.set_result(value)
-    return future

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
 from .groups import Group
-from .log import Log, Place, Refused
+from .log import Changes, Log, Place, Refused
 from .transactions import TransactionCoordinator
 from .world import Fate, Process, World
 
@@ -25,6 +26,7 @@ class MemoryBroker:
         self.world = world
         self._rebalance_ms = rebalance_ms
         self._topics: dict[str, list[Log]] = {}
+        self.changes = Changes()
         self._ids = itertools.count(1)
         self.topic_ids: dict[str, str] = {}
         self._groups: dict[str, Group] = {}
@@ -32,7 +34,7 @@ class MemoryBroker:
 
     def create_topic(self, name: str, partitions: int, has_brokers_time: bool) -> None:  # noqa: FBT001 - its setting
         """A topic, or one made anew under an old name."""
-        self._topics[name] = [Log((name, number), has_brokers_time) for number in range(partitions)]
+        self._topics[name] = [Log((name, number), has_brokers_time, self.changes) for number in range(partitions)]
         self.topic_ids[name] = f"topic-{next(self._ids)}"
 
     def log(self, place: Place) -> Log:
@@ -74,8 +76,18 @@ class MemoryBroker:
                     client.hear()
 
 
-def ask(world: World, process: Process, request: str, call: Callable[[], T], timeout_ms: float) -> T:
-    """Sends a request and waits for its answer. Raises Refused, or KafkaException when none comes in time."""
+def ask(
+    world: World,
+    process: Process,
+    request: str,
+    call: Callable[[], T],
+    timeout_ms: float,
+    hold: Callable[[Callable[[], None]], None] | None = None,
+) -> T:
+    """Sends a request and waits for its answer. Raises Refused, or KafkaException when none comes in time.
+
+    `hold` keeps a late request until it arrives.
+    """
     world.passes(process, f"before {request}")
     fate = world.fate(process, request)
     if fate is Fate.ARRIVES:
@@ -85,7 +97,8 @@ def ask(world: World, process: Process, request: str, call: Callable[[], T], tim
     if fate is Fate.UNANSWERED:
         _ignoring_refusals(call)
     elif fate is Fate.LATE:
-        world.after(world.delay_ms("late"), lambda: _ignoring_refusals(call))
+        late = partial(_ignoring_refusals, call)
+        hold(late) if hold else world.after(world.delay_ms("late"), late)
     world.wait_until(lambda: False, timeout_ms, process)
     raise timed_out(request)
 

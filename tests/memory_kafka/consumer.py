@@ -52,6 +52,8 @@ class MemoryConsumer:
         self._fetchers: dict[Place, _Fetcher] = {}
         self._queue: deque[tuple[_Fetcher, MemoryMessage]] = deque()
         self._is_closed = False
+        #: The count of the broker's changes at which there was nothing to fetch; -1 when it is to be looked again.
+        self._saw_nothing_at = -1
 
     def __enter__(self) -> Self:
         return self
@@ -139,6 +141,10 @@ class MemoryConsumer:
         else:
             self.incremental_unassign(partitions)
 
+    @property
+    def _reads(self) -> str:
+        return "poll" if self._topics else "read"
+
     def close(self) -> None:
         if self._is_closed:
             return
@@ -159,11 +165,13 @@ class MemoryConsumer:
         self.incremental_assign(partitions)
 
     def unassign(self) -> None:
+        self._saw_nothing_at = -1
         self._fetchers.clear()
         self._queue.clear()
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         self.process.require_alive()
+        self._saw_nothing_at = -1
         for partition in partitions:
             log = self._broker.log((partition.topic, partition.partition))
             self._fetchers[log.place] = _Fetcher(log, self._first(log, partition.offset))
@@ -180,6 +188,7 @@ class MemoryConsumer:
         return [TopicPartition(*place) for place in sorted(self._fetchers)]
 
     def seek(self, partition: TopicPartition) -> None:
+        self._saw_nothing_at = -1
         fetcher = self._fetchers[partition.topic, partition.partition]
         self._drop(fetcher)
         fetcher.offset = fetcher.position = self._first(fetcher.log, partition.offset)
@@ -192,6 +201,7 @@ class MemoryConsumer:
             fetcher.offset, fetcher.is_paused = fetcher.position, True
 
     def resume(self, partitions: list[TopicPartition]) -> None:
+        self._saw_nothing_at = -1
         for partition in partitions:
             self._fetchers[partition.topic, partition.partition].is_paused = False
 
@@ -216,7 +226,7 @@ class MemoryConsumer:
 
     def poll(self, timeout: float = -1) -> MemoryMessage | None:
         found = self._wait(timeout * 1000 if timeout >= 0 else 60_000)
-        self._world.passes(self.process, "poll")
+        self._world.passes(self.process, self._reads)
         return found
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[MemoryMessage]:
@@ -228,7 +238,7 @@ class MemoryConsumer:
                 found.append(message)
             elif self._world.now_ms >= deadline:
                 break
-        self._world.passes(self.process, "consume")
+        self._world.passes(self.process, self._reads)
         return found
 
     def _wait(self, timeout_ms: float) -> MemoryMessage | None:
@@ -246,10 +256,20 @@ class MemoryConsumer:
         return message
 
     def _has_something(self) -> bool:
-        return bool(self._queue or self._news) or any(map(self._is_fetchable, self._fetchers.values()))
+        if self._queue or self._news:
+            return True
+        if self._saw_nothing_at == self._broker.changes.count:
+            return False
+        if any(map(self._is_fetchable, self._fetchers.values())):
+            return True
+        if not any(self._world.is_slow(self.process, *place) for place in self._fetchers):
+            self._saw_nothing_at = self._broker.changes.count
+        return False
 
     def _is_fetchable(self, fetcher: _Fetcher) -> bool:
         if fetcher.is_paused or fetcher.is_astray or len(self._queue) >= _QUEUED_MAX:
+            return False
+        if self._world.is_slow(self.process, *fetcher.log.place):
             return False
         limit = fetcher.log.limit(self._is_committed_only)
         return limit > fetcher.offset or self._is_end_new(fetcher) or fetcher.offset > fetcher.log.high_watermark
@@ -301,8 +321,15 @@ class MemoryConsumer:
         except Refused as refused:
             raise KafkaException(KafkaError(refused.code)) from refused
 
-    def get_watermark_offsets(self, partition: TopicPartition, timeout: float = -1) -> tuple[int, int]:
+    def get_watermark_offsets(
+        self,
+        partition: TopicPartition,
+        timeout: float = -1,
+        cached: bool = False,  # noqa: FBT001, FBT002 - its name for it
+    ) -> tuple[int, int]:
         log = self._broker.log((partition.topic, partition.partition))
+        if cached:
+            return log.begin, log.high_watermark
         timeout_ms = timeout * 1000 if timeout >= 0 else 60_000
         return ask(
             self._world,

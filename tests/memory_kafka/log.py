@@ -91,11 +91,19 @@ class MemoryMessage:
 _Entry = tuple[MemoryMessage | None, Share | None, int]
 
 
+class Changes:
+    """How often any partition has changed: whoever saw nothing new need not look again before it has."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Log:
     """One partition of one topic."""
 
-    def __init__(self, place: Place, has_brokers_time: bool) -> None:  # noqa: FBT001 - the topic's setting
+    def __init__(self, place: Place, has_brokers_time: bool, changes: Changes) -> None:  # noqa: FBT001 - its setting
         self.place = place
+        self._changes = changes
         self._has_brokers_time = has_brokers_time
         self._entries: list[_Entry] = []
         self._open: dict[int, Share] = {}
@@ -139,6 +147,7 @@ class Log:
         timestamp = (LOG_APPEND_TIME, now_ms) if self._has_brokers_time else (CREATE_TIME, at_ms)
         message = MemoryMessage(self.place, offset, key, value, headers, timestamp)
         self._entries.append((message, share, timestamp[1]))
+        self._changes.count += 1
         return offset
 
     def end(self, producer: tuple[int, int], is_commit: bool, now_ms: int) -> None:  # noqa: FBT001 - as in the protocol
@@ -149,6 +158,7 @@ class Log:
         if share is not None:
             share.outcome = Outcome.COMMITTED if is_commit else Outcome.ABORTED
         self._entries.append((None, None, now_ms))
+        self._changes.count += 1
 
     def read(self, start: int, limit: int, records_max: int) -> tuple[list[MemoryMessage], int]:
         """Records from `start` that do not count as aborted, and the offset to go on from."""

@@ -233,7 +233,8 @@ class MemoryProducer:
         deadline = self._world.now_ms + timeout_ms
         while True:
             try:
-                return ask(self._world, self._process, request, call, max(0.0, deadline - self._world.now_ms))
+                left_ms = max(0.0, deadline - self._world.now_ms)
+                return ask(self._world, self._process, request, call, left_ms, self._hold)
             except Refused as refused:
                 if refused.code != KafkaError.CONCURRENT_TRANSACTIONS:
                     raise KafkaException(self._meant_by(refused)) from refused
@@ -249,6 +250,9 @@ class MemoryProducer:
         code = KafkaError._FENCED if refused.code in _FENCED else refused.code
         self._fatal = KafkaError(code, text, fatal=True)
         return self._fatal
+
+    def _hold(self, request: Callable[[], None]) -> None:
+        self._broker.transactions.hold(str(self._name), request)
 
     def _known(self) -> tuple[int, int]:
         assert self._producer is not None

@@ -46,6 +46,7 @@ class TransactionCoordinator:
     def __init__(self, world: World, log_of: Callable[[Place], Log], group_of: Callable[[str], Group]) -> None:
         self._world, self._log_of, self._group_of = world, log_of, group_of
         self._ids: dict[str, _Id] = {}
+        self._held: dict[str, list[Callable[[], None]]] = {}
         self._producer_ids = itertools.count(1_000)
         self._numbers = itertools.count(1)
 
@@ -74,6 +75,12 @@ class TransactionCoordinator:
             self._world.after(id_.timeout_ms, partial(self._time_out, id_, id_.number))
         id_.places.update(places)
         id_.groups.update(groups)
+        for held in self._held.pop(name, []):
+            self._world.after(self._world.delay_ms("held"), held)
+
+    def hold(self, name: str, request: Callable[[], None]) -> None:
+        """A request that the network keeps until the next transaction of this name has begun."""
+        self._held.setdefault(name, []).append(request)
 
     def require_open(self, name: str, producer: tuple[int, int], place: Place) -> None:
         """What a broker verifies before it takes a record of a transaction."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import Future
 from enum import Enum
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, TypeVar
 
+T = TypeVar("T")
 #: 2026-11-25T00:00:00Z, UTC ms.
 BEGINNING_MS: Final = 1_795_564_800_000
 #: How long the network takes where nothing is the matter.
@@ -101,6 +103,11 @@ class World:
         del what
         return _USUAL_DELAY_MS
 
+    def is_slow(self, process: Process, topic: str, partition: int) -> bool:
+        """Whether this client has no answers about a partition for the moment."""
+        del process, topic, partition
+        return False
+
     def fetches(self, process: Process, topic: str, partition: int) -> bool:
         """Whether the client's next look at a partition gets an answer now."""
         del process, topic, partition
@@ -109,3 +116,26 @@ class World:
     def fetch_max(self) -> int:
         """How many records one fetch brings at most."""
         return 1_000
+
+
+class Awaited(Future[T]):
+    """A future that somebody of the simulated world completes: whoever waits for it lets its time pass."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        super().__init__()
+        self._world, self._process = world, process
+
+    def result(self, timeout: float | None = None) -> T:
+        self._await(timeout)
+        return super().result(0)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._await(timeout)
+        return super().exception(0)
+
+    def _await(self, timeout: float | None) -> None:
+        self._world.wait_until(self.done, FOR_EVER_MS if timeout is None else timeout * 1000, self._process)
+
+
+#: Longer than any simulation.
+FOR_EVER_MS: Final = 1 << 50

@@ -114,6 +114,9 @@ class Transaction:
         self._topics = topics
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
+        #: Whether a request of its producer may still come to the broker a second time: it would count for whatever
+        #: transaction is open by then, since all of a producer's carry one epoch. A new producer has another.
+        self._may_echo = False
 
     def open(self) -> None:
         """A new producer; ends what an earlier one of the same transactional id left open.
@@ -124,7 +127,7 @@ class Transaction:
         producer = self._make_producer()
         deadline = time.monotonic() + max(self._timeout_s * 2, 30.0)
         _resumed(lambda: producer.init_transactions(_REQUEST_S), deadline)
-        self._producer = producer
+        self._producer, self._may_echo = producer, False
 
     def close(self) -> None:
         """Lets the producer go. Its transaction, if one is open, is aborted: by it, its successor or the broker."""
@@ -160,6 +163,8 @@ class Transaction:
 
     def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
         """Steps 2 to 6; the new ends of the journal, by partition."""
+        if self._may_echo:
+            self.open()
         producer = self._producer
         if producer is None:
             raise OutcomeUnknown("there is no producer")
@@ -173,20 +178,24 @@ class Transaction:
                 self._produce_snapshots(producer, w, deadline)
             _flush(producer, deadline)  # 4
             offsets = [offset for w in work for offset in self._offsets(w.part)]
-            _resumed(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
-            _resumed(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
+            self._ask(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
+            self._ask(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
             self._give_up(producer, classify(cause(exception)))
         except BotmeterError as error:
             self._give_up(producer, error)
         return journal_ends
 
+    def _ask(self, call: Callable[[], object], deadline: float) -> None:
+        """Has the broker do it, as `_resumed`."""
+        self._may_echo = _resumed(call, deadline) or self._may_echo
+
     def _give_up(self, producer: Producer, error: BotmeterError) -> NoReturn:
         """Aborts where that is possible, and raises what the caller has to do."""
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
         try:
-            _resumed(lambda: producer.abort_transaction(_REQUEST_S), time.monotonic() + self._timeout_s)
+            self._ask(lambda: producer.abort_transaction(_REQUEST_S), time.monotonic() + self._timeout_s)
         except (KafkaException, BotmeterError) as failed:  # an abort can itself be fatal
             raise OutcomeUnknown(f"the transaction could not be aborted: {failed}") from error
         if isinstance(error, TransactionAborted):
@@ -266,8 +275,12 @@ def _flush(producer: Producer, deadline: float) -> None:
         raise TransactionAborted(f"{left} records were not acknowledged in time")
 
 
-def _resumed(call: Callable[[], object], deadline: float) -> None:
-    """The same call again with the same arguments while it is retriable; OutcomeUnknown past the deadline."""
+def _resumed(call: Callable[[], object], deadline: float) -> bool:
+    """The same call again with the same arguments while it is retriable; OutcomeUnknown past the deadline.
+
+    Returns whether it was made more than once.
+    """
+    is_again = False
     while True:
         try:
             call()
@@ -277,9 +290,10 @@ def _resumed(call: Callable[[], object], deadline: float) -> None:
                 raise error from exception
             if time.monotonic() > deadline:
                 raise OutcomeUnknown(f"no answer in time: {error}") from exception
+            is_again = True
             time.sleep(_RETRY_PAUSE_S)
         else:
-            return
+            return is_again
 
 
 def _has_offsets_to_tell(part: Part, now_s: float) -> bool:

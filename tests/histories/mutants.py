@@ -1,0 +1,83 @@
+"""Engines with one fault planted in each, for the histories to find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from botmeter.engine import transaction
+from botmeter.engine.transaction import Transaction
+from botmeter.kafka import clients, questions
+from botmeter.metering.store import StoreUpdate
+from memory_kafka.consumer import MemoryConsumer
+from memory_kafka.groups import Membership
+from memory_kafka.producer import MemoryProducer
+
+
+def offsets_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """They are committed at once, whatever becomes of the transaction."""
+    send = MemoryProducer.send_offsets_to_transaction
+
+    def commit(self: MemoryProducer, offsets: Any, metadata: Any, timeout: float = -1) -> None:
+        send(self, offsets, metadata, timeout)
+        told = {(each.topic, each.partition): each.offset for each in offsets}
+        self._broker.group(metadata.group).offsets.update(told)
+
+    patch.setattr(MemoryProducer, "send_offsets_to_transaction", commit)
+
+
+def store_before_commit(patch: pytest.MonkeyPatch) -> None:
+    """The store has what a transaction decided before that is committed, or aborted."""
+    transact = Transaction._transact
+
+    def write_first(self: Transaction, work: Any, *others: Any) -> Any:
+        for each in work:
+            states, changes = each.part.states, each.part.decided.changes
+            accounts = {account.account_id: each.encoded[key] for key, account in changes.accounts.items()}
+            mark = states._mark(states.journal_offset, None)
+            states.store.write(StoreUpdate(accounts, changes.windows, changes.chats, mark))
+        return transact(self, work, *others)
+
+    patch.setattr(Transaction, "_transact", write_first)
+
+
+def restore_of_what_is_not_committed(patch: pytest.MonkeyPatch) -> None:
+    """A restore reads past the last stable offset."""
+    config = clients.reader_config
+
+    def careless(*args: Any) -> clients.Config:
+        return {**config(*args), "isolation.level": "read_uncommitted"}
+
+    patch.setattr(clients, "reader_config", careless)
+
+
+def restore_that_stops_short(patch: pytest.MonkeyPatch) -> None:
+    """A restore ends at the last stable offset, below what an open transaction is about to commit."""
+    patch.setattr(questions, "end_offsets", questions.stable_offsets)
+
+
+def fencing_ignored(patch: pytest.MonkeyPatch) -> None:
+    """A commit comes as from outside the group."""
+
+    def nobody(self: MemoryConsumer) -> Membership:
+        return Membership(self._group_name, "", -1)
+
+    patch.setattr(MemoryConsumer, "consumer_group_metadata", nobody)
+    patch.setattr(MemoryConsumer, "memberid", lambda _: "somebody")
+
+
+def producer_kept_after_a_retry(patch: pytest.MonkeyPatch) -> None:
+    """The producer whose request was repeated goes on, and the first of the two may yet come."""
+    patch.setattr(Transaction, "_ask", lambda _, call, deadline: transaction._resumed(call, deadline))
+
+
+MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "offsets outside the transaction": offsets_outside_the_transaction,
+    "store before commit": store_before_commit,
+    "restore of what is not committed": restore_of_what_is_not_committed,
+    "restore that stops short": restore_that_stops_short,
+    "fencing ignored": fencing_ignored,
+    "producer kept after a retry": producer_kept_after_a_retry,
+}
