@@ -172,7 +172,7 @@ class Model:
         event = catalogue.JOURNAL.decode(record.value())
         if isinstance(event, CycleStarted) and event.number > 1:
             charged = f", charged {_price(event.charge)}" if event.charge else ""
-            text = f"new cycle: {event.total:,} sessions, {event.expired:,} of the old ones expired{charged}"
+            text = f"new cycle: {event.total:,} sessions{charged}"
             self._tell(Happening(event.at, event.account_id, event.version, text, "good"))
 
     def _take_first_chat(self, record: Record, received_at: int) -> None:

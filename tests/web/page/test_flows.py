@@ -136,6 +136,13 @@ def test_the_page_follows_an_account_that_runs_out_and_goes_on(
     expect(page.locator("#remaining")).to_have_text("0")
     expect(page.locator("#timeline")).to_contain_text("All sessions used: agents answer", timeout=PATIENCE_MS)
 
+    expect(page.locator("#packs")).to_contain_text("The bot answers again at once.", timeout=PATIENCE_MS)
+    page.evaluate("document.getElementById('packs').dataset.same = 'yes'")
+    for more in (1, 2):  # chats that go to agents leave the button under the hand that is about to press it
+        chat(client, account_id, *(f"more-{more}-{n}" for n in range(3)))
+        expect(page.locator("#live")).to_contain_text(f"{3 + 3 * more}\u00a0chats went to them", timeout=PATIENCE_MS)
+    expect(page.locator("#packs")).to_have_attribute("data-same", "yes")
+
     page.locator("#packs").get_by_role("button", name=re.compile("Buy 1.pack for")).click()
     expect(page.locator("#state")).to_contain_text("The bot answers.", timeout=PATIENCE_MS)
     expect(page.locator("#remaining")).to_have_text("20")

@@ -19,8 +19,8 @@ from botmeter.readside.queries import Queries
 from botmeter.readside.results import AccountSummary, Freshness
 
 #: `state`: the answer and its numbers, as HTML. `age`: how old they are, as HTML. The others only say that something
-#: changed: sessions (`usage`), anything else (`history`).
-Name = Literal["state", "age", "usage", "history"]
+#: changed: sessions (`usage`), what packs and their forms depend on (`packs`), anything (`history`).
+Name = Literal["state", "age", "usage", "packs", "history"]
 
 #: Between two looks.
 LOOK_S: Final = 0.25
@@ -53,6 +53,7 @@ class _Board:
     drawn_version: int = -1
     charted_sessions: tuple[int, int] = (-1, -1)
     is_behind: bool = False
+    owes_history: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, name: Name, data: str, now_s: float) -> None:
@@ -142,8 +143,13 @@ class Live:
             board.drawn_version = summary.place.version
             board.charted_sessions = (summary.cycle_number, summary.used)
         elif _has_other_news(before, summary):
-            board.tell("history", "", now_s)
+            board.owes_history = True
+            if not _is_handing_off(before, summary):
+                board.tell("packs", "", now_s)
         board.summary = summary
+        if board.owes_history and (board.told.get("packs") == now_s or board.is_due("history", CHARTS_S, now_s)):
+            board.owes_history = False
+            board.tell("history", "", now_s)
         if summary.place.version != board.drawn_version and board.is_due("state", STATE_S, now_s):
             board.drawn_version = summary.place.version
             board.tell("state", await to_thread.run_sync(self._draw_state, account_id), now_s)
@@ -153,6 +159,26 @@ class Live:
         if board.is_due("age", AGE_S, now_s) or is_behind != board.is_behind:
             board.is_behind = is_behind
             board.tell("age", await to_thread.run_sync(self._draw_age, account_id), now_s)
+
+
+def _is_handing_off(before: AccountSummary, after: AccountSummary) -> bool:
+    """Whether the news may be chats that go to agents, many a second, by which nothing else changes.
+
+    Forms replaced by each of them could not be clicked, just when packs are wanted.
+    """
+    return before.state == after.state == "exhausted" and _terms(before) == _terms(after)
+
+
+def _terms(account: AccountSummary) -> tuple[object, ...]:
+    return (
+        account.since,
+        account.plan,
+        account.total,
+        account.packs,
+        account.packs_next_cycle,
+        account.cycle_number,
+        account.cycle_ends_at,
+    )
 
 
 def _has_other_news(before: AccountSummary, after: AccountSummary) -> bool:
