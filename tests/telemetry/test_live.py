@@ -102,6 +102,8 @@ def test_worker_projection_and_web_tell_what_they_did(cluster: Cluster) -> None:
         count = "botmeter_web_request_seconds_count"
         assert value(served, count, method="GET", route="/v1/me", status="401") == 1
         assert value(served, count, route="none") == value(served, count, status="404") == 1
-        served = becomes(port_of(serving), lambda page: "botmeter_web_read_side_lag_seconds " in page)
+        served = becomes(
+            port_of(serving), lambda page: {web.READ_SIDE_LAG.name, project.LEVEL.name} <= told(page).keys()
+        )
         names = {metric.name for module in (web, project, process) for metric in described_in(module)}
         assert told(served).keys() == names

@@ -61,6 +61,10 @@ class WorkerProcess:
             self._said.notify_all()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         return "\n".join(self.lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import sys
@@ -10,13 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
 
 import click
 from prometheus_client import CollectorRegistry
 
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
+from botmeter.readside.collector import spare_the_collector
 from botmeter.readside.database import open_database
 from botmeter.readside.metrics import ProjectionMetrics
 from botmeter.readside.migrations import migrate
@@ -29,9 +28,6 @@ from botmeter.telemetry.process import register_process
 from botmeter.telemetry.serving import Page
 
 log = logging.getLogger("botmeter")
-
-#: Objects made before the collector looks at the young ones.
-_GC_THRESHOLD: Final = 200_000
 
 
 @click.command(name="project", short_help="Run the read side.")
@@ -52,8 +48,7 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
     `botmeter web` runs this inside where the database is SQLite.
     """
     log_to_stderr(settings.log_level, settings.log_format, "project")
-    # Rows of a batch are many and live shortly; the collector would walk all accounts in memory again and again.
-    gc.set_threshold(_GC_THRESHOLD, 50, 1000)
+    spare_the_collector()
     stop = threading.Event()
     received = _stop_on_signals(stop)
     config = admin_config(settings.kafka, settings.bootstrap_servers)
@@ -69,7 +64,14 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
 
     try:
         if is_rebuild:
-            rebuild(engine, source, settings.readside_batch_records, stop, line.show)
+            rebuild(
+                engine,
+                source,
+                batch_records=settings.readside_batch_records,
+                hours_days=settings.readside_hours_days,
+                stop=stop,
+                on_progress=line.show,
+            )
         else:
             with _told(metrics, settings.readside_port):
                 Projection(

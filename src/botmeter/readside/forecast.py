@@ -60,7 +60,7 @@ def forecast(now: int, horizon_at: int, remaining: int, usage: Sequence[DayOfUsa
 
     Args:
         now: UTC ms; usage is known up to it.
-        horizon_at: the end of the cycle, or how far a chart looks.
+        horizon_at: how far the points reach, such as the end of the cycle; when nothing remains is looked for beyond.
         remaining: sessions left now.
         usage: days before `now`, oldest first, today's part last.
         time_zone: of the account; its days differ by weekday.

@@ -79,17 +79,13 @@ class Projection:
         source: Source,
         *,
         batch_records: int,
-        hours_days: int = 400,
+        hours_days: int,
         rebuilt: Generation | None = None,
-        on_change: Callable[[frozenset[str]], None] = lambda _: None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
-        """`hours_days` is how long usage by the hour is kept.
-
-        `on_change` is told the accounts of each transaction, `on_progress` how far it is; both must be quick.
-        """
+        """`hours_days` is how long usage by the hour is kept; `on_progress` is told how far it is and must be quick."""
         self._engine, self._source, self._batch_records, self._rebuilt = engine, source, batch_records, rebuilt
-        self._on_change, self._on_progress = on_change, on_progress
+        self._on_progress = on_progress
         self._owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:12]}"
         self._records, self._hours_days = 0, hours_days
 
@@ -155,7 +151,7 @@ class Projection:
             if not chunk.positions and not is_due:
                 continue
             batch = self._batch(chunk, asker, positions, positions if is_due else chunk.positions)
-            changed = writer.write(batch, now)
+            writer.write(batch, now)
             self._records += len(batch.events)
             for advance in batch.advances:
                 known = advance.position
@@ -163,8 +159,6 @@ class Projection:
                     known.topic, known.partition, known.topic_id, advance.next_offset
                 )
             told = now if is_due else told
-            if changed or batch.deliveries:
-                self._on_change(changed | {each.account_id for _, each in batch.deliveries})
             self._tell(asker, positions)
             if not chunk.records:
                 pruner.step(now)

@@ -30,9 +30,11 @@ _BATCH_RECORDS_MAX: Final = 50_000
 def rebuild(
     engine: Engine,
     source: Source,
+    *,
     batch_records: int,
+    hours_days: int,
     stop: threading.Event,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None],
 ) -> bool:
     """Projects the whole journal into new tables and makes them current; False when `stop` came first.
 
@@ -41,7 +43,15 @@ def rebuild(
     old = current_generation(engine)
     new: Generation = "b" if old == "a" else "a"
     _make(engine, TABLES[new])
-    _project_until_level(engine, source, min(batch_records, _BATCH_RECORDS_MAX), new, stop, on_progress)
+    is_done = threading.Event()
+    Projection(
+        engine,
+        source,
+        batch_records=min(batch_records, _BATCH_RECORDS_MAX),
+        hours_days=hours_days,
+        rebuilt=new,
+        on_progress=_Watcher(is_done, on_progress).watch,
+    ).run(_Either(stop, is_done))
     if stop.is_set():
         return False
     with writing(engine) as connection:
@@ -50,21 +60,6 @@ def rebuild(
     stop.wait(_GRACE_S)
     _drop(engine, TABLES[old])
     return True
-
-
-def _project_until_level(
-    engine: Engine,
-    source: Source,
-    batch_records: int,
-    generation: Generation,
-    stop: threading.Event,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    is_done = threading.Event()
-    watcher = _Watcher(is_done, on_progress)
-    projection = Projection(engine, source, batch_records=batch_records, rebuilt=generation, on_progress=watcher.watch)
-    ended = _Either(stop, is_done)
-    projection.run(ended)
 
 
 class _Watcher:

@@ -99,8 +99,8 @@ class Writer:
             found = connection.execute(select(progress).where(progress.c.topic == topic).order_by("partition"))
             return [Position(row.topic, row.partition, row.topic_id, row.next_offset) for row in found]
 
-    def write(self, batch: Batch, now: int) -> frozenset[str]:
-        """Writes a batch in one transaction; the accounts it changed. `now` is this machine's time, UTC ms.
+    def write(self, batch: Batch, now: int) -> None:
+        """Writes a batch in one transaction. `now` is this machine's time, UTC ms.
 
         Raises Overtaken or Standby, and whatever else goes wrong; then nothing was written.
         """
@@ -116,7 +116,6 @@ class Writer:
             self._standings.clear()  # they are ahead of the database now
             raise
         self._forget_some()
-        return frozenset(rows.touched)
 
     def release(self, now: int) -> None:
         """Gives the lease back, so that another projection need not wait for its end."""

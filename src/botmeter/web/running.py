@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from botmeter.client import AsyncClient, Connection
 from botmeter.readside.hosted import read_side
+from botmeter.readside.hosted_process import Order
 from botmeter.readside.projection import Progress, Source
 from botmeter.settings.model import Settings
 from botmeter.web.entitlement.service import Entitlement
@@ -25,8 +26,15 @@ def connected(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database, batch_records = settings.readside_database(), settings.readside_batch_records
-        with read_side(database, source, batch_records, on_progress) as found:
+        order = Order(
+            url=settings.readside_database(),
+            source=source,
+            batch_records=settings.readside_batch_records,
+            hours_days=settings.readside_hours_days,
+            log_level=settings.log_level,
+            log_format=settings.log_format,
+        )
+        with read_side(order, on_progress) as found:
             connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)
