@@ -1,7 +1,8 @@
 """How soon entitlement answers: `PYTHONPATH=tests python -m bench.entitlement`; about two minutes.
 
 A broker, a worker and a server of its own. First questions at a fixed rate while nothing else happens; then, with
-interactions at a fixed rate, questions by someone who has just published one, with `after`.
+interactions at a fixed rate, questions by someone who has just published one, with `after`. Before both, the same
+questions to a server that answers a constant: no figure of this machine can be better.
 """
 
 from __future__ import annotations
@@ -9,41 +10,41 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import tempfile
+import subprocess
+import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from random import Random
-from urllib.parse import urlsplit
 
 import uvloop
 from confluent_kafka import KafkaError, Message
 
-from botmeter.embedded import EmbeddedKafka
 from botmeter.kafka import clients
 from botmeter.web.access.own_tokens import OwnTokens
 from worker.cluster import Cluster
 from worker.process import WorkerProcess
-from worker.traffic import interaction, opening
+from worker.traffic import interaction
 
-from .open_loop import Connection, Measured, load
+from .open_loop import Connection, Measured, load, until
+from .processors import Processors
+from .site import SECRET, site
 
-SECRET = "a secret of the bench, which guards nothing at all"  # noqa: S105 - so it says
 ACCOUNTS = [f"bench-{number}" for number in range(200)]
 END_USERS = 100
-PARTITIONS = 4
-ENOUGH = {"BOTMETER_COMPLIMENTARY_SESSIONS": "100000000"}
 
 
 def main() -> None:
     arguments = _arguments()
-    print(f"{os.cpu_count()} cores shared with broker, worker and load; load before {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(report=print) as broker:
-        cluster = Cluster(broker.bootstrap_servers, "bench.", Path(directory), PARTITIONS)
-        try:
-            _measure(cluster, arguments)
-        finally:
-            cluster.close()
+    with _floor() as port:
+        _part(f"a constant, {arguments.rate:g} a second", _questions("127.0.0.1", port, arguments))
+    with site(ACCOUNTS, END_USERS) as made:
+        host, port = made.host, made.port
+        _part(f"entitlement, {arguments.rate:g} a second", _questions(host, port, arguments))
+        busy = f"entitlement with `after`, beside {arguments.interactions:g} interactions a second"
+        with _simulating(made.cluster, arguments):
+            _part(busy, _probes(made.cluster, host, port, arguments))
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,38 +56,29 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(cluster: Cluster, arguments: argparse.Namespace) -> None:
-    worker = cluster.worker(**ENOUGH).restored(PARTITIONS)
-    for account in ACCOUNTS:
-        cluster.put(cluster.topics.commands, account, json.dumps(opening(account)).encode())
-    cluster.flush()
-    for account in ACCOUNTS:
-        for number in range(END_USERS):
-            value = json.dumps(interaction(account, f"u-{number}")).encode()
-            cluster.put(cluster.topics.interactions, account, value)
-    cluster.flush()
-    cluster.await_all_taken([worker])
-    variables = {"BOTMETER_AUTH_SECRET": SECRET, "BOTMETER_HTTP_PORT": "0", **ENOUGH}
-    with WorkerProcess(cluster.environment("web", **variables), "web") as web:
-        address = urlsplit(web.hears("listening at").split()[-1])
-        web.hears("entitlement is ready")
-        host, port = str(address.hostname), int(address.port or 0)
-        print(f"{len(ACCOUNTS)} accounts, {len(ACCOUNTS) * END_USERS} sessions, {PARTITIONS} partitions")
-        _part(f"entitlement, {arguments.rate:g} a second", _questions(host, port, arguments))
-        busy = f"entitlement with `after`, beside {arguments.interactions:g} interactions a second"
-        with _simulating(cluster, arguments):
-            _part(busy, _probes(cluster, host, port, arguments))
+@contextmanager
+def _floor() -> Iterator[int]:
+    command = [sys.executable, "-m", "bench.floor"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+        server.stdin.close()
 
 
 def _part(name: str, measuring: object) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         measured: Measured = runner.run(measuring)  # type: ignore[arg-type]
-    print(f"{name}: {measured.row()}")
+    print(f"{name}: {measured.row()}\n  {measured.processors}")
 
 
 def _request(path: str) -> bytes:
-    token = OwnTokens(SECRET).bearer("bench", "operator", frozenset(), 3_600, "botmeter", "")
-    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {_token()}\r\n\r\n".encode()
+
+
+@cache
+def _token() -> str:
+    return OwnTokens(SECRET).bearer("bench", "operator", frozenset(), 3_600, "botmeter", "")
 
 
 async def _questions(host: str, port: int, arguments: argparse.Namespace) -> Measured:
@@ -109,7 +101,8 @@ def _simulating(cluster: Cluster, arguments: argparse.Namespace) -> WorkerProces
 async def _probes(cluster: Cluster, host: str, port: int, arguments: argparse.Namespace) -> Measured:
     """Each publishes an interaction, waits until the broker has it, and asks with `after`; timed from there."""
     loop, measured, dice = asyncio.get_running_loop(), Measured(), Random(2)
-    await _until(time.perf_counter() + 5)  # the simulation is at its rate
+    await until(time.perf_counter() + 5)  # the simulation is at its rate
+    processors = Processors()
     config = clients.simple_producer_config({"linger.ms": "0"}, cluster.bootstrap_servers)
     with clients.make_producer(config) as producer:
 
@@ -139,15 +132,11 @@ async def _probes(cluster: Cluster, host: str, port: int, arguments: argparse.Na
         probes = []
         begun_s = time.perf_counter()
         for number in range(int(arguments.probes * arguments.duration)):
-            await _until(begun_s + number / arguments.probes)
+            await until(begun_s + number / arguments.probes)
             probes.append(asyncio.create_task(probe()))
         await asyncio.gather(*probes)
+    measured.processors = processors.row()
     return measured
-
-
-async def _until(moment_s: float) -> None:
-    while time.perf_counter() < moment_s:  # noqa: ASYNC110 - a moment sets no event
-        await asyncio.sleep(0.001)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-_TICK_S = 0.0005
-_CONNECTIONS_MAX = 512
+from .processors import Processors
+
+#: The loop counts in milliseconds; less would have it spin.
+_TICK_S = 0.001
+_CONNECTIONS = 64
 _END_OF_HEADERS = b"\r\n\r\n"
 
 
@@ -61,6 +65,8 @@ class Measured:
     latencies_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     late_starts_ms: list[float] = field(default_factory=list)
+    #: Who used them meanwhile.
+    processors: str = ""
 
     def row(self) -> str:
         found = sorted(self.latencies_ms)
@@ -76,38 +82,59 @@ def percentile(ascending: Sequence[float], share: float) -> float:
     return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
+async def until(moment_s: float) -> None:
+    """Waits for a moment of `time.perf_counter`."""
+    while time.perf_counter() < moment_s:  # noqa: ASYNC110 - a moment sets no event
+        await asyncio.sleep(_TICK_S)
+
+
 async def load(
     host: str, port: int, requests: Callable[[int], bytes], rate_per_s: float, duration_s: float
 ) -> Measured:
     """Sends `requests(n)` for n = 0, 1, ... at this rate for so long, and waits for the last answers."""
-    loop, measured = asyncio.get_running_loop(), Measured()
-    free: list[Connection] = [(await loop.create_connection(Connection, host, port))[1] for _ in range(64)]
-    all_ = list(free)
-    total, sent, begun = int(rate_per_s * duration_s), 0, time.perf_counter()
+    sending = _Sending(requests, rate_per_s, time.perf_counter())
+    for _ in range(_CONNECTIONS):
+        sending.free.append((await asyncio.get_running_loop().create_connection(Connection, host, port))[1])
+    connections, total, sent = list(sending.free), int(rate_per_s * duration_s), 0
+    processors = Processors()
+    sending.begun_s = time.perf_counter()
     while sent < total:
-        due = min(total, int((time.perf_counter() - begun) * rate_per_s))
-        while sent < due:
-            if not free:
-                assert len(all_) < _CONNECTIONS_MAX, "the server does not keep up"
-                _, another = await loop.create_connection(Connection, host, port)
-                all_.append(another)
-                free.append(another)
-            _send(free.pop(), requests(sent), begun + sent / rate_per_s, measured, free)
-            sent += 1
+        due = min(total, int((time.perf_counter() - sending.begun_s) * rate_per_s))
+        sending.due.extend(range(sent, due))
+        sent = due
+        sending.send()
         await asyncio.sleep(_TICK_S)
-    while len(measured.latencies_ms) < total:  # noqa: ASYNC110 - it is over within milliseconds
+    while len(sending.measured.latencies_ms) < total:  # noqa: ASYNC110 - it is over within milliseconds
         await asyncio.sleep(_TICK_S)
-    for connection in all_:
+    sending.measured.processors = processors.row()
+    for connection in connections:
         connection.close()
-    return measured
+    return sending.measured
 
 
-def _send(connection: Connection, request: bytes, due_s: float, measured: Measured, free: list[Connection]) -> None:
-    measured.late_starts_ms.append((time.perf_counter() - due_s) * 1000)
+@dataclass
+class _Sending:
+    """Requests that are due leave in their order, as soon as a connection is free; none is left out."""
 
-    def answered(status: int, _: bytes) -> None:
-        measured.latencies_ms.append((time.perf_counter() - due_s) * 1000)
-        measured.statuses[status] = measured.statuses.get(status, 0) + 1
-        free.append(connection)
+    requests: Callable[[int], bytes]
+    rate_per_s: float
+    begun_s: float
+    free: list[Connection] = field(default_factory=list)
+    due: deque[int] = field(default_factory=deque)
+    measured: Measured = field(default_factory=Measured)
 
-    connection.ask(request, answered)
+    def send(self) -> None:
+        while self.due and self.free:
+            self._send(self.free.pop(), self.due.popleft())
+
+    def _send(self, connection: Connection, number: int) -> None:
+        due_s = self.begun_s + number / self.rate_per_s
+        self.measured.late_starts_ms.append((time.perf_counter() - due_s) * 1000)
+
+        def answered(status: int, _: bytes) -> None:
+            self.measured.latencies_ms.append((time.perf_counter() - due_s) * 1000)
+            self.measured.statuses[status] = self.measured.statuses.get(status, 0) + 1
+            self.free.append(connection)
+            self.send()
+
+        connection.ask(self.requests(number), answered)
