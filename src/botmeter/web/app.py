@@ -16,7 +16,7 @@ from botmeter.web.access import login, oidc
 from botmeter.web.access.guard import Guard
 from botmeter.web.api import accounts, commands, entitlement, health, history, interactions, me, sessions, usage
 from botmeter.web.api.fast_lane import FastLane
-from botmeter.web.headers import SecurityHeaders
+from botmeter.web.headers import SecurityHeaders, added_to_answers_that_are_not_kept
 from botmeter.web.metrics import Timed, WebMetrics
 from botmeter.web.problems import API_PREFIX, ErrorPage, Problem, handle_problems
 
@@ -91,9 +91,10 @@ class _Application(FastAPI):
     """FastAPI whose every answer carries the security headers, and whose document tells how to be let in."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Outermost, so that answers about errors of the server carry the headers too."""
-        guard: Guard = self.state.guard
-        whole = SecurityHeaders(FastLane(super().build_middleware_stack(), self.state), guard.is_over_tls)
+        """Headers outside, so that answers about errors of the server carry them too; the fast lane has its own."""
+        over_tls = self.state.guard.is_over_tls
+        guarded = SecurityHeaders(super().build_middleware_stack(), over_tls)
+        whole = FastLane(guarded, self.state, added_to_answers_that_are_not_kept(over_tls))
         metrics: WebMetrics | None = self.state.parts.metrics
         return whole if metrics is None else Timed(whole, metrics)
 

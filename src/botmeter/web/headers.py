@@ -6,12 +6,14 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 #: Everything comes from this server; nothing is inline, nothing is evaluated, nobody frames it.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_ALWAYS: Final = (
+_ALWAYS: Final[Headers] = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -24,12 +26,22 @@ _OVER_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
 _PRIVATE: Final = (b"cache-control", b"private, no-cache")
 
 
+def always_added(over_tls: bool) -> Headers:  # noqa: FBT001 - a fact about the installation
+    """What every answer carries, whatever it is."""
+    return (*_ALWAYS, _OVER_TLS) if over_tls else _ALWAYS
+
+
+def added_to_answers_that_are_not_kept(over_tls: bool) -> Headers:  # noqa: FBT001 - a fact about the installation
+    """What an answer carries that says nothing of caching itself."""
+    return (*always_added(over_tls), _PRIVATE)
+
+
 class SecurityHeaders:
     """Adds them to what the application answers. What it says about caching stays; without a word nothing is kept."""
 
     def __init__(self, app: ASGIApp, over_tls: bool) -> None:  # noqa: FBT001 - a fact about the installation
         self._app = app
-        self._added = (*_ALWAYS, _OVER_TLS) if over_tls else _ALWAYS
+        self._added = always_added(over_tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""

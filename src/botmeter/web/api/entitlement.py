@@ -11,11 +11,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from botmeter.contracts.fields import ID_CHARACTERS_MAX
+from botmeter.contracts.instants import rfc3339
 from botmeter.domain.sessions import Widget
 from botmeter.settings.model import Settings
 from botmeter.web.access.guard import FastCaller, require_account
 from botmeter.web.api.answers import JSON, AccountId
-from botmeter.web.api.wire import json_bytes, model_of
+from botmeter.web.api.wire import model_of, plain_json
 from botmeter.web.entitlement.answer import Answer, Answerer, OpenSession, Question, Reason
 from botmeter.web.entitlement.service import AsOf, Entitlement, NotReady
 from botmeter.web.problems import ProblemError, documented, invalid, not_found, unavailable
@@ -82,7 +83,7 @@ async def get_entitlement(
     if after is not None:
         await wait_for(entitlement, account_id, parse_place(after), request.app.state.parts.settings)
     question = Question(account_id, end_user_id, preview, widget)
-    return Response(json_bytes(entitlement_answer(entitlement, question)), media_type=JSON)
+    return Response(plain_json(entitlement_answer(entitlement, question)), media_type=JSON)
 
 
 def entitlement_answer(entitlement: Entitlement, question: Question) -> dict[str, Any]:
@@ -125,14 +126,25 @@ async def wait_for(entitlement: Entitlement, account_id: str, place: tuple[str, 
 
 
 def told(question: Question, found: Answer, as_of: AsOf) -> dict[str, Any]:
-    """The answer as the wire has it, but for its moments."""
+    """The answer as JSON values. Written out: `wire.encoded` would look up each field of each answer."""
+    session = found.session
     return {
         "account_id": question.account_id,
         "end_user_id": question.end_user_id,
         "preview": question.preview,
         "answer": found.answer,
         "reason": found.reason,
-        "session": found.session,
+        "session": session
+        and {
+            "session_id": session.session_id,
+            "started_at": rfc3339(session.started_at),
+            "ends_at": rfc3339(session.ends_at),
+        },
         "remaining": found.remaining,
-        "as_of": as_of,
+        "as_of": {
+            "topic": as_of.topic,
+            "partition": as_of.partition,
+            "offset": as_of.offset,
+            "at": rfc3339(as_of.at),
+        },
     }

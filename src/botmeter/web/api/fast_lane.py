@@ -17,9 +17,10 @@ from botmeter.web.access.guard import Guard
 from botmeter.web.access.roles import Access
 from botmeter.web.api.answers import JSON
 from botmeter.web.api.entitlement import told
-from botmeter.web.api.wire import json_bytes
+from botmeter.web.api.wire import plain_json
 from botmeter.web.entitlement.answer import Question
 from botmeter.web.entitlement.service import NotReady
+from botmeter.web.headers import Headers
 from botmeter.web.problems import API_PREFIX, ProblemError
 from botmeter.web.services import Services
 
@@ -33,9 +34,9 @@ _TYPE: Final = (b"content-type", JSON.encode())
 class FastLane:
     """Answers what it can, and hands everything else on."""
 
-    def __init__(self, app: ASGIApp, state: Any) -> None:
-        """`state`: the application's, where its guard and its services are."""
-        self._app, self._state = app, state
+    def __init__(self, app: ASGIApp, state: Any, headers: Headers) -> None:
+        """`state`: the application's, where its guard and its services are. `headers`: of every answer given here."""
+        self._app, self._state, self._headers = app, state, (_TYPE, *headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -43,7 +44,7 @@ class FastLane:
         if body is None:
             await self._app(scope, receive, send)
             return
-        headers = [_TYPE, (b"content-length", b"%d" % len(body))]
+        headers = [*self._headers, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -66,7 +67,7 @@ class FastLane:
             guard.fast.take(access.key)
         except (NotReady, ProblemError):
             return None
-        return json_bytes(told(question, found, as_of))
+        return plain_json(told(question, found, as_of))
 
 
 def _known_access(scope: Scope, guard: Guard) -> Access | None:

@@ -101,7 +101,9 @@ def _decision(
     found = entitlement.outcome(place.partition, place.topic, place.offset)
     return {
         "outcome": found.outcome if found else _traceless(message, now["session"], settings),
-        "session_id": found.session_id if isinstance(found, Opened) else now["session"] and now["session"].session_id,
+        "session_id": found.session_id
+        if isinstance(found, Opened)
+        else now["session"] and now["session"]["session_id"],
         "handoff_id": found.handoff_id if isinstance(found, HandedOff) else None,
         "entitlement": now,
     }

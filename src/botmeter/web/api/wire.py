@@ -18,7 +18,8 @@ from botmeter.contracts.fields import Moment
 from botmeter.contracts.instants import is_moment, rfc3339
 from botmeter.readside.results import Money
 
-_encode: Final = msgspec.json.Encoder().encode
+#: JSON of what consists of JSON values already.
+plain_json: Final = msgspec.json.Encoder().encode
 #: Moments whose names do not end in `_at`.
 _OTHER_MOMENTS: Final = frozenset({"since", "until"})
 #: Where the journal's own fields are passed on: the names under which money stands there.
@@ -28,7 +29,7 @@ _MONEY_NOTE: Final = "Left out for viewers."
 
 def json_bytes(value: Any, *, money: bool = True) -> bytes:
     """The answer as JSON."""
-    return _encode(encoded(value, money=money))
+    return plain_json(encoded(value, money=money))
 
 
 def encoded(value: Any, *, money: bool) -> Any:

@@ -146,17 +146,12 @@ class Decided:
         answers = self._asker.committed([TopicPartition(*place) for place in places], timeout=_ANSWER_S)
         committed = {(answer.topic, answer.partition): answer.offset for answer in answers}
         done = [waiter for waiter in open_ if committed[waiter.topic, waiter.partition] > waiter.offset]
-        ends = {number: self._end_of(number) for number in {waiter.partition for waiter in done}}
+        if not done:
+            return
+        ends = questions.end_offsets(self._admin, self._journal, {waiter.partition for waiter in done})
         for waiter in done:
             waiter.target = ends[waiter.partition]
-        if done:
-            self._loop.call_soon_threadsafe(self._look)
-
-    def _end_of(self, partition: int) -> int:
-        found = self._asker.get_watermark_offsets(TopicPartition(self._journal, partition), timeout=_ANSWER_S)
-        if found is None:
-            raise Retriable(f"{self._journal}, partition {partition}: the broker does not say where it ends")
-        return found[1]
+        self._loop.call_soon_threadsafe(self._look)
 
     def _see_whether_level(self) -> None:
         """Notes up to which moment each view is complete: when it has read all there was at that moment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -27,8 +28,9 @@ _LEADER_S: Final = 5.0
 #: How often the view forgets windows that are past use, and how long a fault is left alone.
 _TIDY_S: Final = 60.0
 _PAUSE_S: Final = 3.0
-#: The broker keeps a question for so long when there is nothing new; the answer also tells that this is the end.
-_FETCH_WAIT_MS: Final = "20"
+#: The broker keeps a question for so long when there is nothing new. Its answer also tells that this is the end, which
+#: whoever waits for the end of a transaction has to hear: a mark of its end is no record.
+_FETCH_WAIT_MS: Final = "10"
 
 
 class Feed(threading.Thread):
@@ -109,6 +111,7 @@ class Feed(threading.Thread):
 
     def _is_complete(self, views: list[PartitionView]) -> None:
         accounts = sum(len(view.accounts) for view in views)
+        gc.freeze()  # accounts and windows live on: the collector, which holds up every answer, need not walk them
         log.info("entitlement is ready: %d accounts on %d partitions", accounts, len(views))
         self.views = views
 
