@@ -24,26 +24,26 @@ from confluent_kafka import KafkaError, Message
 from botmeter.kafka import clients
 from botmeter.web.access.own_tokens import OwnTokens
 from worker.cluster import Cluster
-from worker.process import WorkerProcess
 from worker.traffic import interaction
 
+from .chatter import KNOWN, account_name
 from .open_loop import Connection, Measured, load, until
 from .processors import Processors
 from .site import SECRET, site
 
-ACCOUNTS = [f"bench-{number}" for number in range(200)]
-END_USERS = 100
+ACCOUNTS = 200
+_WARM_S = 5
 
 
 def main() -> None:
     arguments = _arguments()
     with _floor() as port:
         _part(f"a constant, {arguments.rate:g} a second", _questions("127.0.0.1", port, arguments))
-    with site(ACCOUNTS, END_USERS) as made:
+    with site([account_name(number) for number in range(ACCOUNTS)], KNOWN) as made:
         host, port = made.host, made.port
         _part(f"entitlement, {arguments.rate:g} a second", _questions(host, port, arguments))
         busy = f"entitlement with `after`, beside {arguments.interactions:g} interactions a second"
-        with _simulating(made.cluster, arguments):
+        with _chatting(made.cluster, arguments):
             _part(busy, _probes(made.cluster, host, port, arguments))
 
 
@@ -72,6 +72,10 @@ def _part(name: str, measuring: object) -> None:
     print(f"{name}: {measured.row()}\n  {measured.processors}")
 
 
+def _question(account: str, user: int, more: str = "") -> bytes:
+    return _request(f"/v1/accounts/{account}/entitlement?end_user_id=u-{user}{more}")
+
+
 def _request(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {_token()}\r\n\r\n".encode()
 
@@ -84,31 +88,34 @@ def _token() -> str:
 async def _questions(host: str, port: int, arguments: argparse.Namespace) -> Measured:
     """Of end-users with a session and of others, half and half."""
     dice = Random(1)
-    drawn = [
-        _request(f"/v1/accounts/{dice.choice(ACCOUNTS)}/entitlement?end_user_id=u-{dice.randrange(2 * END_USERS)}")
-        for _ in range(2_000)
-    ]
+    drawn = [_question(account_name(dice.randrange(ACCOUNTS)), dice.randrange(2 * KNOWN)) for _ in range(2_000)]
     await load(host, port, lambda number: drawn[number % len(drawn)], arguments.rate / 2, 2)  # warm
     return await load(host, port, lambda number: drawn[number % len(drawn)], arguments.rate, arguments.duration)
 
 
-def _simulating(cluster: Cluster, arguments: argparse.Namespace) -> WorkerProcess:
-    lasting_s = arguments.duration + 10
-    command = f"simulate --rate {arguments.interactions:g} --duration {lasting_s:g} --day 0"
-    return WorkerProcess(cluster.environment("simulate"), command)
+@contextmanager
+def _chatting(cluster: Cluster, arguments: argparse.Namespace) -> Iterator[None]:
+    """Interactions at their rate while the block lasts; says how many there were."""
+    told = [cluster.bootstrap_servers, cluster.topics.interactions.name, ACCOUNTS, arguments.interactions]
+    command = [sys.executable, "-m", "bench.chatter", *map(str, told), str(arguments.duration + _WARM_S + 2)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as chatter:
+        assert chatter.stdout is not None
+        assert chatter.stdout.readline() == "begun\n"
+        yield
+        print(chatter.stdout.read().strip())
 
 
 async def _probes(cluster: Cluster, host: str, port: int, arguments: argparse.Namespace) -> Measured:
     """Each publishes an interaction, waits until the broker has it, and asks with `after`; timed from there."""
     loop, measured, dice = asyncio.get_running_loop(), Measured(), Random(2)
-    await until(time.perf_counter() + 5)  # the simulation is at its rate
+    await until(time.perf_counter() + _WARM_S)
     processors = Processors()
     config = clients.simple_producer_config({"linger.ms": "0"}, cluster.bootstrap_servers)
     with clients.make_producer(config) as producer:
 
         async def probe() -> None:
-            account = dice.choice(ACCOUNTS)
-            value = json.dumps(interaction(account, f"u-{dice.randrange(2 * END_USERS)}")).encode()
+            account = account_name(dice.randrange(ACCOUNTS))
+            value = json.dumps(interaction(account, f"u-{dice.randrange(2 * KNOWN)}")).encode()
             placed: asyncio.Future[str] = loop.create_future()
 
             def told(error: KafkaError | None, at: Message) -> None:
@@ -122,8 +129,8 @@ async def _probes(cluster: Cluster, host: str, port: int, arguments: argparse.Na
             begun_s = time.perf_counter()
             _, connection = await loop.create_connection(Connection, host, port)
             answered: asyncio.Future[int] = loop.create_future()
-            path = f"/v1/accounts/{account}/entitlement?end_user_id=u-1&after={placed.result()}"
-            connection.ask(_request(path), lambda status, _: answered.set_result(status))
+            request = _question(account, 1, f"&after={placed.result()}")
+            connection.ask(request, lambda status, _: answered.set_result(status))
             status = await answered
             measured.latencies_ms.append((time.perf_counter() - begun_s) * 1000)
             measured.statuses[status] = measured.statuses.get(status, 0) + 1

@@ -13,7 +13,7 @@ _NAMES = (
     (" web", "server"),
     (" worker", "worker"),
     (" project", "projection"),
-    ("simulate", "traffic"),
+    ("bench.chatter", "traffic"),
     ("kafka.Kafka", "broker"),
 )
 
