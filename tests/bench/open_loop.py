@@ -99,7 +99,7 @@ async def load(
     processors = Processors()
     sending.begun_s = time.perf_counter()
     while sent < total:
-        due = min(total, int((time.perf_counter() - sending.begun_s) * rate_per_s))
+        due = min(total, 1 + int((time.perf_counter() - sending.begun_s) * rate_per_s))
         sending.due.extend(range(sent, due))
         sent = due
         sending.send()
