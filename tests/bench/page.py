@@ -90,7 +90,7 @@ def _serve(url: str) -> None:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = Services(Queries(open_database(url)), nothing, nothing)
+        app.state.services = Services(Queries(open_database(url)), nothing, nothing, nothing)
         yield
 
     listening = listen(settings)
