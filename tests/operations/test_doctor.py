@@ -66,7 +66,18 @@ def test_a_system_at_work_is_well(cluster: Cluster) -> None:
     assert code == 0, stdout + stderr
     assert {each["state"] for each in found} <= {"ok", "warning"}  # one broker has one replica of all
     checked = {each["check"] for each in found}
-    assert {"brokers", "topics", "permissions", "group", "lag", "transactions", "journal", "clocks", "disk"} <= checked
+    assert {
+        "brokers",
+        "topics",
+        "permissions",
+        "rules",
+        "group",
+        "lag",
+        "transactions",
+        "journal",
+        "clocks",
+        "disk",
+    } <= checked
     assert all((each["remedy"] is None) == (each["state"] == "ok") for each in found)
     assert "clocks" in checked
     [(state, text, _)] = of(found, "clocks")
@@ -100,7 +111,9 @@ def test_each_fault_is_found_and_told_with_what_to_do(cluster: Cluster) -> None:
         hanging.produce(topics.balances.name, b"{}", b"acme", partition=1)
         hanging.flush(PATIENCE_S)
         code, stdout, stderr = ended(
-            started(cluster, "--json", "--listen", "0.2", BOTMETER_TRANSACTION_TIMEOUT_MS="1000")
+            started(
+                cluster, "--json", "--listen", "0.2", BOTMETER_TRANSACTION_TIMEOUT_MS="1000", BOTMETER_CURRENCY="EUR"
+            )
         )
         hanging.abort_transaction(PATIENCE_S)
 
@@ -112,6 +125,7 @@ def test_each_fault_is_found_and_told_with_what_to_do(cluster: Cluster) -> None:
     assert "retention.ms is 1000" in told["topics", "warning"]
     assert "partitions 0 do not begin at offset 0" in told["journal", "problem"]
     assert f"{topics.balances.name}, partition 1: a transaction hangs" in str(told.get(("transactions", "problem")))
+    assert "BOTMETER_CURRENCY is EUR, in force is USD" in told["rules", "problem"]
     assert "about" in told["dead letters", "warning"]
     assert told["clocks", "unknown"]
     assert all(each["remedy"] for each in found if each["state"] in ("problem", "warning"))

@@ -36,7 +36,7 @@ Examples:
 )
 @click.pass_obj
 def command(settings: Settings, as_json: bool, strict: bool, listen: float) -> None:  # noqa: FBT001
-    """Check configuration, brokers, topics, permissions, group, transactions, journal, dead letters, clocks and disk.
+    """Check settings, brokers, topics, permissions, rules, group, transactions, journal, dead letters, clocks, disk.
 
     It reads and asks, and changes nothing: no record is written, no offset moved. It begins a session under the
     transactional id <BOTMETER_GROUP>-doctor, to see whether that is allowed. With the settings and on the machine of a

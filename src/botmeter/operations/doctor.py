@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from botmeter.errors import BotmeterError, ClusterError
-from botmeter.operations import checks_cluster, checks_work
+from botmeter.operations import checks_cluster, checks_work, rules
 from botmeter.operations.checks_work import Asking
 from botmeter.operations.findings import Finding
 
@@ -36,6 +36,7 @@ CHECKS: dict[str, Check] = {
     "brokers": lambda asking: checks_cluster.brokers(asking.admin, asking.settings),
     "topics": lambda asking: checks_cluster.topics(asking.admin, asking.settings),
     "permissions": lambda asking: checks_cluster.permissions(asking.admin, asking.settings),
+    "rules": lambda asking: rules.check(asking.settings, asking.admin),
     "group": checks_work.group,
     "transactions": checks_work.transactions,
     "journal": checks_work.journal,

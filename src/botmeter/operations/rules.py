@@ -9,16 +9,17 @@ that a change comes, and waits for it, or the change sees the worker, and is tak
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Final
 
-from botmeter.contracts.rules import RulesHistory, RulesSet, TakenBefore
+from botmeter.contracts.rules import RulesHistory, RulesSet, TakenBefore, differences
 from botmeter.errors import ClusterError, ConfigurationError, TaskMigrated, TransactionAborted
 from botmeter.kafka import clients, descriptions, questions
 from botmeter.kafka.descriptions import Admin
 from botmeter.kafka.rules_log import RulesRecorder, next_number, read_rules, require_agreement
+from botmeter.operations.findings import Finding
 from botmeter.settings.model import Settings
 
 #: Workers that start together fence each other; the one that is fenced finds what the other recorded.
@@ -35,6 +36,20 @@ class Standing:
     interactions: int
     commands: int
     journal: int
+
+
+def check(settings: Settings, admin: Admin) -> Iterator[Finding]:
+    """Whether a worker with these settings would start."""
+    history = RulesDesk(settings, admin).history()
+    found = differences(history.now, settings.rules())
+    told = ", ".join(f"{name} is {here}, in force is {there}" for name, (there, here) in found.items())
+    if found:
+        remedy = "set them as all workers have them, or stop all workers and run: botmeter rules set"
+        yield Finding("rules", "problem", f"a worker with these settings would not start: {told}", remedy)
+    elif history.messages:
+        yield Finding("rules", "ok", f"these settings are the rules in force, number {len(history.messages)}")
+    else:
+        yield Finding("rules", "ok", "none are recorded yet: the first worker records its settings")
 
 
 class RulesDesk:
