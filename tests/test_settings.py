@@ -101,6 +101,7 @@ OTHER_VALUES = {
     "store_max_age_s": "10",
     "cache_mib": "11",
     "transaction_timeout_ms": "5000",
+    "dead_letter_limit_percent": "90",
     "log_format": "json",
     "log_level": "debug",
     "notify_group": "notifiers",

@@ -93,7 +93,13 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         )
     )
     engine = EngineSettings(
-        topics, rules, settings.partitions, settings.batch_records, settings.linger_ms / 1000, instance_id(settings)
+        topics,
+        rules,
+        settings.partitions,
+        settings.batch_records,
+        settings.linger_ms / 1000,
+        instance_id(settings),
+        settings.dead_letter_limit_percent,
     )
     lag = LagWatch(lambda: BacklogReader(admin, reader), (topics.interactions.name, topics.commands.name))
     return Processor(
@@ -119,7 +125,8 @@ def make_host(settings: Settings, processor: Processor) -> Host:
     # A turn may wait for a commit twice: shortly in a rebalance, and to the limit before it hands over the next one.
     turn_limit_s = commit_limit_s + 60
     port = settings.web_port or _free_port()
-    return Host(processor, Metrics(processor), settings.data_dir, port, commit_limit_s, turn_limit_s)
+    metrics, topics = Metrics(processor), settings.topics()
+    return Host(processor, metrics, settings.data_dir, port, commit_limit_s, turn_limit_s, topics)
 
 
 def _free_port() -> int:

@@ -147,7 +147,9 @@ def _main(scenario: str, data_dir: str) -> None:
 
     def make_host(settings: Settings, processor: Processor) -> Host:
         port = bootstrap._free_port()
-        return Host(processor, Metrics(processor), settings.data_dir, port, COMMIT_LIMIT_S, TURN_LIMIT_S)
+        return Host(
+            processor, Metrics(processor), settings.data_dir, port, COMMIT_LIMIT_S, TURN_LIMIT_S, settings.topics()
+        )
 
     vars(worker).update(make_processor=lambda *_: engine, make_host=make_host)
     os.environ["BOTMETER_DATA_DIR"] = data_dir

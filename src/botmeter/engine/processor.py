@@ -23,6 +23,7 @@ from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine.budget import Budget
+from botmeter.engine.dead_letter_limit import NEVER_PERCENT, DeadLetterLimit
 from botmeter.engine.failure import failed_record, is_bug, is_for_all
 from botmeter.engine.lag import Lag, LagWatch
 from botmeter.engine.membership import Membership
@@ -82,6 +83,8 @@ class EngineSettings:
     linger_s: float
     #: How this worker is called.
     name: str
+    #: So many percent of a minute's records may become dead letters before their partition stands; 100 is any number.
+    dead_letter_percent: int = NEVER_PERCENT
 
 
 @dataclass(slots=True)
@@ -131,6 +134,7 @@ class Processor:
         self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
         self._members.before_restore, self._members.forgotten = self._await_commit, self._precedence.forget
         self._budget = Budget(settings.batch_records)
+        self._letters = DeadLetterLimit(settings.dead_letter_percent, clock.monotonic_s)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._in_flight: Future[bool] | None = None
         self._failures = 0
@@ -202,6 +206,9 @@ class Processor:
             self._guarded(share, share.batch.close)
             share.task.suspects = max(0, share.task.suspects - share.taken)
         self._is_behind = self._is_behind or is_due
+        for share in self._kept(shares):
+            if (failure := self._letters.passed(share.task.partition, share.decided.counts)) is not None:
+                self._members.fail(share.task, failure)
         parts = [self._part(share) for share in self._kept(shares)]
         return Batch(parts, self._members.metadata() if parts else None, passage, self._budget.snapshots)
 

@@ -29,8 +29,10 @@ import faust
 from faust.app.base import BootStrategy
 from faust.web import Request, Response, View
 
+from botmeter.contracts.topics import Topics
 from botmeter.engine.processor import RECOVERABLE, Processor
 from botmeter.errors import BotmeterError, ConfigurationError
+from botmeter.host.dead_letter_log import DeadLetterLog
 from botmeter.host.health import Answer, Health
 from botmeter.host.metrics import Commit, Metrics
 
@@ -83,6 +85,7 @@ class Host:
         web_port: int,
         commit_limit_s: float,
         turn_limit_s: float,
+        topics: Topics,
     ) -> None:
         """`commit_limit_s`: a commit that takes longer, though each of its calls has a limit, hangs in the client.
 
@@ -90,6 +93,7 @@ class Host:
         """
         self._processor = processor
         self._metrics = metrics
+        self._letters = DeadLetterLog(topics)
         self._web_port = web_port
         self._commit_limit_s = commit_limit_s
         self._turn_limit_s = turn_limit_s
@@ -192,6 +196,8 @@ class Host:
                 is_committed = await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s)
                 if self._committing is not None:
                     self._metrics.committed(self._committing, is_committed)
+                    self._letters.take(self._committing.batch.parts if is_committed else ())
+                    self._letters.tell()
             except TimeoutError:
                 raise BotmeterError(f"a commit has not come back for {self._commit_limit_s:.0f} s") from None
             except RECOVERABLE as error:

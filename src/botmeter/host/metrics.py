@@ -17,12 +17,11 @@ from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.task import Status
 from botmeter.engine.transaction import Batch
+from botmeter.metering.dead_letters import REASONS, REFUSED
 from botmeter.telemetry import worker
 from botmeter.telemetry.process import register_process
 
-_DEAD: Final = ("in_future", "too_late", "unknown_account", "account_closed")
-_REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *_DEAD)
-_OUTCOMES: Final = tuple(outcome for outcome in get_args(Outcome) if outcome not in _DEAD)
+_OUTCOMES: Final = tuple(outcome for outcome in get_args(Outcome) if outcome not in REFUSED)
 
 #: The metric of each figure of a store.
 _STORE: Final = {
@@ -87,7 +86,7 @@ class Metrics(Collector):
         interactions, letters = worker.INTERACTIONS.family(), worker.DEAD_LETTERS.family()
         for outcome in _OUTCOMES:
             interactions.add_metric([outcome], counts[outcome])
-        for reason in _REASONS:
+        for reason in REASONS:
             letters.add_metric([reason], counts[reason])
         yield interactions
         yield letters

@@ -27,6 +27,21 @@ REFUSED: Final[dict[Outcome, str]] = {
     "account_closed": "the account is closed",
 }
 
+#: Every reason there is.
+REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *REFUSED)
+#: What is to be done about each.
+REMEDIES: Final[dict[str, str]] = {
+    "malformed": "the sender writes something that is no JSON object; look at one with --payload",
+    "invalid": "a field is missing or wrong; the message of each says which",
+    "too_large": "the sender's records are larger than 1 MiB",
+    "wrong_key": "the sender has to set the record's key to its account_id",
+    "wrong_partition": "set the sender's partitioner to murmur2_random (librdkafka's default is another)",
+    "in_future": "the sender's clock is ahead; or raise BOTMETER_AHEAD_LIMIT_S",
+    "too_late": "the sender was late or its clock is behind; or raise BOTMETER_LATE_LIMIT_S",
+    "unknown_account": "open the account: botmeter account open",
+    "account_closed": "the account is closed; its chats should not reach the bots",
+}
+
 
 def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
     """The record as it came, with the reason in its headers; what does not fit is cut and marked."""

@@ -14,6 +14,7 @@ from botmeter.contracts.cloudevents import OriginalHeaders, Place, read_dead_let
 from botmeter.contracts.instants import millis
 from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import committed_records
+from botmeter.metering.dead_letters import REMEDIES
 from botmeter.verification.records import Record, headers_of
 
 #: The header that a record sent back carries: partition and offset of its dead letter.
@@ -30,35 +31,19 @@ class Advice(NamedTuple):
     is_hopeful: bool
 
 
-ADVICE: Final[dict[str, Advice]] = {
-    "malformed": Advice(
-        "the sender writes something that is no JSON object; look at one with --payload",
-        "refused again",
-        is_hopeful=False,
-    ),
-    "invalid": Advice("a field is missing or wrong; the message of each says which", "refused again", is_hopeful=False),
-    "too_large": Advice("the sender's records are larger than 1 MiB", "refused again", is_hopeful=False),
-    "wrong_key": Advice("the sender has to set the record's key to its account_id", "refused again", is_hopeful=False),
-    "wrong_partition": Advice(
-        "set the sender's partitioner to murmur2_random (librdkafka's default is another)",
-        "goes to its key's partition and is taken",
-        is_hopeful=True,
-    ),
-    "in_future": Advice(
-        "the sender's clock is ahead; or raise BOTMETER_AHEAD_LIMIT_S", "taken, once its time has come", is_hopeful=True
-    ),
-    "too_late": Advice(
-        "the sender was late or its clock is behind; or raise BOTMETER_LATE_LIMIT_S",
-        "refused again, unless the limit was raised",
-        is_hopeful=False,
-    ),
-    "unknown_account": Advice(
-        "open the account: botmeter account open", "taken, if the account is open now", is_hopeful=True
-    ),
-    "account_closed": Advice(
-        "the account is closed; its chats should not reach the bots", "refused again", is_hopeful=False
-    ),
+#: What becomes of one of each reason that is sent back, and whether it can be taken then.
+_PROSPECTS: Final[dict[str, tuple[str, bool]]] = {
+    "malformed": ("refused again", False),
+    "invalid": ("refused again", False),
+    "too_large": ("refused again", False),
+    "wrong_key": ("refused again", False),
+    "wrong_partition": ("goes to its key's partition and is taken", True),
+    "in_future": ("taken, once its time has come", True),
+    "too_late": ("refused again, unless the limit was raised", False),
+    "unknown_account": ("taken, if the account is open now", True),
+    "account_closed": ("refused again", False),
 }
+ADVICE: Final = {reason: Advice(REMEDIES[reason], *prospect) for reason, prospect in _PROSPECTS.items()}
 UNKNOWN: Final = Advice("see its message", "unknown", is_hopeful=False)
 
 

@@ -140,6 +140,13 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         description="After this the broker aborts the transaction of a worker that died, in milliseconds; "
         "so long do readers and the next owner wait.",
     )
+    dead_letter_limit_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="A partition stands when a larger share of a minute's records, at least 1,000, became dead "
+        "letters: a sender is at fault, and its records stay in the input until it is mended. 100: never.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
     )
