@@ -15,6 +15,8 @@ from memory_kafka.consumer import MemoryConsumer
 from memory_kafka.groups import Membership
 from memory_kafka.producer import MemoryProducer
 
+from .plan import Plan
+
 
 def offsets_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
     """They are committed at once, whatever becomes of the transaction."""
@@ -73,11 +75,20 @@ def producer_kept_after_a_retry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "_ask", lambda _, call, deadline: transaction._resumed(call, deadline))
 
 
-MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "offsets outside the transaction": offsets_outside_the_transaction,
-    "store before commit": store_before_commit,
-    "restore of what is not committed": restore_of_what_is_not_committed,
-    "restore that stops short": restore_that_stops_short,
-    "fencing ignored": fencing_ignored,
-    "producer kept after a retry": producer_kept_after_a_retry,
+#: The fault, and the plan of histories in which it matters; None: as their seeds draw them.
+MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Plan | None]] = {
+    "offsets outside the transaction": (offsets_outside_the_transaction, None),
+    "store before commit": (store_before_commit, None),
+    "restore of what is not committed": (restore_of_what_is_not_committed, None),
+    # Whoever takes over finds a transaction half ended.
+    "restore that stops short": (
+        restore_that_stops_short,
+        Plan(3, 2, 80, {"after commit": {3, 6, 9, 12, 15, 18}}, slow_share=0.3),
+    ),
+    # Workers freeze with a batch in their hands, and others take over meanwhile.
+    "fencing ignored": (fencing_ignored, Plan(3, 3, 80, slow_share=0.1, unrest=12)),
+    "producer kept after a retry": (
+        producer_kept_after_a_retry,
+        Plan(3, 2, 80, late_end_share=0.3, unrest=6, switch_share=0.9),
+    ),
 }
