@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from botmeter.clock import Clock
+from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.lag import LagWatch
 from botmeter.engine.precedence import CommandEnds
 from botmeter.engine.processor import EngineSettings, Processor
@@ -59,7 +60,8 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
     admin_config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(admin_config, settings.broker_timeout_s, report)
     admin = clients.make_admin(admin_config)
-    topics, rules = settings.topics(), settings.rules()
+    topics, rules, clock = settings.topics(), settings.rules(), Clock()
+    broker_time = BrokerTime(clock, settings.clock_skew_limit_s * 1000)
     require_topics(admin, topics.all(), settings.partitions)
     name = instance_id(settings)
     RulesDesk(settings, admin).agree(by=name)
@@ -84,13 +86,18 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         ),
         lambda: clients.make_consumer(reader),
         admin,
+        clock,
     )
-    transaction = Transaction(lambda: clients.make_producer(producer), topics, settings.transaction_timeout_ms / 1000)
+    transaction = Transaction(
+        lambda: clients.make_producer(producer), topics, settings.transaction_timeout_ms / 1000, broker_time, clock
+    )
     timer = Timer(
         lambda partition: Ends(
             interactions=questions.end_offsets(admin, topics.interactions.name, [partition])[partition],
             commands=questions.end_offsets(admin, topics.commands.name, [partition])[partition],
-        )
+        ),
+        broker_time,
+        clock,
     )
     engine = EngineSettings(
         topics,
@@ -113,7 +120,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             stable=lambda partitions: questions.ask_stable_offsets(admin, topics.commands.name, partitions),
             find_leaders=lambda: questions.find_leaders(admin, topics.commands.name),
         ),
-        Clock(),
+        clock,
         lag,
     )
 

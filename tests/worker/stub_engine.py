@@ -18,6 +18,8 @@ from typing import Final
 
 from botmeter import bootstrap, cli
 from botmeter.cli import worker
+from botmeter.clock import Clock
+from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.failure import Failure
 from botmeter.engine.lag import Lag
 from botmeter.engine.processor import Processor
@@ -45,6 +47,7 @@ class StubEngine:
         self.restore_left: dict[int, int] = {}
         self.open_transactions_passed = 0
         self.lags: dict[int, Lag] = {}
+        self.broker_time = BrokerTime(Clock(), skew_limit_ms=30_000)
         self.submit: Callable[[Batch], Future[bool]] = lambda _: committed()
         self.recover: Callable[[BotmeterError], None] = lambda _: None
         self.close: Callable[[], None] = lambda: None

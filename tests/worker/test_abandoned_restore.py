@@ -9,6 +9,7 @@ from threading import Event as Flag
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from botmeter.clock import Clock
 from botmeter.engine.restore import Restorer
 from botmeter.kafka import clients
 from botmeter.kafka.reader import RestoreStopped
@@ -42,7 +43,7 @@ def has_begun() -> Flag:
 def restorer(cluster: Cluster, has_begun: Flag) -> Iterator[Restorer]:
     reading = clients.reader_config({}, cluster.bootstrap_servers, cluster.group)
     admin = clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers))
-    made = Restorer(cluster.restore_settings(), lambda: ObservedReader(reading, has_begun), admin)
+    made = Restorer(cluster.restore_settings(), lambda: ObservedReader(reading, has_begun), admin, Clock())
     yield made
     made.close()
 

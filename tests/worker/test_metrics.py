@@ -7,6 +7,7 @@ from typing import Final, cast
 
 import pytest
 
+from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.engine.failure import Failure
@@ -50,6 +51,7 @@ def task() -> Task:
             interactions_from=0,
             commands_from=0,
             memory_ms=0,
+            clock=Clock(),
         )
     )
     return made

@@ -13,6 +13,7 @@ from threading import Event as Flag
 import pytest
 from confluent_kafka import Producer
 
+from botmeter.clock import Clock
 from botmeter.contracts.topics import Topic
 from botmeter.engine.restore import Restorer
 from botmeter.engine.store_rocksdb import RocksDbStore
@@ -273,7 +274,7 @@ def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
 
         def make(group: str) -> Restorer:
             reading = clients.reader_config({}, cluster.bootstrap_servers, group)
-            made = Restorer(cluster.restore_settings(), lambda: clients.make_consumer(reading), admin)
+            made = Restorer(cluster.restore_settings(), lambda: clients.make_consumer(reading), admin, Clock())
             closing.callback(made.close)
             return made
 

@@ -52,7 +52,16 @@ class Topics:
             interactions=Topic(interactions, "in", _input(retention_ms=7 * DAY_MS)),
             commands=Topic(commands, "in", _input(retention_ms=30 * DAY_MS)),
             # Kept whole: neither by age nor by size may the truth be cut.
-            journal=Topic(f"{prefix}journal", "out", {**_deleted(retention_ms=-1), "retention.bytes": "-1"}),
+            # A record carries its event's time, which may lie days back: no setting of the cluster may refuse it.
+            journal=Topic(
+                f"{prefix}journal",
+                "out",
+                {
+                    **_deleted(retention_ms=-1),
+                    "retention.bytes": "-1",
+                    "message.timestamp.before.max.ms": str(2**63 - 1),
+                },
+            ),
             balances=Topic(f"{prefix}balances", "out", _compacted(record_mebibytes=1)),
             alerts=Topic(f"{prefix}alerts", "out", _deleted(retention_ms=7 * DAY_MS)),
             handoffs=Topic(f"{prefix}handoffs", "out", _deleted(retention_ms=7 * DAY_MS)),
@@ -61,8 +70,17 @@ class Topics:
             dead_letters=Topic(f"{prefix}dead-letters", "out", _deleted(retention_ms=30 * DAY_MS, record_mebibytes=4)),
             # Written by the notifier, for the timeline of the billing page.
             deliveries=Topic(f"{prefix}deliveries", "out", _deleted(retention_ms=30 * DAY_MS)),
-            # A whole account, with the results of its commands of 30 days (C1).
-            snapshots=Topic(f"{prefix}snapshots", "internal", _compacted(record_mebibytes=8)),
+            # A whole account, with the results of its commands of 30 days (C1). The broker's timestamps tell a worker
+            # without traffic what time it is; its segments are small, since only closed ones are compacted.
+            snapshots=Topic(
+                f"{prefix}snapshots",
+                "internal",
+                {
+                    **_compacted(record_mebibytes=8),
+                    "message.timestamp.type": "LogAppendTime",
+                    "segment.bytes": str(128 * _MEBIBYTE),
+                },
+            ),
             # Kept as long as the journal, which is recomputed by them; all records are on partition 0.
             rules=Topic(f"{prefix}rules", "internal", {**_deleted(retention_ms=-1), "retention.bytes": "-1"}),
         )

@@ -9,9 +9,11 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from botmeter.contracts.topics import Topics
+from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.task import Input, Task
 from botmeter.errors import PartitionRefused, Retriable, TaskMigrated
 from botmeter.kafka.errors import END_OF_PARTITION, classify
+from botmeter.metering.records import LOG_APPEND_TIME
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,8 @@ Place = tuple[str | None, int | None]
 class Inputs:
     """The input partitions assigned to the client, two a task."""
 
-    def __init__(self, consumer: Consumer, topics: Topics) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: Consumer, topics: Topics, broker_time: BrokerTime) -> None:
+        self._consumer, self._broker_time = consumer, broker_time
         self._names = (topics.interactions.name, topics.commands.name)
         self._inputs: dict[Place, Input] = {}
         self._paused: set[int] = set()
@@ -68,6 +70,9 @@ class Inputs:
     def _hand_over(self, place: Place, run: list[Message]) -> None:
         input_ = self._inputs.get(place)
         if input_ is not None and run:
+            kind, timestamp = run[-1].timestamp()
+            if kind == LOG_APPEND_TIME:
+                self._broker_time.note(timestamp)
             input_.extend(run)  # type: ignore[arg-type]  # a record without an error has key, value, offset
 
     def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
+from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.failure import Failure, failed_restore, is_bug, is_for_all
 from botmeter.engine.inputs import Inputs
 from botmeter.engine.rescues import Rescues
@@ -42,6 +43,7 @@ class Membership:
         partitions: int,
         name: str,
         restoring: Restoring,
+        broker_time: BrokerTime,
         clock: Clock,
     ) -> None:
         """`partitions`: how many there are for good; `name`: the worker's."""
@@ -54,7 +56,7 @@ class Membership:
         self._rescues = Rescues(consumer, topics.interactions.name, name)
         self._error: BaseException | None = None
         self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
-        self.inputs = Inputs(consumer, topics)
+        self.inputs = Inputs(consumer, topics, broker_time)
         self.tasks: dict[int, Task] = {}
 
     @property

@@ -22,6 +22,7 @@ from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
+from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.budget import Budget
 from botmeter.engine.dead_letter_limit import NEVER_PERCENT, DeadLetterLimit
 from botmeter.engine.failure import failed_record, is_bug, is_for_all
@@ -128,7 +129,13 @@ class Processor:
         self._consumer = make_consumer()
         self._restoring = Restoring(restorer)
         self._members = Membership(
-            self._consumer, settings.topics, settings.partitions, settings.name, self._restoring, clock
+            self._consumer,
+            settings.topics,
+            settings.partitions,
+            settings.name,
+            self._restoring,
+            timer.broker_time,
+            clock,
         )
         self._inputs = self._members.inputs
         self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
@@ -171,6 +178,11 @@ class Processor:
     def tasks(self) -> Mapping[int, Task]:
         """The partitions that the group gives this worker."""
         return self._members.tasks
+
+    @property
+    def broker_time(self) -> BrokerTime:
+        """What time it is at the brokers, and whether the worker's clock agrees."""
+        return self._timer.broker_time
 
     @property
     def open_transactions_passed(self) -> int:
@@ -325,7 +337,7 @@ class Processor:
         """The timer; whether there are more cycles to roll than one transaction should hold."""
         left, is_due = self._budget.cycles, False
         for share in self._kept(shares):
-            self._timer.advance(share.task, self._clock.now_ms())
+            self._timer.advance(share.task)
             state = share.states.meter.state
             # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
             tick_at = max(state.stream_time, share.task.timer_at)
@@ -365,12 +377,14 @@ class Processor:
             self._members.fail(task, failed_record(task.partition, share.last, error), error)
 
     def _part(self, share: _Share) -> Part:
+        state = share.states.meter.state
         return Part(
             states=share.states,
             decided=share.decided,
             interactions_position=share.task.interactions.position,
             commands_position=share.task.commands.position,
-            forget_before=share.states.meter.state.stream_time - memory_ms(self._settings.rules),
+            forget_before=state.stream_time - memory_ms(self._settings.rules),
+            stamped=state.soonest() if self._timer.asks_the_time(share.task) else {},
         )
 
 

@@ -14,7 +14,6 @@ aborted.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from typing import Final
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from botmeter.clock import Clock
 from botmeter.contracts.encoding import decode_snapshot, encode_account
 from botmeter.contracts.partition_notes import Rescued, decode_note
 from botmeter.contracts.topics import Topics
@@ -63,7 +63,7 @@ log = logging.getLogger(__name__)
 _PROGRESS_S: Final = 5.0
 #: Events folded before they are written to the store: large batches are cheap, and bound what a crash loses.
 _WRITE_EVENTS: Final = 50_000
-#: The worker's clock may differ from the broker's by this much when it judges how far back windows matter.
+#: The clocks of two brokers may differ by this much: a partition's next leader may be behind the one before.
 _CLOCK_MARGIN_MS: Final = HOUR_MS
 
 
@@ -96,8 +96,10 @@ class _Progress:
 class Restorer:
     """Restores partitions, each call on a thread of its own; every call blocks until it is done or stopped."""
 
-    def __init__(self, settings: RestoreSettings, make_reader: Callable[[], Consumer], admin: AdminClient) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: RestoreSettings, make_reader: Callable[[], Consumer], admin: AdminClient, clock: Clock
+    ) -> None:
+        self._settings, self._clock = settings, clock
         self._make_reader = make_reader
         # A reader takes a second to find its brokers, so each serves many partitions.
         self._idle_readers: SimpleQueue[Consumer] = SimpleQueue()
@@ -148,7 +150,7 @@ class Restorer:
         # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
         snapshots = self._log(self._settings.topics.snapshots.name, partition)
         journal = self._log(self._settings.topics.journal.name, partition)
-        return Job(partition, reader, stop, positions, snapshots, journal)
+        return Job(partition, reader, stop, positions, snapshots, journal, self._clock.now_ms())
 
     def _log(self, name: str, partition: int) -> Log:
         return Log(
@@ -180,7 +182,7 @@ class Restorer:
         return self._from(path, job)
 
     def _from(self, path: Path, job: Job) -> RunningState:
-        began_s = time.monotonic()
+        began_s = self._clock.monotonic_s()
         with _opened(path) as store:
             mark = store.mark()
             kind = "cold" if mark is None else "warm"
@@ -190,7 +192,7 @@ class Restorer:
             require_wanted(job.partition, job.stop)  # else the store is closed at once
         log.info(
             "partition %d: %s restore of %d accounts, %d events of the journal, in %.1f s",
-            job.partition, kind, len(progress.state.accounts), read, time.monotonic() - began_s,
+            job.partition, kind, len(progress.state.accounts), read, self._clock.monotonic_s() - began_s,
         )  # fmt: skip
         return self._restored(job, progress)
 
@@ -208,6 +210,7 @@ class Restorer:
             interactions_from=positions.interactions,
             commands_from=positions.commands,
             memory_ms=memory_ms(settings.rules),
+            clock=self._clock,
         )
 
     def _state(self, store: Store) -> PartitionState:
@@ -255,20 +258,33 @@ class Restorer:
     def _windows_from(self, job: Job) -> int:
         """The offset of the first event whose window or handoff may still matter.
 
-        What matters depends on the next interaction to be taken, not on the clock: a worker that was down for a week
-        begins with interactions of last week.
+        What matters depends on the next interaction to be taken: a worker that was down for a week begins with
+        interactions of last week. One that is not written yet gets a timestamp past all that the brokers gave before.
         """
-        topics, now = self._settings.topics, int(time.time() * 1000)
+        topics = self._settings.topics
         inputs, next_ = topics.interactions.name, job.positions.interactions
         next_at = first_timestamp(job.reader, inputs, job.partition, next_, job.stop)
-        since = min(now, now if next_at is None else next_at) - memory_ms(self._settings.rules) - _CLOCK_MARGIN_MS
-        return questions.offsets_at(self._admin, topics.journal.name, [job.partition], since)[job.partition]
+        if next_at is None:
+            next_at = self._latest_timestamp(job.partition)
+        since = next_at - memory_ms(self._settings.rules) - _CLOCK_MARGIN_MS
+        return questions.offsets_at(self._admin, topics.journal.name, [job.partition], max(0, since))[job.partition]
+
+    def _latest_timestamp(self, partition: int) -> int:
+        """The highest timestamp that a broker gave a record of the inputs, UTC ms, and never the worker's clock.
+
+        Where retention has deleted them all, the journal's: its records carry the times of what they came from.
+        """
+        topics = self._settings.topics
+        inputs = (topics.interactions.name, topics.commands.name)
+        found = [questions.latest_timestamp(self._admin, name, partition) for name in inputs]
+        known = [at for at in found if at is not None]
+        return max(known) if known else questions.latest_timestamp(self._admin, topics.journal.name, partition) or 0
 
     # --- Steps 4 and 5: the journal ---
 
     def _fold_journal(self, job: Job, progress: _Progress, start: int) -> int:
         """Folds the journal from `start` into the states; how many events that were."""
-        read, written, said_s, end = 0, 0, time.monotonic(), job.journal.end
+        read, written, said_s, end = 0, 0, self._clock.monotonic_s(), job.journal.end
         name, begin = self._settings.topics.journal.name, max(start, job.journal.begin)
         fold = JournalFold(progress.state, progress.snapshot_versions, progress.pending)
         progress.state.begin_batch()
@@ -281,8 +297,8 @@ class Restorer:
                 if read - written >= _WRITE_EVENTS:
                     self._write_folded(job, progress, fold, offset)
                     written = read
-                if time.monotonic() - said_s > _PROGRESS_S:
-                    said_s = time.monotonic()
+                if self._clock.monotonic_s() - said_s > _PROGRESS_S:
+                    said_s = self._clock.monotonic_s()
                     log.info("partition %d: restoring, journal offset %d of %d", job.partition, offset, end)
         if read > written:
             self._write_folded(job, progress, fold, end)
@@ -304,7 +320,7 @@ class Restorer:
                     journal_offset=journal_offset,
                     snapshot_floor=progress.floor,
                     topic_id=job.journal.topic_id,
-                    written_at=int(time.time() * 1000),
+                    written_at=self._clock.now_ms(),
                     snapshots_topic_id=job.snapshots.topic_id,
                     postponed=progress.postponed,
                     memory_ms=memory_ms(self._settings.rules),

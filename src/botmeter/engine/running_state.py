@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from botmeter.clock import Clock
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import Changes
@@ -28,6 +28,7 @@ class RunningState:
     commands_from: int
     #: How long session starts are remembered.
     memory_ms: int
+    clock: Clock
     #: The offsets of the two inputs that were committed last since the restore, and when, by a monotonic clock.
     committed: tuple[int, int] | None = None
     committed_s: float = 0.0
@@ -65,7 +66,7 @@ class RunningState:
             journal_offset=journal_offset,
             snapshot_floor=self.snapshots.floor(journal_offset, but=postponed),
             topic_id=self.journal_topic_id,
-            written_at=int(time.time() * 1000),
+            written_at=self.clock.now_ms(),
             snapshots_topic_id=self.snapshots.topic_id,
             postponed={key.decode(): since for key, since in postponed.items()},
             pending=None if pending is None else {key.decode(): since for key, since in pending.items()},

@@ -18,23 +18,24 @@ All of it runs on one thread: transactional calls must not overlap.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Thread
 from typing import Any, Final, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from botmeter.clock import Clock, Deadline
 from botmeter.contracts import encoding
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
+from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.running_state import RunningState
 from botmeter.errors import BotmeterError, OutcomeUnknown, PartitionFailed, Retriable, TaskMigrated, TransactionAborted
 from botmeter.kafka.errors import cause, classify
 from botmeter.metering.pipeline import Decided
-from botmeter.metering.records import Output
+from botmeter.metering.records import LOG_APPEND_TIME, Output
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ class Part:
     commands_position: int
     #: Starts before this, UTC ms, are past use.
     forget_before: int
+    #: Its snapshot is written though nothing of it changed: the broker's timestamp of that tells what time it is there.
+    stamped: Mapping[bytes, Account] = field(default_factory=dict)
 
     @property
     def positions(self) -> tuple[int, int]:
@@ -108,9 +111,17 @@ class _Work:
 class Transaction:
     """Commits batches one after the other; see the protocol above."""
 
-    def __init__(self, make_producer: Callable[[], Producer], topics: Topics, timeout_s: float) -> None:
+    def __init__(
+        self,
+        make_producer: Callable[[], Producer],
+        topics: Topics,
+        timeout_s: float,
+        broker_time: BrokerTime,
+        clock: Clock,
+    ) -> None:
         """`timeout_s`: how long one transaction may take; the broker aborts it by then too."""
         self._make_producer = make_producer
+        self._broker_time, self._clock = broker_time, clock
         self._topics = topics
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
@@ -125,7 +136,7 @@ class Transaction:
         """
         self.close()
         producer = self._make_producer()
-        deadline = time.monotonic() + max(self._timeout_s * 2, 30.0)
+        deadline = self._clock.deadline(max(self._timeout_s * 2, 30.0))
         _resumed(lambda: producer.init_transactions(_REQUEST_S), deadline)
         self._producer, self._may_echo = producer, False
 
@@ -146,7 +157,7 @@ class Transaction:
         Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew),
         PartitionFailed (nothing was begun); then none of the batch may be kept in memory.
         """
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic_s()
         chosen = _with_snapshots(batch, now_s)  # 1
         work = [w for w in chosen if w.part.decided.outputs or w.due or _has_offsets_to_tell(w.part, now_s)]
         if not work:
@@ -168,7 +179,7 @@ class Transaction:
         producer = self._producer
         if producer is None:
             raise OutcomeUnknown("there is no producer")
-        deadline = time.monotonic() + self._timeout_s
+        deadline = self._clock.deadline(self._timeout_s)
         # Of this transaction alone: a producer left behind may still tell of records of its own.
         journal_ends: dict[int, int] = {}
         try:
@@ -186,7 +197,7 @@ class Transaction:
             self._give_up(producer, error)
         return journal_ends
 
-    def _ask(self, call: Callable[[], object], deadline: float) -> None:
+    def _ask(self, call: Callable[[], object], deadline: Deadline) -> None:
         """Has the broker do it, as `_resumed`."""
         self._may_echo = _resumed(call, deadline) or self._may_echo
 
@@ -195,7 +206,7 @@ class Transaction:
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
         try:
-            self._ask(lambda: producer.abort_transaction(_REQUEST_S), time.monotonic() + self._timeout_s)
+            self._ask(lambda: producer.abort_transaction(_REQUEST_S), self._clock.deadline(self._timeout_s))
         except (KafkaException, BotmeterError) as failed:  # an abort can itself be fatal
             raise OutcomeUnknown(f"the transaction could not be aborted: {failed}") from error
         if isinstance(error, TransactionAborted):
@@ -204,7 +215,7 @@ class Transaction:
             raise TransactionAborted(str(error)) from error
         raise error
 
-    def _produce(self, producer: Producer, decided: Decided, on_journal: _OnDelivery, deadline: float) -> None:
+    def _produce(self, producer: Producer, decided: Decided, on_journal: _OnDelivery, deadline: Deadline) -> None:
         partition, outputs, journal = decided.partition, decided.outputs, self._topics.journal.name
         # The one delivery report that is asked for, since each costs: of the last record of the journal.
         last = next((i for i in reversed(range(len(outputs))) if outputs[i].topic == journal), -1)
@@ -212,11 +223,21 @@ class Transaction:
         _put_all(producer, partition, outputs[max(last, 0) : last + 1], on_journal, deadline)
         _put_all(producer, partition, outputs[last + 1 :], None, deadline)
 
-    def _produce_snapshots(self, producer: Producer, work: _Work, deadline: float) -> None:
+    def _produce_snapshots(self, producer: Producer, work: _Work, deadline: Deadline) -> None:
+        last = next(reversed([*work.due]), None)  # the one of which a delivery report is asked for
         for key, account in work.due.items():
             value = encoding.encode_snapshot(account, work.encoded[key], work.floor)
             output = Output(self._topics.snapshots.name, key, value, [])
-            _put_all(producer, work.part.decided.partition, [output], None, deadline)
+            on_delivery = self._stamped if key == last else None
+            _put_all(producer, work.part.decided.partition, [output], on_delivery, deadline)
+
+    def _stamped(self, error: KafkaError | None, message: Message) -> None:
+        """A snapshot is written: at what time of the broker's."""
+        kind, timestamp = message.timestamp()
+        if error is None and kind == LOG_APPEND_TIME:
+            self._broker_time.answer(timestamp)
+        elif error is None:
+            self._broker_time.refuse(self._topics.snapshots.name)
 
     def _offsets(self, part: Part) -> list[TopicPartition]:
         partition = part.decided.partition
@@ -246,7 +267,7 @@ def _close(producer: Producer) -> None:
 
 
 def _put_all(
-    producer: Producer, partition: int, outputs: Sequence[Output], on_delivery: _OnDelivery | None, deadline: float
+    producer: Producer, partition: int, outputs: Sequence[Output], on_delivery: _OnDelivery | None, deadline: Deadline
 ) -> None:
     """Hands records to the client; waits while its queue is full."""
     produce = producer.produce
@@ -264,18 +285,18 @@ def _put_all(
                 )
                 break
             except BufferError:
-                if time.monotonic() > deadline:
+                if deadline.is_past:
                     raise TransactionAborted("the broker does not take records as fast as they are made") from None
                 producer.poll(_RETRY_PAUSE_S)
 
 
-def _flush(producer: Producer, deadline: float) -> None:
-    left = producer.flush(max(0.0, deadline - time.monotonic()))
+def _flush(producer: Producer, deadline: Deadline) -> None:
+    left = producer.flush(deadline.left_s)
     if left:
         raise TransactionAborted(f"{left} records were not acknowledged in time")
 
 
-def _resumed(call: Callable[[], object], deadline: float) -> bool:
+def _resumed(call: Callable[[], object], deadline: Deadline) -> bool:
     """The same call again with the same arguments while it is retriable; OutcomeUnknown past the deadline.
 
     Returns whether it was made more than once.
@@ -288,10 +309,10 @@ def _resumed(call: Callable[[], object], deadline: float) -> bool:
             error = classify(cause(exception))
             if not isinstance(error, Retriable):
                 raise error from exception
-            if time.monotonic() > deadline:
+            if deadline.is_past:
                 raise OutcomeUnknown(f"no answer in time: {error}") from exception
             is_again = True
-            time.sleep(_RETRY_PAUSE_S)
+            deadline.clock.sleep(_RETRY_PAUSE_S)
         else:
             return is_again
 
@@ -315,6 +336,7 @@ def _with_snapshots(batch: Batch, now_s: float) -> list[_Work]:
 def _with_due(part: Part, now_s: float, snapshots_max: int) -> _Work:
     states, changed = part.states, part.decided.changes.accounts
     states.snapshots.note(changed, states.journal_offset)
+    states.snapshots.note(part.stamped, states.journal_offset)
     due = states.snapshots.due(now_s, snapshots_max)
     encoded = {key: encoding.encode_account(account) for key, account in {**due, **changed}.items()}
     for key in [key for key in due if len(encoded[key]) > SNAPSHOT_MAX_BYTES]:

@@ -6,7 +6,6 @@ charged. A store that only cannot be trusted is TaskCorrupted: the journal has a
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from threading import Event as Flag
 
@@ -49,6 +48,8 @@ class Job:
     positions: Positions
     snapshots: Log
     journal: Log
+    #: When it began, by the worker's clock, UTC ms.
+    began_at: int
 
 
 class SnapshotsMadeAnew(TaskCorrupted):
@@ -78,7 +79,7 @@ def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
         )
     if mark.journal_offset < journal.begin:
         raise TaskCorrupted(f"{place}: the journal begins at {journal.begin}, after its offset {mark.journal_offset}")
-    if time.time() * 1000 - mark.written_at > age_max_ms:
+    if job.began_at - mark.written_at > age_max_ms:
         raise TaskCorrupted(f"{place}: it is too old")
 
 

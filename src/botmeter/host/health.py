@@ -51,7 +51,9 @@ class Health:
         """Everything: the verdict, and each partition with its state, its age, its lag, reason and remedy."""
         status, reason = self._verdict()
         partitions = {str(number): self._partition(task) for number, task in self._tasks()}
-        return Answer(503 if status == "stalled" else 200, {"status": status, **reason, "partitions": partitions})
+        clocks = self._processor.broker_time.agreement().value
+        told = {"status": status, **reason, "clocks": clocks, "partitions": partitions}
+        return Answer(503 if status == "stalled" else 200, told)
 
     def _tasks(self) -> list[tuple[int, Task]]:
         return sorted(dict(self._processor.tasks).items())

@@ -13,6 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from botmeter.domain.metering import Outcome
+from botmeter.engine.broker_time import Agreement
 from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.task import Status
@@ -96,6 +97,7 @@ class Metrics(Collector):
         yield worker.OPEN_TRANSACTIONS_PASSED.family(self._processor.open_transactions_passed)
         if self._last_commit_at is not None:
             yield worker.LAST_COMMIT.family(self._last_commit_at)
+        yield from self._clocks()
         yield from self._progress()
         yield from self._stores()
         yield from self._standing()
@@ -116,6 +118,12 @@ class Metrics(Collector):
                 states.add_metric([number_, status.value], status is current)
         ready.add_metric([], statuses[Status.RUNNING] > 0)
         yield from (left, tasks, states, ages, ready)
+
+    def _clocks(self) -> Iterator[Metric]:
+        broker_time = self._processor.broker_time
+        yield worker.TIMER_STOPPED.family(broker_time.agreement() is Agreement.APART)
+        if (skew_ms := broker_time.skew_ms()) is not None:
+            yield worker.CLOCK_SKEW.family(skew_ms / 1000)
 
     def _progress(self) -> Iterator[Metric]:
         """How far each running partition is, and how far behind every one is."""

@@ -37,6 +37,7 @@ _REPORT_INTERVAL_S: Final = 5.0
 #: Their makers carry no types.
 _EARLIEST: Final = _OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final = _OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_LATEST_TIMESTAMP: Final = _OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
 
 _SILENT: Final = logging.getLogger("botmeter.librdkafka.waiting")
 _SILENT.disabled = True
@@ -162,6 +163,19 @@ def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timest
     ends = end_offsets(admin, topic, wanted)  # asked first, so that a record written meanwhile is not stepped over
     found = _offsets(admin, topic, wanted, _OffsetSpec.for_timestamp(timestamp_ms))
     return {partition: ends[partition] if offset < 0 else offset for partition, offset in found.items()}
+
+
+def latest_timestamp(admin: AdminClient, topic: str, partition: int) -> int | None:
+    """The highest timestamp in a partition, UTC ms; None when it has no records. Raises ClusterError, Retriable."""
+    place = TopicPartition(topic, partition)
+
+    def ask() -> int:
+        admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)  # as in _offsets
+        answers = admin.list_offsets({place: _LATEST_TIMESTAMP}, request_timeout=REQUEST_TIMEOUT_S)
+        return int(answers[place].result().timestamp)
+
+    found = retried(ask, topic)
+    return found if found >= 0 else None
 
 
 def _offsets(

@@ -5,8 +5,8 @@ Nothing that exists is altered unasked. The number of partitions never is: accou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
-from botmeter.contracts.topics import Topic
+from botmeter.contracts.topics import Direction, Topic
 from botmeter.errors import ClusterError
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried, topic_ids
@@ -22,7 +22,11 @@ from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried, topic_ids
 #: The controller of a large cluster takes its time.
 CREATE_TIMEOUT_S: Final = 30.0
 #: More than wanted does no harm.
-_AT_LEAST: Final = ("retention.ms", "max.message.bytes")
+_AT_LEAST: Final = ("retention.ms", "max.message.bytes", "message.timestamp.before.max.ms")
+#: Less is as good.
+_AT_MOST: Final = ("segment.bytes",)
+#: Brokers before 3.6 do not know these, and do not need them.
+_NEWER: Final = ("message.timestamp.before.max.ms",)
 _FOREVER: Final = "-1"
 _PARTITIONS: Final = "the number of partitions"
 
@@ -35,11 +39,18 @@ class Difference:
     what: str
     found: str
     wanted: str
+    direction: Direction = "out"
 
     @property
     def stops_the_worker(self) -> bool:
-        """Whether it would make billing wrong; records kept too short a time only hurt who reads late."""
-        return self.what != "retention.ms" or self.wanted == _FOREVER
+        """Whether it would make billing wrong.
+
+        Records kept too short a time only hurt who reads late; segments and timestamps of the snapshots, how long a
+        restore takes and when an account without traffic is looked at.
+        """
+        if self.what == "retention.ms":
+            return self.wanted == _FOREVER
+        return not (self.direction == "internal" and self.what in ("segment.bytes", "message.timestamp.type"))
 
     @property
     def can_be_mended(self) -> bool:
@@ -144,19 +155,27 @@ def mend(admin: AdminClient, differences: Iterable[Difference]) -> None:
 
 def _create(admin: AdminClient, topic: Topic, partitions: int, replication_factor: int) -> bool:
     """Make a topic and wait until the brokers know it; False when somebody else was faster."""
-    new = NewTopic(
-        topic.name, num_partitions=partitions, replication_factor=replication_factor, config=dict(topic.config)
-    )
-    [answer] = admin.create_topics([new], request_timeout=CREATE_TIMEOUT_S).values()
     was_made = True
     try:
-        answer.result()
+        _ask_for(admin, topic.name, partitions, replication_factor, topic.config)
     except KafkaException as exception:
-        if cause(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+        if cause(exception).code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            was_made = False
+        elif cause(exception).code() == KafkaError.INVALID_CONFIG and set(_NEWER) & topic.config.keys():
+            older = {option: value for option, value in topic.config.items() if option not in _NEWER}
+            return _create(admin, replace(topic, config=older), partitions, replication_factor)
+        else:
             raise classify(cause(exception), f"topic {topic.name}") from exception
-        was_made = False
     topic_ids(admin, [topic.name])
     return was_made
+
+
+def _ask_for(
+    admin: AdminClient, name: str, partitions: int, replication_factor: int, config: Mapping[str, str]
+) -> None:
+    new = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=dict(config))
+    [answer] = admin.create_topics([new], request_timeout=CREATE_TIMEOUT_S).values()
+    answer.result()
 
 
 def _check(admin: AdminClient, topic: Topic, wanted_partitions: int) -> Finding:
@@ -166,12 +185,14 @@ def _check(admin: AdminClient, topic: Topic, wanted_partitions: int) -> Finding:
         return Finding(topic.name, "missing")
     differences = []
     if partitions != wanted_partitions:
-        differences.append(Difference(topic.name, _PARTITIONS, str(partitions), str(wanted_partitions)))
+        found = str(partitions)
+        differences.append(Difference(topic.name, _PARTITIONS, found, str(wanted_partitions), topic.direction))
     config = retried(lambda: _config_of(admin, topic.name), about)
     for option, wanted in topic.config.items():
         value = config.get(option) or "unset"
-        if not _suffices(option, value, wanted):
-            differences.append(Difference(topic.name, option, value, wanted))
+        is_known = option in config or option not in _NEWER
+        if is_known and not _suffices(option, value, wanted):
+            differences.append(Difference(topic.name, option, value, wanted, topic.direction))
     return Finding(topic.name, "differs" if differences else "ok", tuple(differences))
 
 
@@ -196,6 +217,8 @@ def _config_of(admin: AdminClient, name: str) -> dict[str, str | None]:
 def _suffices(option: str, value: str, wanted: str) -> bool:
     if value == wanted:
         return True
+    if option in _AT_MOST and value.isdigit():
+        return int(value) <= int(wanted)
     if option not in _AT_LEAST or not value.lstrip("-").isdigit():
         return False
     return value == _FOREVER or (wanted != _FOREVER and int(value) > int(wanted))

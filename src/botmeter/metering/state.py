@@ -216,6 +216,10 @@ class PartitionState:
         """Whether a cycle may end at or before `at` (UTC ms); `due` tells which."""
         return bool(self._boundaries) and self._boundaries[0][0] <= at
 
+    def soonest(self) -> Mapping[bytes, Account]:
+        """The account whose cycle may end first, by its key; none where there are no boundaries."""
+        return {key: self.accounts[key].account for _, key in self._boundaries[:1]}
+
     def due(self, at: int, accounts_max: int) -> list[bytes]:
         """The accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is told once.
 

@@ -133,6 +133,12 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         description="Memory for session windows, over all partitions of a worker, in MiB; 150 hold a million. "
         "What is not in memory is read from the local store.",
     )
+    clock_skew_limit_s: int = Field(
+        default=30,
+        ge=1,
+        description="How far the worker's clock may differ from the brokers', in seconds; beyond it no cycle is rolled "
+        "by time until they agree.",
+    )
     transaction_timeout_ms: int = Field(
         default=15_000,
         ge=1_000,

@@ -39,6 +39,16 @@ OPEN_TRANSACTIONS_PASSED: Final = CounterOf(
     "botmeter_open_transactions_passed_total",
     "Times that chats were taken although a transaction on the commands had been open for two seconds.",
 )
+CLOCK_SKEW: Final = GaugeOf(
+    "botmeter_clock_skew_seconds",
+    "How far the worker's clock is ahead of the latest time known of the brokers. Without traffic it grows: what "
+    "counts is botmeter_timer_stopped.",
+)
+TIMER_STOPPED: Final = GaugeOf(
+    "botmeter_timer_stopped",
+    "1 while no cycle is rolled by time, because the clocks of worker and brokers differ by more than "
+    "BOTMETER_CLOCK_SKEW_LIMIT_S; else 0.",
+)
 LAST_COMMIT: Final = GaugeOf(
     "botmeter_last_commit_timestamp_seconds",
     "When all that had been decided was committed last, also if that was nothing; missing until the first turn.",
