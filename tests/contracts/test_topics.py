@@ -57,10 +57,12 @@ def test_directions_are_those_of_the_contract() -> None:
     assert [topic.direction for topic in Topics.named().all()] == ["in", "in", *["out"] * 7, "internal", "internal"]
 
 
-def test_inputs_are_stamped_by_the_broker_and_outputs_by_botmeter() -> None:
-    stamps = {topic.config["message.timestamp.type"] for topic in Topics.named().all() if topic.direction != "in"}
+def test_inputs_and_snapshots_are_stamped_by_the_broker_and_outputs_by_botmeter() -> None:
+    """The snapshots for a worker without traffic, which asks what time it is."""
+    stamps = {topic.config["message.timestamp.type"] for topic in Topics.named().all() if topic.direction == "out"}
 
     assert stamps == {"CreateTime"}
+    assert Topics.named().snapshots.config["message.timestamp.type"] == "LogAppendTime"
     assert Topics.named().interactions.config["message.timestamp.type"] == "LogAppendTime"
     assert Topics.named().commands.config["message.timestamp.type"] == "LogAppendTime"
 

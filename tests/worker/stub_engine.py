@@ -48,6 +48,7 @@ class StubEngine:
         self.open_transactions_passed = 0
         self.lags: dict[int, Lag] = {}
         self.broker_time = BrokerTime(Clock(), skew_limit_ms=30_000)
+        self.broker_time.answer(Clock().now_ms())
         self.submit: Callable[[Batch], Future[bool]] = lambda _: committed()
         self.recover: Callable[[BotmeterError], None] = lambda _: None
         self.close: Callable[[], None] = lambda: None
