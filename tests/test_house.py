@@ -143,6 +143,12 @@ def test_the_domain_imports_nothing_that_could_make_it_impure() -> None:
     assert (foreign, clocks) == (set(), set())
 
 
+def test_the_engine_reads_no_clock_but_the_one_it_is_given() -> None:
+    clocks = {"time", "datetime"}
+
+    assert [shown(path) for path in (PACKAGE / "engine").glob("*.py") if clocks & set(imports(path))] == []
+
+
 def test_imports_point_one_way() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

@@ -23,6 +23,7 @@ from botmeter.host.metrics import Metrics
 from botmeter.kafka import clients, questions
 from botmeter.kafka.backlog import BacklogReader
 from botmeter.kafka.topic_setup import require_topics
+from botmeter.kafka.topic_watch import TopicWatch
 from botmeter.metering.state import WINDOW_BYTES
 from botmeter.operations.rules import RulesDesk
 from botmeter.settings.load import instance_id
@@ -108,7 +109,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         instance_id(settings),
         settings.dead_letter_limit_percent,
     )
-    lag = LagWatch(lambda: BacklogReader(admin, reader), (topics.interactions.name, topics.commands.name))
+    lag = LagWatch(lambda: BacklogReader(admin, reader), (topics.interactions.name, topics.commands.name), clock)
     return Processor(
         engine,
         lambda: clients.make_consumer(consumer),
@@ -120,6 +121,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             stable=lambda partitions: questions.ask_stable_offsets(admin, topics.commands.name, partitions),
             find_leaders=lambda: questions.find_leaders(admin, topics.commands.name),
         ),
+        TopicWatch(admin, [topic.name for topic in topics.all()]),
         clock,
         lag,
     )

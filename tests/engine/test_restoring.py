@@ -10,6 +10,7 @@ from typing import Final, cast
 
 import pytest
 
+from botmeter.clock import Clock
 from botmeter.engine.restore import Restorer
 from botmeter.engine.restoring import Restoring
 from botmeter.engine.running_state import RunningState
@@ -47,7 +48,7 @@ def restorer() -> StubRestorer:
 
 @pytest.fixture
 def restoring(restorer: StubRestorer) -> Iterator[Restoring]:
-    made = Restoring(cast(Restorer, restorer))
+    made = Restoring(cast(Restorer, restorer), Clock())
     yield made
     made.stop()
     made.close()

@@ -5,7 +5,9 @@ Accounts, which only botmeter reads, are kept as they are. All else that is writ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -13,6 +15,7 @@ import msgspec
 from botmeter.contracts.codec import DECODE_ERRORS, Codec, Special, to_json
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account
+from botmeter.domain.commands import CommandResult
 from botmeter.domain.events import Cause, Event
 
 # --- Journal ---------------------------------------------------------------------------------------------------------
@@ -67,13 +70,32 @@ class _Snapshot:
     type: Literal["snapshot"]
 
 
+#: Accounts with so many commands have them encoded only when they change, not with every change of the account.
+_MANY_COMMANDS: Final = 100
+#: Of the last so many accounts: what their commands were encoded from, and the bytes.
+_ENCODED_COMMANDS_MAX: Final = 64
+_ENCODED_COMMANDS: Final[dict[str, tuple[Mapping[str, CommandResult], bytes]]] = {}
 _decode_account: Final = msgspec.json.Decoder(Account).decode
 _decode_snapshot: Final = msgspec.json.Decoder(_Snapshot).decode
 
 
 def encode_account(account: Account) -> bytes:
     """The whole account, for the local store and the snapshots; moments stay UTC ms."""
-    return to_json(account)
+    if len(account.handled) < _MANY_COMMANDS:
+        return to_json(account)
+    return to_json(replace(account, handled=msgspec.Raw(_encoded_commands(account))))  # type: ignore[arg-type]
+
+
+def _encoded_commands(account: Account) -> bytes:
+    """Megabytes, where there are many; each change of them makes another mapping, so the same one is encoded once."""
+    known = _ENCODED_COMMANDS.pop(account.account_id, None)
+    if known is None or known[0] is not account.handled:
+        known = account.handled, to_json(account.handled)
+    _ENCODED_COMMANDS[account.account_id] = known
+    while len(_ENCODED_COMMANDS) > _ENCODED_COMMANDS_MAX:
+        with suppress(StopIteration, KeyError):  # another thread was faster
+            del _ENCODED_COMMANDS[next(iter(_ENCODED_COMMANDS))]
+    return known[1]
 
 
 def decode_account(value: bytes) -> Account:

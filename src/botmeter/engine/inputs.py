@@ -17,8 +17,9 @@ from botmeter.metering.records import LOG_APPEND_TIME
 
 log = logging.getLogger(__name__)
 
-#: Records read but not yet taken, per partition, above which reading pauses.
+#: Records read but not yet taken, per partition of an input, above which reading pauses: so many, or so large together.
 _WAITING_MAX: Final = 100_000
+_WAITING_MAX_BYTES: Final = 64 * 1024 * 1024
 
 Place = tuple[str | None, int | None]
 
@@ -98,7 +99,7 @@ class Inputs:
         """Stops reading partitions of which more waits than a few batches, until it is taken."""
         for task in tasks:
             number = task.partition
-            full = [i for i in (task.interactions, task.commands) if len(i.waiting) > _WAITING_MAX]
+            full = [i for i in (task.interactions, task.commands) if _is_full(i)]
             if full and number not in self._paused:
                 self._paused.add(number)
                 self._consumer.pause([tp for tp in self._pair(number) if self._inputs[tp.topic, number] in full])
@@ -108,6 +109,11 @@ class Inputs:
 
     def _pair(self, partition: int) -> list[TopicPartition]:
         return [TopicPartition(name, partition) for name in self._names]
+
+
+def _is_full(input_: Input) -> bool:
+    waiting = input_.waiting
+    return len(waiting) > _WAITING_MAX or sum(len(record.value() or b"") for record in waiting) > _WAITING_MAX_BYTES
 
 
 def _place(message: Message) -> Place:

@@ -6,13 +6,13 @@ So a partition in restore, one whose commits fail and one whose input is held ba
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Thread
 from typing import Final
 
+from botmeter.clock import Clock
 from botmeter.errors import BotmeterError
 from botmeter.kafka.backlog import Backlog, BacklogReader
 
@@ -35,17 +35,17 @@ class Lag:
     behind_s: float
     offsets: Mapping[str, int]
 
-    def seconds(self) -> float:
-        """The lag now: an answer that is not renewed stands for nothing, so its age counts."""
-        return self.behind_s + max(0.0, time.monotonic() - self.asked_s - _FRESH_S)
+    def seconds(self, now_s: float) -> float:
+        """The lag at this moment of the monotonic clock: the age of an answer that is not renewed counts."""
+        return self.behind_s + max(0.0, now_s - self.asked_s - _FRESH_S)
 
 
 class LagWatch:
     """Asks the cluster every few seconds, on a thread of its own, about the partitions that a worker owns."""
 
-    def __init__(self, make_reader: Callable[[], BacklogReader], topics: Sequence[str]) -> None:
+    def __init__(self, make_reader: Callable[[], BacklogReader], topics: Sequence[str], clock: Clock) -> None:
         """`topics` are the inputs."""
-        self._make_reader, self._topics = make_reader, topics
+        self._make_reader, self._topics, self._clock = make_reader, topics, clock
         self._stop = Flag()
         self._thread: Thread | None = None
         #: The last answer about each partition owned; missing until there is one.
@@ -63,7 +63,7 @@ class LagWatch:
     def _watch(self, owned: Callable[[], list[int]]) -> None:
         reader = self._make_reader()
         while not self._stop.wait(_EVERY_S):
-            numbers, asked_s, now_ms = owned(), time.monotonic(), time.time_ns() // 1_000_000
+            numbers, asked_s, now_ms = owned(), self._clock.monotonic_s(), self._clock.now_ms()
             try:
                 found = reader.of(self._topics, numbers) if numbers else {}
             except BotmeterError as error:

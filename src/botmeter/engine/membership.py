@@ -53,7 +53,7 @@ class Membership:
         self.before_restore: Callable[[], None] = lambda: None
         #: Told of each partition whose inputs are not read on.
         self.forgotten: Callable[[int], None] = lambda _: None
-        self._rescues = Rescues(consumer, topics.interactions.name, name)
+        self._rescues = Rescues(consumer, topics.interactions.name, name, clock)
         self._error: BaseException | None = None
         self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
         self.inputs = Inputs(consumer, topics, broker_time)

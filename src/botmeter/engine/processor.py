@@ -45,6 +45,7 @@ from botmeter.errors import (
     TransactionAborted,
 )
 from botmeter.kafka import questions
+from botmeter.kafka.topic_watch import TopicWatch
 from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import Record
 
@@ -119,15 +120,16 @@ class Processor:
         timer: Timer,
         transaction: Transaction,
         command_ends: CommandEnds,
+        topics_watched: TopicWatch,
         clock: Clock,
         lag: LagWatch,
     ) -> None:
         self._settings, self._clock = settings, clock
-        self._timer = timer
+        self._timer, self._topics_watched = timer, topics_watched
         self._transaction = transaction
         self._lag = lag
         self._consumer = make_consumer()
-        self._restoring = Restoring(restorer)
+        self._restoring = Restoring(restorer, clock)
         self._members = Membership(
             self._consumer,
             settings.topics,
@@ -170,6 +172,7 @@ class Processor:
         self._members.leave()
         self._timer.close()
         self._precedence.close()
+        self._topics_watched.close()
         self._restoring.close()
         self._commits.submit(self._transaction.close)
         self._commits.shutdown()
@@ -208,6 +211,7 @@ class Processor:
         could not be committed earlier anyway. Blocks shortly when nothing comes at all. A partition that cannot go on
         fails alone. Raises what a rebalance ran into, and what is wrong for all partitions.
         """
+        self._topics_watched.check()
         self._members.look_after()
         running = self._members.running
         self._first_task = (self._first_task + 1) % max(1, len(running))  # so that none uses up the budget every time
@@ -294,22 +298,12 @@ class Processor:
         self._budget.halve()
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
-            self._replace_producer()
+            self._commits.submit(self._transaction.reopen).result()
         if isinstance(error, PartitionFailed) and error.partition in self.tasks:
             failed = failed_record(error.partition, None, error.error)
             self._members.fail(self.tasks[error.partition], failed, error.error)
         for task in self._members.running:
             self._members.restore(task)
-
-    def _replace_producer(self) -> None:
-        """However long the cluster takes to answer: without a producer nothing can go on, and nothing is lost."""
-        while True:
-            try:
-                self._commits.submit(self._transaction.open).result()
-            except (Retriable, OutcomeUnknown) as error:
-                log.warning("no new producer yet, trying again: %s", error)
-            else:
-                return
 
     def _commit(self, batch: Batch) -> bool:
         is_committed = self._transaction.commit(batch)

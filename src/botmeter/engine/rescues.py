@@ -7,13 +7,13 @@ finds it there on whatever machine it runs, and leaves another one when it has m
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from botmeter.clock import Clock
 from botmeter.contracts.instants import rfc3339
 from botmeter.contracts.partition_notes import Rescued, Stands, decode_note, encode_note
 from botmeter.engine.failure import Failure
@@ -31,9 +31,9 @@ _REQUEST_S: Final = 5.0
 class Rescues:
     """Of the failed partitions of one worker. Costs nothing while there are none."""
 
-    def __init__(self, consumer: Consumer, topic: str, worker: str) -> None:
+    def __init__(self, consumer: Consumer, topic: str, worker: str, clock: Clock) -> None:
         """`consumer`: the member of the group; `topic`: the interactions; `worker`: how it is called."""
-        self._consumer, self._topic, self._worker = consumer, topic, worker
+        self._consumer, self._topic, self._worker, self._clock = consumer, topic, worker, clock
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="rescues")
         self._answer: Future[list[TopicPartition]] | None = None
         self._asked_s = 0.0
@@ -44,8 +44,8 @@ class Rescues:
         """Those of the failed partitions that were rescued; never waits."""
         if self._answer is not None:
             return self._taken(failed) if self._answer.done() else []
-        if failed and time.monotonic() - self._asked_s >= _LOOK_EVERY_S:
-            self._asked_s = time.monotonic()
+        if failed and self._clock.monotonic_s() - self._asked_s >= _LOOK_EVERY_S:
+            self._asked_s = self._clock.monotonic_s()
             asked = [TopicPartition(self._topic, number) for number in failed]
             self._answer = self._asking.submit(self._consumer.committed, asked, timeout=_REQUEST_S)
         return []
@@ -78,7 +78,7 @@ class Rescues:
         return rescued
 
     def _marked(self, place: TopicPartition, failure: Failure) -> TopicPartition:
-        since = rfc3339(time.time_ns() // 1_000_000)
+        since = rfc3339(self._clock.now_ms())
         note = Stands(failure.reason, failure.remedy, since, self._worker)
         return TopicPartition(place.topic, place.partition, place.offset, metadata=encode_note(note))
 

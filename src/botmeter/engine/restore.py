@@ -61,6 +61,9 @@ log = logging.getLogger(__name__)
 
 #: How often a long restore says how far it is.
 _PROGRESS_S: Final = 5.0
+#: How long committed offsets are asked for again where there must be some (KAFKA-20416), and how often.
+_NO_OFFSETS_S: Final = 3.0
+_PAUSE_S: Final = 0.2
 #: Events folded before they are written to the store: large batches are cheap, and bound what a crash loses.
 _WRITE_EVENTS: Final = 50_000
 #: The clocks of two brokers may differ by this much: a partition's next leader may be behind the one before.
@@ -136,12 +139,22 @@ class Restorer:
         """The committed offsets; waits for the end of a transaction that holds newer ones."""
         names = (self._settings.topics.interactions.name, self._settings.topics.commands.name)
         asked = [TopicPartition(name, partition) for name in names]
-        committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
-        if all(found.offset >= 0 for found in committed):
-            note = decode_note(committed[0].metadata)
-            return Positions(committed[0].offset, committed[1].offset, was_committed=True, note=note)
+        patience = self._clock.deadline(_NO_OFFSETS_S)
+        while True:
+            committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
+            if all(found.offset >= 0 for found in committed):
+                note = decode_note(committed[0].metadata)
+                return Positions(committed[0].offset, committed[1].offset, was_committed=True, note=note)
+            if patience.is_past or not self._was_worked_on(partition):
+                break
+            stop.wait(_PAUSE_S)
         begins = [questions.begin_offsets(self._admin, name, [partition])[partition] for name in names]
         return Positions(begins[0], begins[1], was_committed=False)
+
+    def _was_worked_on(self, partition: int) -> bool:
+        """Whether there must be committed offsets: a broker that has just returned may say that there are none."""
+        journal = self._settings.topics.journal.name
+        return questions.end_offsets(self._admin, journal, [partition])[partition] > 0
 
     def _job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
         topics, rules = self._settings.topics, self._settings.rules

@@ -7,7 +7,6 @@ waiting: the next one begins beside it.
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Final
 
+from botmeter.clock import Clock
 from botmeter.engine.restore import Restorer
 from botmeter.engine.running_state import RunningState
 from botmeter.errors import OutcomeUnknown, Retriable
@@ -43,8 +43,8 @@ class _Restore:
 class Restoring:
     """Used by the thread that polls; each restore runs on a thread of its own."""
 
-    def __init__(self, restorer: Restorer) -> None:
-        self._restorer = restorer
+    def __init__(self, restorer: Restorer, clock: Clock) -> None:
+        self._restorer, self._clock = restorer, clock
         self._threads = ThreadPoolExecutor(_THREADS_MAX, thread_name_prefix="restore")
         self._under_way: dict[int, _Restore] = {}
         #: Those that wait for their turn, in order.
@@ -86,7 +86,7 @@ class Restoring:
 
     def _admit(self) -> None:
         """Begins those whose turn it is."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic_s()
         moving = sum(self._is_moving(number, restore, now_s) for number, restore in self._under_way.items())
         for partition in list(self._waiting)[: max(0, _RESTORES_MAX - moving)]:
             del self._waiting[partition]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,7 +26,7 @@ from rocksdict import (
 
 from botmeter.contracts.encoding import decode_account
 from botmeter.domain.account import Account
-from botmeter.errors import TaskCorrupted
+from botmeter.errors import ConfigurationError, TaskCorrupted
 from botmeter.metering.store import NEVER, StoreMark, StoreUpdate
 from botmeter.metering.windows import ChatKey, PackedStarts, WindowKey, pack, unpack
 
@@ -72,18 +74,26 @@ def _options(buffer_bytes: int) -> Options:
     return options
 
 
+#: How the system says that a disk is full, in whatever RocksDB raises.
+_FULL: Final = os.strerror(errno.ENOSPC)
+
+
 class RocksDbStore:
     """One RocksDB of one partition. Opening it takes its lock.
 
     Whatever RocksDB cannot do raises TaskCorrupted: open files that are broken or that another process has open, read a
-    block whose checksum is wrong, write to a full disk. A store that failed once it was open is condemned: it cannot be
-    opened again before it is wiped, or a worker would meet the same broken block after every start.
+    block whose checksum is wrong. A store that failed once it was open is condemned: it cannot be opened again before
+    it is wiped, or a worker would meet the same broken block after every start. Only a full disk raises
+    ConfigurationError, and leaves the store to be used again once there is room.
     """
 
     def __init__(self, path: Path) -> None:
         """Raises TaskCorrupted also for a condemned store and for one of another layout."""
-        path.mkdir(parents=True, exist_ok=True)
         self._path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(path, str(error.strerror)) from error
         if (path / _CONDEMNED).exists():
             raise TaskCorrupted(f"cannot open the store at {path}: it failed before")
         families = {name: _options(_OTHER_BUFFER_BYTES) for name in (_ACCOUNTS, _CHATS)}
@@ -91,6 +101,8 @@ class RocksDbStore:
         try:
             self._db = Rdict(str(path), _options(_OTHER_BUFFER_BYTES), families, AccessType.read_write())
         except Exception as error:  # rocksdict raises its own and plain exceptions alike
+            if _FULL in str(error):
+                raise _unusable(path, _FULL) from error
             raise TaskCorrupted(f"cannot open the store at {path}: {error}") from error
         self._families = {name: self._db.get_column_family(name) for name in families}
         self._handles = {name: self._db.get_column_family_handle(name) for name in families}
@@ -218,9 +230,15 @@ class RocksDbStore:
         except DbClosedError:  # a bug, and no fault of the files
             raise
         except Exception as error:  # as above; and ValueError of what cannot be decoded
+            if _FULL in str(error):
+                raise _unusable(self._path, _FULL) from error
             with suppress(OSError):  # such as a full disk
                 (self._path / _CONDEMNED).touch()
             raise TaskCorrupted(f"the store at {self._path} failed: {error}") from error
+
+
+def _unusable(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"cannot write the store at {path} (BOTMETER_DATA_DIR): {reason}")
 
 
 def wipe(path: Path) -> None:

@@ -43,6 +43,8 @@ _OnDelivery = Callable[[KafkaError | None, Message], None]
 
 #: Between two attempts of a call the cluster could not answer for the moment.
 _RETRY_PAUSE_S: Final = 0.05
+#: Between two attempts to get a new producer.
+_OPEN_PAUSE_S: Final = 0.5
 #: What a record of the snapshots topic may hold (8 MiB), less what surrounds an account there.
 SNAPSHOT_MAX_BYTES: Final = 8 * 1024 * 1024 - 64 * 1024
 #: A group forgets offsets that nobody committed for offsets.retention.minutes, a week by default, in topics that no
@@ -139,6 +141,15 @@ class Transaction:
         deadline = self._clock.deadline(max(self._timeout_s * 2, 30.0))
         _resumed(lambda: producer.init_transactions(_REQUEST_S), deadline)
         self._producer, self._may_echo = producer, False
+
+    def reopen(self) -> None:
+        """`open`, however long the cluster takes to answer: without a producer nothing can go on; nothing is lost."""
+        while True:
+            try:
+                return self.open()
+            except (Retriable, OutcomeUnknown) as error:
+                log.warning("no new producer yet, trying again: %s", error)
+            self._clock.sleep(_OPEN_PAUSE_S)
 
     def close(self) -> None:
         """Lets the producer go. Its transaction, if one is open, is aborted: by it, its successor or the broker."""

@@ -83,7 +83,7 @@ class Health:
     def _partition(self, task: Task) -> dict[str, Any]:
         told: dict[str, Any] = {"state": task.status.value, "for_s": round(time.monotonic() - task.since_s, 1)}
         if (lag := self._processor.lags.get(task.partition)) is not None:
-            told |= {"lag_s": round(lag.seconds(), 1), "not_committed": dict(lag.offsets)}
+            told |= {"lag_s": round(lag.seconds(time.monotonic()), 1), "not_committed": dict(lag.offsets)}
         if (left := self._processor.restore_left.get(task.partition)) is not None:
             told["restore_events_left"] = left
         if (waits := _WAITS.get(task.status)) is not None:

@@ -138,7 +138,7 @@ class Metrics(Collector):
             if taken_ms := state.stream_time:
                 taken.add_metric([str(number)], taken_ms / 1000)
         for number, known in self._processor.lags.items():
-            lag.add_metric([str(number)], known.seconds())
+            lag.add_metric([str(number)], known.seconds(time.monotonic()))
             for topic, count in known.offsets.items():
                 offsets.add_metric([str(number), topic], count)
         yield from (taken, lag, offsets, waiting, accounts)

@@ -72,6 +72,8 @@ _UNDELIVERED: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError.TRANSACTI
 _PASSING: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
+        # The client lets a broker go that is not part of the cluster any more, or that it knew only by its address.
+        KafkaError._DESTROY_BROKER,
         KafkaError._RESOLVE,
         KafkaError._TIMED_OUT,
         KafkaError._TIMED_OUT_QUEUE,

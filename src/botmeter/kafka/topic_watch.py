@@ -1,0 +1,72 @@
+"""Whether the topics are still those the worker began with, looked at beside its work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+from confluent_kafka.admin import AdminClient
+
+from botmeter.errors import BotmeterError, ClusterError, Retriable
+from botmeter.kafka import questions
+
+log = logging.getLogger(__name__)
+
+_EVERY_S: Final = 10.0
+#: How often what the client has to log is taken from it.
+_SERVE_S: Final = 0.5
+
+
+class TopicWatch:
+    """Asks every few seconds, on a thread of its own, which also has the admin client log what it has to say.
+
+    Without it, nobody would hear that client complain, and the deletion of an output would only be seen in commits that
+    fail.
+    """
+
+    def __init__(self, admin: AdminClient, names: Iterable[str]) -> None:
+        """Knows the topics as they are now. Raises ClusterError, Retriable."""
+        self._admin, self._names = admin, tuple(names)
+        self._ids = questions.topic_ids(admin, self._names)
+        self._found: BotmeterError | None = None
+        self._stop = Flag()
+        self._thread = Thread(target=self._watch, name="topics", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises ClusterError when a topic was deleted or made anew since the start."""
+        if self._found is not None:
+            raise self._found
+
+    def close(self) -> None:
+        """Ends the thread; a question under way is left to itself."""
+        self._stop.set()
+        self._thread.join(2 * _SERVE_S)
+
+    def _watch(self) -> None:
+        left = _EVERY_S
+        while self._found is None and not self._stop.is_set():
+            self._admin.poll(_SERVE_S)
+            left -= _SERVE_S
+            if left <= 0:
+                left = _EVERY_S
+                self._found = self._difference()
+
+    def _difference(self) -> BotmeterError | None:
+        try:
+            ids = questions.topic_ids(self._admin, self._names)
+        except Retriable as error:
+            log.info("the topics could not be looked at: %s", error)
+            return None
+        except BotmeterError as error:
+            return error
+        anew = [name for name in self._names if ids[name] != self._ids[name]]
+        if not anew:
+            return None
+        return ClusterError(
+            f"topic {anew[0]} was deleted and made again while the worker ran; what it held is gone, and the worker "
+            "has to look at all topics anew: restart it"
+        )
