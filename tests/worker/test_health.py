@@ -56,7 +56,7 @@ def test_a_worker_without_partitions_lives_and_is_not_ready(tmp_path: Path) -> N
         assert becomes(port, 200, "/live") == {"status": "live"}
         waiting = {"status": "waiting", "reason": "the group has not assigned a partition"}
         assert asked(port, "/ready") == (503, waiting)
-        assert asked(port, "/health") == (200, {**waiting, "partitions": {}})
+        assert asked(port, "/health") == (200, {**waiting, "clocks": "agreed", "partitions": {}})
         assert worker.stop() == 0
 
 
