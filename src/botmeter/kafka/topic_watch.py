@@ -16,15 +16,14 @@ from botmeter.kafka import questions
 log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 10.0
-#: How often what the client has to log is taken from it.
-_SERVE_S: Final = 0.5
+#: How long its end is waited for.
+_END_S: Final = 0.5
 
 
 class TopicWatch:
-    """Asks every few seconds, on a thread of its own, which also has the admin client log what it has to say.
+    """Asks every few seconds, on a thread of its own.
 
-    Without it, nobody would hear that client complain, and the deletion of an output would only be seen in commits that
-    fail.
+    Without it, the deletion of an output would only be seen in commits that fail, one made anew not at all.
     """
 
     def __init__(self, admin: AdminClient, names: Iterable[str]) -> None:
@@ -44,16 +43,11 @@ class TopicWatch:
     def close(self) -> None:
         """Ends the thread; a question under way is left to itself."""
         self._stop.set()
-        self._thread.join(2 * _SERVE_S)
+        self._thread.join(_END_S)
 
     def _watch(self) -> None:
-        left = _EVERY_S
-        while self._found is None and not self._stop.is_set():
-            self._admin.poll(_SERVE_S)
-            left -= _SERVE_S
-            if left <= 0:
-                left = _EVERY_S
-                self._found = self._difference()
+        while self._found is None and not self._stop.wait(_EVERY_S):
+            self._found = self._difference()
 
     def _difference(self) -> BotmeterError | None:
         try:
