@@ -167,7 +167,7 @@ class Membership:
             self._consumer.incremental_assign([])
             for number in sorted(partition.partition for partition in partitions):
                 log.info("partition %d: assigned", number)
-                task = self.tasks[number] = Task(number)
+                task = self.tasks[number] = Task(number, self._clock)
                 if number < self._partitions:
                     self.restore(task)
                 else:

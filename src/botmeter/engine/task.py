@@ -10,7 +10,6 @@ CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from botmeter.clock import Clock
 from botmeter.engine.failure import Failure
 from botmeter.engine.running_state import RunningState
 from botmeter.errors import InvariantViolated
@@ -87,6 +87,9 @@ class Input:
         return self.waiting[0].timestamp()[1]
 
 
+_CLOCK: Final = Clock()
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """An answer of the cluster: interactions below `chats_below` may be taken once the commands are read to an offset.
@@ -111,11 +114,11 @@ class Task:
     that followed it. Of two with the same timestamp the command goes first.
     """
 
-    def __init__(self, partition: int) -> None:
-        self.partition = partition
+    def __init__(self, partition: int, clock: Clock = _CLOCK) -> None:
+        self.partition, self._clock = partition, clock
         self.status = Status.CREATED
         #: Since when it has this status, by a monotonic clock.
-        self.since_s = time.monotonic()
+        self.since_s = self._clock.monotonic_s()
         #: Why it stands; None unless it failed.
         self.failure: Failure | None = None
         #: How many of the next records may include the one that stopped it: they are taken half by half until one
@@ -136,7 +139,7 @@ class Task:
         if status not in _LEGAL[self.status]:
             raise InvariantViolated(f"task {self.partition} cannot go from {self.status.value} to {status.value}")
         if status is not self.status:
-            self.status, self.since_s = status, time.monotonic()
+            self.status, self.since_s = status, self._clock.monotonic_s()
 
     def run(self, restored: RunningState) -> None:
         """Takes over what was restored and begins; its inputs are read from the restored positions on."""
