@@ -89,6 +89,7 @@ OTHER_VALUES = {
     "broker_timeout_s": "1",
     "ahead_limit_s": "2",
     "late_limit_s": "3",
+    "clock_skew_limit_s": "7",
     "exhaustion": "all_chats",
     "pack_sessions": "10",
     "pack_price_minor": "99",

@@ -15,7 +15,7 @@ from .log import Log, Refused
 from .world import Awaited, Fate, Process
 
 T = TypeVar("T")
-_EARLIEST, _LATEST = -2, -1
+_EARLIEST, _LATEST, _LATEST_TIMESTAMP = -2, -1, -3
 
 
 class MemoryAdmin:
@@ -62,6 +62,8 @@ class MemoryAdmin:
 
         def find(partition: TopicPartition, spec: Any) -> Any:
             log = self._broker.log((partition.topic, partition.partition))
+            if spec._value == _LATEST_TIMESTAMP:
+                return SimpleNamespace(offset=-1, timestamp=log.latest_timestamp())
             return SimpleNamespace(offset=_offset(log, spec._value, is_committed_only))
 
         def find_all() -> dict[TopicPartition, Any]:

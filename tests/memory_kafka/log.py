@@ -189,6 +189,14 @@ class Log:
                 return offset
         return -1
 
+    def timestamp_of(self, offset: int) -> tuple[int, int]:
+        """The kind of a record's timestamp, and the time, UTC ms."""
+        return LOG_APPEND_TIME if self._has_brokers_time else CREATE_TIME, self._entries[offset][2]
+
+    def latest_timestamp(self) -> int:
+        """The highest of all records, -1 when there is none."""
+        return max((at_ms for message, _, at_ms in self._entries if message is not None), default=-1)
+
     def committed(self) -> Sequence[Any]:
         """All records whose transaction is committed, and those without one."""
         return self.read(0, self.stable_offset, len(self._entries))[0]

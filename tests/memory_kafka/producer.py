@@ -194,7 +194,7 @@ class MemoryProducer:
             now_ms = self._world.now_ms
             offset = log.append(waiting.key, waiting.value, waiting.headers, waiting.at_ms, now_ms, producer)
             if waiting.on_delivery is not None:
-                message = MemoryMessage(place, offset, waiting.key, waiting.value, timestamp=(1, waiting.at_ms))
+                message = MemoryMessage(place, offset, waiting.key, waiting.value, timestamp=log.timestamp_of(offset))
                 self._reports.append((waiting.on_delivery, None, message))
 
     def _refuse(self, refused: Refused) -> None:
