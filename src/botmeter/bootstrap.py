@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from botmeter.clock import Clock
+from botmeter.contracts.topics import Topics
 from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.lag import LagWatch
 from botmeter.engine.precedence import CommandEnds
@@ -92,14 +93,11 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
     transaction = Transaction(
         lambda: clients.make_producer(producer), topics, settings.transaction_timeout_ms / 1000, broker_time, clock
     )
-    timer = Timer(
-        lambda partition: Ends(
-            interactions=questions.end_offsets(admin, topics.interactions.name, [partition])[partition],
-            commands=questions.end_offsets(admin, topics.commands.name, [partition])[partition],
-        ),
-        broker_time,
-        clock,
-    )
+
+    def end_of(topic: str, partition: int) -> int:
+        return questions.end_offsets(admin, topic, [partition])[partition]
+
+    timer = Timer(lambda partition: _ends(end_of, topics, partition), broker_time, clock)
     engine = EngineSettings(
         topics,
         rules,
@@ -125,6 +123,10 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         clock,
         lag,
     )
+
+
+def _ends(end_of: Callable[[str, int], int], topics: Topics, partition: int) -> Ends:
+    return Ends(end_of(topics.interactions.name, partition), end_of(topics.commands.name, partition))
 
 
 def make_host(settings: Settings, processor: Processor) -> Host:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import ExitStack
@@ -157,8 +157,7 @@ class Processor:
     def open(self) -> None:
         """Opens the producer and joins the group. Raises ClusterError, or Retriable without an answer."""
         self._commits.submit(self._transaction.open).result()
-        # The group finds the leaders of the subscribed topic; those of the other, the client would look for once a
-        # second.
+        # The group finds the leaders of the subscribed topic; the client looks for those of the other once a second.
         commands = self._settings.topics.commands.name
         questions.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
         self._members.join()
@@ -244,18 +243,15 @@ class Processor:
                 left -= self._decide(share, left)
             if passage is None and oldest_at is not None and left < before:
                 passage = Passage(oldest_at, polled_at, self._clock.now_ms())
-            self._is_behind = left <= 0
+            self._is_behind, within_s = left <= 0, _HELD_S if passage is None else _ANSWER_S
             if left > 0 and self._is_committing:
                 messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=_GATHER_S)
             elif left > 0 and len(messages) >= _CHUNK_RECORDS:
                 messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=0)
-            elif left > 0 and not waits.is_past and self._holds(kept, _HELD_S if passage is None else _ANSWER_S):
+            elif left > 0 and not waits.is_past and self._precedence.holds(self._members.running, within_s):
                 messages = self._while_held()
             else:
                 return passage
-
-    def _holds(self, shares: Iterable[_Share], within_s: float) -> bool:
-        return self._precedence.holds((share.task for share in shares), within_s)
 
     def _while_held(self) -> list[Message]:
         """What comes while chats wait: an answer first, then the commands that it tells of."""
