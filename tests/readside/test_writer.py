@@ -25,7 +25,7 @@ from botmeter.readside.migrations import VERSION_TABLE, migrate
 from botmeter.readside.pruning import HourPruner
 from botmeter.readside.queries import Queries
 from botmeter.readside.results import SessionFilter
-from botmeter.readside.tables import TABLES, generation_table
+from botmeter.readside.tables import TABLES, generation_table, used_links_table
 from botmeter.readside.writer import LEASE_MS, Batch, Overtaken, Standby
 
 from .comparison import assert_equal
@@ -40,7 +40,7 @@ def events() -> Sequence[Event]:
 
 def test_the_migrations_make_the_tables_that_the_code_describes(engine: Engine) -> None:
     described = MetaData()
-    for table in [generation_table, *TABLES["a"].all()]:
+    for table in [generation_table, used_links_table, *TABLES["a"].all()]:
         table.to_metadata(described)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
