@@ -57,6 +57,7 @@ def topics_at(port: int) -> set[str]:
     return set(admin.list_topics(timeout=30).topics)
 
 
+@pytest.mark.chaos
 def test_it_says_how_to_use_it_and_its_data_are_there_at_the_next_start(tmp_path: Path) -> None:
     [port] = free_ports(1)
     home = str(tmp_path / "kafka")

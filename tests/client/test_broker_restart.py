@@ -33,6 +33,7 @@ PATIENCE_S = 120.0
 SESSIONS = 8
 
 
+@pytest.mark.chaos
 def test_commands_tables_and_subscriptions_go_on_after_a_restart(tmp_path: Path) -> None:
     with EmbeddedKafka(report=print) as broker:
         cluster = Cluster(broker.bootstrap_servers, "restart.", tmp_path)

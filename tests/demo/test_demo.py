@@ -63,6 +63,7 @@ def keep_picture(page: Page, name: str) -> None:
     page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
+@pytest.mark.chaos
 def test_it_runs_proves_itself_and_ends() -> None:
     with demo("--seconds", "10") as running:  # a busy machine may be late in all of five
         stdout, stderr = running.communicate(timeout=PATIENCE_S)

@@ -33,6 +33,7 @@ def placed(admin: AdminClient, topic: str) -> tuple[int, set[int]]:
     return found[0].leader, set(found[0].replicas)
 
 
+@pytest.mark.chaos
 def test_every_broker_of_three_has_a_copy_and_any_one_may_die_and_return(cluster: EmbeddedCluster) -> None:
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
     admin.create_topics([NewTopic("copied", num_partitions=1)])["copied"].result(PATIENCE_S)

@@ -28,6 +28,7 @@ WITHIN_S: Final = 60 + ALERTS / 20
 
 
 @pytest.mark.timeout(int(2 * WITHIN_S) + 900)
+@pytest.mark.chaos
 def test_every_alert_arrives_and_doubles_only_where_marked(
     bootstrap_servers: str, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_system_at_work_is_well(cluster: Cluster) -> None:
     worker.leaves()
 
 
+@pytest.mark.chaos
 def test_each_fault_is_found_and_told_with_what_to_do(cluster: Cluster) -> None:
     traffic, topics = Traffic(cluster, seed=92), cluster.topics
     worker = cluster.worker()
@@ -143,6 +144,7 @@ def test_it_is_told_to_people_in_lines_and_an_unreachable_broker_ends_it(cluster
     assert "cannot reach Kafka" in stderr
 
 
+@pytest.mark.chaos
 def test_permissions_that_are_missing_are_named(tmp_path: Path) -> None:
     """On a broker that asks for them; what nothing is said of is allowed there."""
     properties = {

@@ -51,6 +51,7 @@ def _is_another(old: psutil.Process) -> bool:
     return [each.pid for each in _projections(psutil.Process())] not in ([], [old.pid])
 
 
+@pytest.mark.chaos
 def test_killed_it_is_begun_anew_and_it_ends_with_the_block(cluster: Cluster) -> None:
     settings, worker = settings_of(cluster), cluster.worker()
     order = Order(settings.readside_database(), source_of(settings), 1_000, 400, "INFO", "text")

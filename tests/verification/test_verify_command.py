@@ -95,6 +95,7 @@ def test_from_the_middle_it_starts_with_the_journal_before(cluster: Cluster) -> 
     assert found.returncode == 0, found.stdout + found.stderr
 
 
+@pytest.mark.chaos
 def test_a_transaction_that_does_not_end_is_named(cluster: Cluster) -> None:
     metered(cluster, seed=73)
     alerts = cluster.topics.alerts

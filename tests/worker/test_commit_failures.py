@@ -124,9 +124,9 @@ def await_taken(cluster: Cluster, worker: WorkerProcess, count: int) -> None:
     ("befalls", "variables"),
     [
         pytest.param(restarted, LONG_TRANSACTIONS, id="restarted"),
-        pytest.param(away, SHORT_TRANSACTIONS, id="away"),
+        pytest.param(away, SHORT_TRANSACTIONS, id="away", marks=pytest.mark.chaos),
         pytest.param(killed, LONG_TRANSACTIONS, id="killed"),
-        pytest.param(frozen, SHORT_TRANSACTIONS, id="frozen"),
+        pytest.param(frozen, SHORT_TRANSACTIONS, id="frozen", marks=pytest.mark.chaos),
     ],
 )
 def test_the_worker_recovers_by_itself_and_the_outputs_are_those_of_the_inputs(

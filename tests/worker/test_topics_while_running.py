@@ -28,6 +28,7 @@ def test_an_output_that_was_deleted_ends_the_worker_with_what_to_do(cluster: Clu
     assert "run: botmeter topics create" in worker.lines[-1]
 
 
+@pytest.mark.chaos
 def test_an_output_that_was_made_anew_ends_the_worker_which_says_so(cluster: Cluster) -> None:
     worker = cluster.worker().restored(cluster.partitions)
     delete_alerts(cluster)
