@@ -16,7 +16,7 @@ from .promtool import Scraped, needs_promtool, shown
 from .test_live import becomes, cluster, port_of, value
 
 __all__ = ["cluster"]  # a fixture
-pytestmark = [pytest.mark.kafka, needs_promtool]
+pytestmark = [pytest.mark.kafka, pytest.mark.chaos, needs_promtool]
 
 LAG = "botmeter_lag_seconds"
 
