@@ -16,9 +16,9 @@ from botmeter.domain.events import Event
 from botmeter.domain.prices import PriceBook, Rules
 from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
+from postgresql import new_database
 
 from .comparison import NOW, assert_equal, dump
-from .conftest import new_database
 from .journals import Journal, batch_of, batches_of, cuts, journal_of, journals, position_of, project_all, writer_of
 from .plain_fold import fold
 

@@ -26,7 +26,7 @@ from botmeter.web.app import Parts, make_app
 from botmeter.web.running import connected
 from botmeter.web.server import listen, public_url, server_config
 from botmeter.web.services import Services
-from readside.conftest import new_database
+from postgresql import new_database
 from worker.cluster import Cluster
 from worker.process import WorkerProcess
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from readside.conftest import postgresql
+from postgresql import postgresql
 from worker.cluster import Cluster
 
 __all__ = ["postgresql"]

@@ -49,8 +49,9 @@ class Membership:
         """`partitions`: how many there are for good; `name`: the worker's."""
         self._consumer, self._topics, self._partitions = consumer, topics, partitions
         self._restoring, self._clock = restoring, clock
-        #: Waits for the commit under way: a restore beside it would find half of it.
-        self.before_restore: Callable[[], None] = lambda: None
+        #: Waits for the commit under way, which still needs the states of its tasks: a restore beside it would find half
+        #: of it, and a store that was closed would not take it.
+        self.await_commit: Callable[[], None] = lambda: None
         #: Told of each partition whose inputs are not read on.
         self.forgotten: Callable[[int], None] = lambda _: None
         self._rescues = Rescues(consumer, topics.interactions.name, name, clock)
@@ -128,6 +129,7 @@ class Membership:
 
     def fail(self, task: Task, failure: Failure, error: BaseException | None = None) -> None:
         """The partition stands from here on; the log tells why and what to do."""
+        self.await_commit()
         self._stop_reading(task)
         self._restoring.abandon(task.partition)
         task.fail(failure)
@@ -136,7 +138,7 @@ class Membership:
 
     def restore(self, task: Task) -> None:
         """Forgets what was decided since the last commit, and restores that."""
-        self.before_restore()
+        self.await_commit()
         self._stop_reading(task)
         task.restore()
         self._restoring.begin(task.partition)
@@ -178,7 +180,7 @@ class Membership:
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """The commit under way is finished first, so that the next owner finds it."""
         try:
-            self.before_restore()
+            self.await_commit()
             self._give_up([partition.partition for partition in partitions])
         except BaseException as error:  # noqa: BLE001 - as in _on_assign
             self._error = error

@@ -141,7 +141,7 @@ class Processor:
         )
         self._inputs = self._members.inputs
         self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
-        self._members.before_restore, self._members.forgotten = self._await_commit, self._precedence.forget
+        self._members.await_commit, self._members.forgotten = self._await_commit, self._precedence.forget
         self._budget = Budget(settings.batch_records)
         self._letters = DeadLetterLimit(settings.dead_letter_percent, clock.monotonic_s)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
