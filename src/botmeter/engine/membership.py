@@ -49,8 +49,8 @@ class Membership:
         """`partitions`: how many there are for good; `name`: the worker's."""
         self._consumer, self._topics, self._partitions = consumer, topics, partitions
         self._restoring, self._clock = restoring, clock
-        #: Waits for the commit under way, which still needs the states of its tasks: a restore beside it would find half
-        #: of it, and a store that was closed would not take it.
+        #: Waits for the commit under way, which still needs the states of its tasks: a restore beside it would find
+        #: half of it, and a store that was closed would not take it.
         self.await_commit: Callable[[], None] = lambda: None
         #: Told of each partition whose inputs are not read on.
         self.forgotten: Callable[[int], None] = lambda _: None
