@@ -259,6 +259,16 @@ def test_s7_an_interaction_outside_the_limits_hands_nothing_off() -> None:
     story.then_outcome("too_late", "in_future").then()
 
 
+def test_s7_the_latest_interaction_finds_the_start_although_the_brokers_clock_stepped_back() -> None:
+    """A start is kept for 48 hours, its own 24 and the margin, to the millisecond, while others are added."""
+    last = NOON + 3 * DAY_MS - 1
+    story = given(open_account(), interaction(at=NOON), interaction(at=last + HOUR_MS)).when(
+        interaction(at=last, occurred_at=NOON + DAY_MS - 1)
+    )
+
+    story.then_outcome("covered").then().then_stands(used=2)
+
+
 def test_s7_forgotten_starts_are_those_no_acceptable_interaction_can_meet() -> None:
     at = NOON + memory_ms(SMALL)
     kept = with_start((NOON, NOON + 2 * DAY_MS), at, at, SMALL)
