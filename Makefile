@@ -55,7 +55,7 @@ pictures: $(STAMP) ## make the pictures of docs/ anew, with the tests; needs Chr
 lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -o requirements/worker.txt
-	$(COMPILE) pyproject.toml --extra web --extra notify -c requirements/dev.txt -o requirements/services.txt
+	$(COMPILE) pyproject.toml --extra web --extra notify --extra traces -c requirements/dev.txt -o requirements/services.txt
 	$(COMPILE) --group build -o requirements/build.txt
 	$(COMPILE) tests/bench/peers/quix.in -o tests/bench/peers/quix.txt
 

@@ -216,9 +216,9 @@ def test_only_settings_that_exist_are_written_about(path: Path) -> None:
     ("lock", "groups"),
     [
         ("worker.txt", ["dependencies"]),
-        ("services.txt", ["dependencies", "web", "notify"]),
+        ("services.txt", ["dependencies", "web", "notify", "traces"]),
         ("build.txt", ["build"]),
-        ("dev.txt", ["dependencies", "demo", "web", "notify", "build", "dev"]),
+        ("dev.txt", ["dependencies", "demo", "web", "notify", "traces", "build", "dev"]),
     ],
 )
 def test_the_locks_hold_what_is_asked_for(lock: str, groups: list[str]) -> None:

@@ -104,6 +104,7 @@ OTHER_VALUES = {
     "transaction_timeout_ms": "5000",
     "dead_letter_limit_percent": "90",
     "log_format": "json",
+    "traces": "otlp",
     "log_level": "debug",
     "notify_group": "notifiers",
     "notify_database_url": "sqlite:////elsewhere/notify.db",

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
@@ -17,10 +18,12 @@ from botmeter.engine.precedence import CommandEnds
 from botmeter.engine.processor import EngineSettings, Processor
 from botmeter.engine.restore import Restorer, RestoreSettings
 from botmeter.engine.timer import Ends, Timer
+from botmeter.engine.traced import find_none, finder
 from botmeter.engine.transaction import Transaction
 from botmeter.errors import ConfigurationError
 from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
+from botmeter.host.process_spans import ProcessSpans
 from botmeter.kafka import clients, questions
 from botmeter.kafka.backlog import BacklogReader
 from botmeter.kafka.topic_setup import require_topics
@@ -29,6 +32,9 @@ from botmeter.metering.state import WINDOW_BYTES
 from botmeter.operations.rules import RulesDesk
 from botmeter.settings.load import instance_id
 from botmeter.settings.model import Settings
+
+if TYPE_CHECKING:
+    from botmeter.telemetry.spans import Spans
 
 
 @contextmanager
@@ -98,18 +104,9 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         return questions.end_offsets(admin, topic, [partition])[partition]
 
     timer = Timer(lambda partition: _ends(end_of, topics, partition), broker_time, clock)
-    engine = EngineSettings(
-        topics,
-        rules,
-        settings.partitions,
-        settings.batch_records,
-        settings.linger_ms / 1000,
-        instance_id(settings),
-        settings.dead_letter_limit_percent,
-    )
     lag = LagWatch(lambda: BacklogReader(admin, reader), (topics.interactions.name, topics.commands.name), clock)
     return Processor(
-        engine,
+        _engine_settings(settings, name, clock),
         lambda: clients.make_consumer(consumer),
         restorer,
         timer,
@@ -125,19 +122,33 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
     )
 
 
+def _engine_settings(settings: Settings, name: str, clock: Clock) -> EngineSettings:
+    return EngineSettings(
+        settings.topics(),
+        settings.rules(),
+        settings.partitions,
+        settings.batch_records,
+        settings.linger_ms / 1000,
+        name,
+        settings.dead_letter_limit_percent,
+        find_none if settings.traces == "none" else finder(clock),
+    )
+
+
 def _ends(end_of: Callable[[str, int], int], topics: Topics, partition: int) -> Ends:
     return Ends(end_of(topics.interactions.name, partition), end_of(topics.commands.name, partition))
 
 
-def make_host(settings: Settings, processor: Processor) -> Host:
-    """The worker around the engine; to be made where the event loop runs."""
+def make_host(settings: Settings, processor: Processor, spans: Spans | None) -> Host:
+    """The worker around the engine; to be made where the event loop runs. `spans`: where traces are told."""
     # Produce, commit and abort have a transaction's time each; the rest is for a slow machine.
     commit_limit_s = 4 * settings.transaction_timeout_ms / 1000 + 60
     # A turn may wait for a commit twice: shortly in a rebalance, and to the limit before it hands over the next one.
     turn_limit_s = commit_limit_s + 60
     port = settings.web_port or _free_port()
     metrics, topics = Metrics(processor), settings.topics()
-    return Host(processor, metrics, settings.data_dir, port, commit_limit_s, turn_limit_s, topics)
+    told = None if spans is None else ProcessSpans(spans, topics, settings.group)
+    return Host(processor, metrics, settings.data_dir, port, commit_limit_s, turn_limit_s, topics, told)
 
 
 def _free_port() -> int:

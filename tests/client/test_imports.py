@@ -10,7 +10,7 @@ ALLOWED = {
     "annotated_types", "botmeter", "confluent_kafka", "msgspec", "pydantic", "pydantic_core", "typing_extensions",
     "typing_inspection", "tzdata",
 }  # fmt: skip
-ROOMS = {"client", "client_options", "contracts", "domain", "errors", "kafka"}
+ROOMS = {"client", "client_options", "contracts", "domain", "errors", "kafka", "telemetry"}
 
 
 def test_the_client_imports_three_libraries_and_the_rooms_it_needs() -> None:

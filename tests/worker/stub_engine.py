@@ -149,7 +149,7 @@ def _main(scenario: str, data_dir: str) -> None:
     SCENARIOS[scenario](engine)
     signal.signal(signal.SIGUSR1, lambda *_: engine.go_on())
 
-    def make_host(settings: Settings, processor: Processor) -> Host:
+    def make_host(settings: Settings, processor: Processor, _: object) -> Host:
         port = bootstrap._free_port()
         return Host(
             processor, Metrics(processor), settings.data_dir, port, COMMIT_LIMIT_S, TURN_LIMIT_S, settings.topics()

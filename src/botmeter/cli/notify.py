@@ -18,6 +18,7 @@ from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
 from botmeter.telemetry.logs import log_to_stderr
 from botmeter.telemetry.serving import Page
+from botmeter.telemetry.trace_export import traced
 
 try:
     from botmeter.notify.listing import STATES, Question, find
@@ -102,13 +103,14 @@ def _run(settings: Settings) -> None:
     # Until the notifier runs, a stop ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.warning)
-    parts = make_parts(settings)
-    notifier = Notifier(parts)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, receive)
-    with Page(parts.metrics.registry, settings.notify_port, "BOTMETER_NOTIFY_PORT", notifier.fault) as page:
-        log.info("notifier runs; health and metrics at http://localhost:%d/health and /metrics", page.port)
-        notifier.run(stop.wait)
+    with traced(settings.traces, "notify") as spans:
+        parts = make_parts(settings, spans)
+        notifier = Notifier(parts)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, receive)
+        with Page(parts.metrics.registry, settings.notify_port, "BOTMETER_NOTIFY_PORT", notifier.fault) as page:
+            log.info("notifier runs; health and metrics at http://localhost:%d/health and /metrics", page.port)
+            notifier.run(stop.wait)
     log.info("stopped")
     if signal.SIGINT in received:
         raise KeyboardInterrupt

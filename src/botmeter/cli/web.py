@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import ExitStack
 
 import click
 from pydantic import SecretStr
@@ -12,10 +13,12 @@ from botmeter.cli.project import source_of
 from botmeter.errors import ConfigurationError
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
+from botmeter.readside.projection import Progress
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
 from botmeter.telemetry.logs import is_json, log_to_stderr
 from botmeter.telemetry.serving import Page
+from botmeter.telemetry.trace_export import traced
 from botmeter.web.access.login import login_link
 from botmeter.web.access.own_tokens import LOGIN_LINK_S, OwnTokens
 from botmeter.web.access.roles import ROLES, Role
@@ -97,20 +100,25 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.info)
     metrics = None if settings.http_metrics_port < 0 else WebMetrics()
     projects = settings.readside_database().startswith("sqlite")
-    told = (metrics.of_projection(),) if metrics and projects else ()
-    lifespan = connected(settings, source_of(settings), *told)
-    parts = Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page, metrics=metrics)
-    app = make_app(parts)
-    _say(f"listening at {address}")
-    if is_demo:
-        made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S, uses="often")
-        _say(f"log in at {login_link(address, made)}")
-    if metrics is None:
+    on_progress = metrics.of_projection() if metrics and projects else _tell_nobody
+    with ExitStack() as running:
+        spans = running.enter_context(traced(settings.traces, "web"))
+        provider = None if spans is None else spans.provider
+        lifespan = connected(settings, source_of(settings), on_progress, provider)
+        parts = Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page, metrics=metrics)
+        app = make_app(parts)
+        _say(f"listening at {address}")
+        if is_demo:
+            made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S, uses="often")
+            _say(f"log in at {login_link(address, made)}")
+        if metrics is not None:
+            served = Page(metrics.registry, settings.http_metrics_port, "BOTMETER_HTTP_METRICS_PORT")
+            log.info("metrics at http://localhost:%d/metrics", running.enter_context(served).port)
         serve(app, listening)
-        return
-    with Page(metrics.registry, settings.http_metrics_port, "BOTMETER_HTTP_METRICS_PORT") as page:
-        log.info("metrics at http://localhost:%d/metrics", page.port)
-        serve(app, listening)
+
+
+def _tell_nobody(progress: Progress) -> None:
+    del progress
 
 
 def _say(line: str) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -20,6 +20,10 @@ from botmeter.host.app import NotClosed
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
 from botmeter.telemetry.logs import log_bug, log_to_stderr
+from botmeter.telemetry.trace_export import traced
+
+if TYPE_CHECKING:
+    from botmeter.telemetry.spans import Spans
 
 log = logging.getLogger("botmeter")
 
@@ -44,14 +48,14 @@ def command(settings: Settings) -> None:
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
     # Until the event loop takes signals over, a stop while waiting for the broker ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with data_directory(settings.data_dir):
+    with data_directory(settings.data_dir), traced(settings.traces, "worker") as spans:
         processor = make_processor(settings, log.info)
-        received = asyncio.run(_run(settings, processor))
+        received = asyncio.run(_run(settings, processor, spans))
     if received is signal.SIGINT:
         raise KeyboardInterrupt
 
 
-async def _run(settings: Settings, processor: Processor) -> signal.Signals | None:
+async def _run(settings: Settings, processor: Processor, spans: Spans | None) -> signal.Signals | None:
     """Runs until a signal asks to stop; which one it was."""
     stop, received = asyncio.Event(), []
 
@@ -62,7 +66,7 @@ async def _run(settings: Settings, processor: Processor) -> signal.Signals | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, receive, number)
     try:
-        await make_host(settings, processor).run(stop)
+        await make_host(settings, processor, spans).run(stop)
     except NotClosed as error:
         _end(error)
     return received[0] if received else None

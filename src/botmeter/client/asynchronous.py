@@ -37,8 +37,10 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def publish(self, interaction: InteractionMessage) -> Place:
+    async def publish(self, interaction: InteractionMessage, traceparent: str | None = None) -> Place:
         """Publishes an interaction and waits until the brokers have it; where it is.
+
+        `traceparent` is the W3C trace context that it belongs to, and goes with it to all that it leads to.
 
         Raises:
             NotDelivered: no acknowledgement in time.
@@ -46,7 +48,7 @@ class AsyncClient:
         """
         while True:
             try:
-                return await asyncio.wrap_future(self._sender.publish(interaction))
+                return await asyncio.wrap_future(self._sender.publish(interaction, traceparent))
             except BufferError:  # too much is on its way; that ends in acknowledgements or in NotDelivered
                 await asyncio.sleep(ROOM_PAUSE_S)
 

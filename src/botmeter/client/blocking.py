@@ -42,16 +42,18 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def publish(self, interaction: InteractionMessage) -> Place:
+    def publish(self, interaction: InteractionMessage, traceparent: str | None = None) -> Place:
         """Publishes an interaction and waits until the brokers have it; where it is.
+
+        `traceparent` is the W3C trace context that it belongs to, and goes with it to all that it leads to.
 
         Raises:
             NotDelivered: no acknowledgement in time.
             ClusterError: a person has to mend something: a permission, a topic.
         """
-        return self.publish_soon(interaction).result()
+        return self.publish_soon(interaction, traceparent).result()
 
-    def publish_soon(self, interaction: InteractionMessage) -> Future[Place]:
+    def publish_soon(self, interaction: InteractionMessage, traceparent: str | None = None) -> Future[Place]:
         """Publishes an interaction without waiting, for those who have many; the future is as `publish`.
 
         Raises NotDelivered when too much is on its way for 30 s.
@@ -59,7 +61,7 @@ class Client:
         deadline = time.monotonic() + _ROOM_TIMEOUT_S
         while True:
             try:
-                return self._sender.publish(interaction)
+                return self._sender.publish(interaction, traceparent)
             except BufferError:
                 if time.monotonic() > deadline:
                     raise NotDelivered(f"the brokers took no record for {_ROOM_TIMEOUT_S:.0f} s") from None

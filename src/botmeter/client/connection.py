@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botmeter.client_options import REFUSED_OPTIONS, redacted
 from botmeter.contracts.topics import Topics
 from botmeter.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 #: Left to the caller: what they mean for a worker they do not mean here.
 _OWN_ARGUMENTS: Final = {"bootstrap.servers": "bootstrap_servers", "group.id": "group", "auto.offset.reset": "start"}
@@ -22,6 +25,7 @@ class Connection:
         bootstrap_servers: brokers to start from, host:port, separated by commas.
         topics: the names of this installation; `Topics.named(...)` gives others than the default ones.
         options: any other option of librdkafka, for security and tuning, such as `{"security.protocol": "SASL_SSL"}`.
+        tracer_provider: OpenTelemetry's, for a span of each record that is published; None: no spans.
 
     Raises:
         ConfigurationError: an option would break what the contract promises.
@@ -30,6 +34,7 @@ class Connection:
     bootstrap_servers: str = "localhost:9092"
     topics: Topics = field(default_factory=Topics.named)
     options: Mapping[str, str] = field(default_factory=dict)
+    tracer_provider: TracerProvider | None = None
 
     def __post_init__(self) -> None:
         for option in self.options:

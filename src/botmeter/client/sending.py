@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import KafkaError, Message
 
@@ -20,6 +20,10 @@ from botmeter.contracts.topics import Topic
 from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.kafka import clients
 from botmeter.kafka.errors import classify
+from botmeter.telemetry.trace_context import TRACEPARENT, Sent, read_traceparent
+
+if TYPE_CHECKING:
+    from botmeter.telemetry.spans import SendSpan, Spans
 
 #: Options of librdkafka that a caller's own win over. Somebody waits: a millisecond still makes batches of a flood, and
 #: half a minute is long enough for the election of a new leader.
@@ -59,19 +63,23 @@ class Sender:
         config = clients.simple_producer_config({**_TUNED, **connection.options}, connection.bootstrap_servers)
         self._producer = clients.make_producer(config)
         self._results = Results(connection)
+        self._spans = _spans(connection)
         self._closing = threading.Event()
         self._serving = threading.Thread(target=self._serve, name="botmeter-sender", daemon=True)
         self._serving.start()
 
-    def publish(self, interaction: InteractionMessage) -> Future[Place]:
+    def publish(self, interaction: InteractionMessage, traceparent: str | None = None) -> Future[Place]:
         """Hands an interaction to the client; the future is its place once the broker has acknowledged it.
 
+        `traceparent` is the W3C trace context that it belongs to; what is none is left out, as that specification says.
         The future may raise NotDelivered, or ClusterError when a person has to mend something.
 
         Raises:
             BufferError: too much is on its way; try again in a moment.
         """
-        return self._produce(self._topics.interactions, interaction.account_id, INTERACTIONS.encode(interaction))
+        about = (interaction.event_id, interaction.conversation_id)
+        value = INTERACTIONS.encode(interaction)
+        return self._produce(self._topics.interactions, interaction.account_id, value, about, traceparent)
 
     def send(self, command: IssuedMessage) -> SentCommand:
         """Hands a command to the client. Results are followed from before it is sent; the first call starts that.
@@ -87,7 +95,7 @@ class Sender:
         result = self._results.expect(account_id, command_id)
         try:
             self._results.follow()
-            placed = self._produce(self._topics.commands, account_id, COMMANDS.encode(command))
+            placed = self._produce(self._topics.commands, account_id, COMMANDS.encode(command), (command_id, None))
         except BaseException:
             self._results.forget(account_id, command_id, result)
             raise
@@ -127,22 +135,49 @@ class Sender:
         while not self._closing.is_set():
             self._producer.poll(_POLL_S)
 
-    def _produce(self, topic: Topic, key: str, value: bytes) -> Future[Place]:
+    def _produce(
+        self, topic: Topic, key: str, value: bytes, about: tuple[str, str | None], traceparent: str | None = None
+    ) -> Future[Place]:
+        """`about`: the message's id, and its conversation's where it has one."""
         placed: Future[Place] = Future()
-        self._producer.produce(topic.name, value, key, on_delivery=_told(placed, topic.name))
+        span, carried = None, traceparent if read_traceparent(traceparent) else None
+        if self._spans is not None:
+            span = self._spans.send(Sent(topic.name, key, len(value), *about), traceparent)
+            carried = span.traceparent
+        headers: list[tuple[str, str | bytes | None]] = [(TRACEPARENT, carried.encode())] if carried else []
+        told = _told(placed, topic.name, span)
+        self._producer.produce(topic.name, value, key, headers=headers or None, on_delivery=told)
         return placed
 
 
-def _told(placed: Future[Place], topic: str) -> Callable[[KafkaError | None, Message], None]:
+def _spans(connection: Connection) -> Spans | None:
+    if connection.tracer_provider is None:
+        return None
+    from botmeter.telemetry.spans import Spans  # noqa: PLC0415 - only those who trace have OpenTelemetry
+
+    return Spans(connection.tracer_provider)
+
+
+def _told(placed: Future[Place], topic: str, span: SendSpan | None) -> Callable[[KafkaError | None, Message], None]:
     def tell(error: KafkaError | None, message: Message) -> None:
+        place = Place(topic, int(message.partition() or 0), int(message.offset() or 0))
+        if span is not None:
+            _end(span, error, place)
         if not placed.set_running_or_notify_cancel():
             return
         if error is None:
-            placed.set_result(Place(topic, int(message.partition() or 0), int(message.offset() or 0)))
+            placed.set_result(place)
         else:
             placed.set_exception(_undelivered(error, topic))
 
     return tell
+
+
+def _end(span: SendSpan, error: KafkaError | None, place: Place) -> None:
+    if error is None:
+        span.acknowledged(place.partition, place.offset)
+    else:
+        span.failed(error.name())
 
 
 def _undelivered(error: KafkaError, topic: str) -> BotmeterError:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,9 +30,10 @@ from botmeter.engine.membership import Membership
 from botmeter.engine.precedence import CommandEnds, Precedence
 from botmeter.engine.restore import Restorer
 from botmeter.engine.restoring import Restoring
-from botmeter.engine.running_state import RunningState
+from botmeter.engine.share import Share
 from botmeter.engine.task import Status, Task
 from botmeter.engine.timer import Timer
+from botmeter.engine.traced import FindTraced, find_none
 from botmeter.engine.transaction import Batch, Part, Passage, Transaction
 from botmeter.errors import (
     BotmeterError,
@@ -46,8 +46,6 @@ from botmeter.errors import (
 )
 from botmeter.kafka import questions
 from botmeter.kafka.topic_watch import TopicWatch
-from botmeter.metering.pipeline import Decided
-from botmeter.metering.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -87,26 +85,8 @@ class EngineSettings:
     name: str
     #: So many percent of a minute's records may become dead letters before their partition stands; 100 is any number.
     dead_letter_percent: int = NEVER_PERCENT
-
-
-@dataclass(slots=True)
-class _Share:
-    """One task's share of the batch being taken."""
-
-    task: Task
-    states: RunningState
-    decided: Decided
-    #: Completes what was decided.
-    batch: ExitStack
-    taken: int = 0
-    #: The first of the records that were tried last.
-    last: Record | None = None
-
-    @property
-    def left(self) -> int:
-        """How many more records may be taken: half of those among which one is looked for that cannot be."""
-        suspects = self.task.suspects
-        return max(1, suspects // 2) - self.taken if suspects else 1 << 62
+    #: Finds the records of which spans are made.
+    find_traced: FindTraced = find_none
 
 
 class Processor:
@@ -214,7 +194,8 @@ class Processor:
         self._members.look_after()
         running = self._members.running
         self._first_task = (self._first_task + 1) % max(1, len(running))  # so that none uses up the budget every time
-        shares = [_share(task) for task in running[self._first_task :] + running[: self._first_task]]
+        in_turn = running[self._first_task :] + running[: self._first_task]
+        shares = [Share.of(task, self._settings.find_traced) for task in in_turn]
         passage = self._take_records(shares)
         is_due = self._roll_cycles(shares)
         for share in self._kept(shares):
@@ -227,7 +208,7 @@ class Processor:
         parts = [self._part(share) for share in self._kept(shares)]
         return Batch(parts, self._members.metadata() if parts else None, passage, self._budget.snapshots)
 
-    def _take_records(self, shares: list[_Share]) -> Passage | None:
+    def _take_records(self, shares: list[Share]) -> Passage | None:
         """Chunk by chunk; how the oldest record came by."""
         left, passage = self._budget.records, None
         messages, waits = self._first_chunk(), self._clock.deadline(_HELD_S)
@@ -272,7 +253,7 @@ class Processor:
     def _is_committing(self) -> bool:
         return self._in_flight is not None and not self._in_flight.done()
 
-    def _kept(self, shares: list[_Share]) -> list[_Share]:
+    def _kept(self, shares: list[Share]) -> list[Share]:
         """Those of tasks that neither a rebalance nor a failure took away meanwhile; the others are not committed."""
         return [share for share in shares if share.task.status is Status.RUNNING]
 
@@ -317,13 +298,13 @@ class Processor:
 
     # --- Deciding ---
 
-    def _decide(self, share: _Share, records_max: int) -> int:
+    def _decide(self, share: Share, records_max: int) -> int:
         """Decides what can be taken of a task's inputs, up to so many records; how many that were."""
         before = share.taken
-        self._guarded(share, lambda: _take(share, min(records_max, share.left)))
+        self._guarded(share, lambda: share.take(min(records_max, share.left)))
         return share.taken - before
 
-    def _roll_cycles(self, shares: list[_Share]) -> bool:
+    def _roll_cycles(self, shares: list[Share]) -> bool:
         """The timer; whether there are more cycles to roll than one transaction should hold."""
         left, is_due = self._budget.cycles, False
         for share in self._kept(shares):
@@ -336,7 +317,7 @@ class Processor:
         self._inputs.throttle(share.task for share in self._kept(shares))
         return is_due
 
-    def _guarded(self, share: _Share, step: Callable[[], int | None]) -> int | None:
+    def _guarded(self, share: Share, step: Callable[[], int | None]) -> int | None:
         """What the step returns. What it raises concerns the share's partition alone, unless it is for all."""
         try:
             return step()
@@ -346,7 +327,7 @@ class Processor:
             self._stopped(share, error)
             return None
 
-    def _stopped(self, share: _Share, error: Exception) -> None:
+    def _stopped(self, share: Share, error: Exception) -> None:
         """A share cannot be completed: drops it. Its partition is restored, or stands.
 
         The record it stopped at is found by taking fewer at a time. So all before it is metered, and the failure names
@@ -366,7 +347,7 @@ class Processor:
         else:
             self._members.fail(task, failed_record(task.partition, share.last, error), error)
 
-    def _part(self, share: _Share) -> Part:
+    def _part(self, share: Share) -> Part:
         state = share.states.meter.state
         return Part(
             states=share.states,
@@ -375,25 +356,8 @@ class Processor:
             commands_position=share.task.commands.position,
             forget_before=state.stream_time - memory_ms(self._settings.rules),
             stamped=state.soonest() if self._timer.asks_the_time(share.task) else {},
+            traced=share.traced,
         )
-
-
-def _share(task: Task) -> _Share:
-    batch = ExitStack()
-    return _Share(task, task.states, batch.enter_context(task.states.meter.batch()), batch)
-
-
-def _take(share: _Share, records_max: int) -> None:
-    meter = share.states.meter
-    for run, command in share.task.runs(records_max):
-        # Counted first, so that one that cannot be taken is among them.
-        share.taken += len(run) + (command is not None)
-        if run:
-            share.last = run[0]
-            meter.take_interactions(run)
-        if command is not None:
-            share.last = command
-            meter.take_command(command)
 
 
 #: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.

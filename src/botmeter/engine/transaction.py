@@ -32,6 +32,7 @@ from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.running_state import RunningState
+from botmeter.engine.traced import Traced
 from botmeter.errors import BotmeterError, OutcomeUnknown, PartitionFailed, Retriable, TaskMigrated, TransactionAborted
 from botmeter.kafka.errors import cause, classify
 from botmeter.metering.pipeline import Decided
@@ -68,6 +69,8 @@ class Part:
     forget_before: int
     #: Its snapshot is written though nothing of it changed: the broker's timestamp of that tells what time it is there.
     stamped: Mapping[bytes, Account] = field(default_factory=dict)
+    #: Those of its records of which spans are made.
+    traced: Sequence[Traced] = ()
 
     @property
     def positions(self) -> tuple[int, int]:

@@ -35,6 +35,7 @@ from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.host.dead_letter_log import DeadLetterLog
 from botmeter.host.health import Answer, Health
 from botmeter.host.metrics import Commit, Metrics
+from botmeter.host.process_spans import ProcessSpans
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Host:
         commit_limit_s: float,
         turn_limit_s: float,
         topics: Topics,
+        spans: ProcessSpans | None = None,
     ) -> None:
         """`commit_limit_s`: a commit that takes longer, though each of its calls has a limit, hangs in the client.
 
@@ -94,6 +96,7 @@ class Host:
         self._processor = processor
         self._metrics = metrics
         self._letters = DeadLetterLog(topics)
+        self._spans = spans
         self._web_port = web_port
         self._commit_limit_s = commit_limit_s
         self._turn_limit_s = turn_limit_s
@@ -175,7 +178,9 @@ class Host:
         if self._commit is None:
             return
         try:
-            await self._commit
+            is_committed = await self._commit
+            if self._committing is not None:
+                self._tell_of(self._committing, is_committed)
         except RECOVERABLE as error:
             log.warning("the last batch was not committed and is left to whoever takes its partitions: %s", error)
 
@@ -195,9 +200,7 @@ class Host:
             try:
                 is_committed = await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s)
                 if self._committing is not None:
-                    self._metrics.committed(self._committing, is_committed)
-                    self._letters.take(self._committing.batch.parts if is_committed else ())
-                    self._letters.tell()
+                    self._tell_of(self._committing, is_committed)
             except TimeoutError:
                 raise BotmeterError(f"a commit has not come back for {self._commit_limit_s:.0f} s") from None
             except RECOVERABLE as error:
@@ -206,6 +209,14 @@ class Host:
                 return  # the batch just decided builds on one that does not count
         committed = self._processor.submit(batch)
         self._commit, self._committing = asyncio.wrap_future(committed), Commit(batch, committed)
+
+    def _tell_of(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
+        """Metrics, log and traces of a commit that came back."""
+        self._metrics.committed(commit, is_committed)
+        self._letters.take(commit.batch.parts if is_committed else ())
+        self._letters.tell()
+        if self._spans is not None and is_committed:
+            self._spans.take(commit)
 
     async def _recover(self, error: BotmeterError) -> None:
         self._metrics.failed_commits += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from botmeter.contracts.catalogue import ALERTS, BALANCES
 from botmeter.contracts.topics import Topics
@@ -26,12 +26,19 @@ _NOBODY: Final = Entry((), "UTC")
 
 @dataclass(slots=True)
 class Taken:
-    """What a batch came to. `held`: partitions of which the rest is to be read again."""
+    """What a batch came to. `held`: partitions of which the rest is to be read again. `told`: with its record."""
 
     progress: dict[Place, int] = field(default_factory=dict)
     held: set[Place] = field(default_factory=set)
-    told: list[Told] = field(default_factory=list)
+    told: list[tuple[Received, Told]] = field(default_factory=list)
     bad: list[Unreadable] = field(default_factory=list)
+
+
+class Takes(Protocol):
+    """What takes batches of records."""
+
+    def take(self, records: Sequence[Received]) -> Taken:
+        """Keep what the records tell, in one transaction with where to read on."""
 
 
 class Intake:
@@ -68,7 +75,7 @@ class Intake:
         for record in rest:
             if record.place not in taken.held:
                 self._take(record, known, taken)
-        self._outbox.record(taken.told, taken.bad, taken.progress)
+        self._outbox.record([told for _, told in taken.told], taken.bad, taken.progress)
         return taken
 
     def _change(self, record: Received, taken: Taken) -> Change | None:
@@ -90,7 +97,7 @@ class Intake:
             return
         taken.progress[record.place] = record.offset + 1
         if told is not None:
-            taken.told.append(told)
+            taken.told.append((record, told))
 
     def _told(self, record: Received, known: dict[str, Entry]) -> Told | None:
         """What the record tells, None when nothing. Raises ValueError, _AccountNotKnownYet."""

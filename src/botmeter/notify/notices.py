@@ -14,6 +14,7 @@ from botmeter.contracts.codec import to_json, type_in
 from botmeter.contracts.instants import millis
 from botmeter.domain.contacts import AlertKind
 from botmeter.kafka.subscription import Received
+from botmeter.telemetry.trace_context import TRACEPARENT, read_traceparent
 
 Kind = AlertKind | Literal["bot_suspended", "bot_resumed"]
 ALERT_KINDS: Final[tuple[str, ...]] = get_args(AlertKind)
@@ -59,13 +60,17 @@ class Facts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `body` is the message, as published if it was, without its contacts, JSON."""
+    """One thing to tell. `body` is the message, as published if it was, without its contacts, JSON.
+
+    `traceparent` is the W3C trace context of the interaction or command that it follows from, if that had one.
+    """
 
     notice_id: str
     kind: Kind
     account_id: str
     at_ms: int
     body: str
+    traceparent: str | None = None
 
 
 _FACTS: Final = msgspec.json.Decoder(Facts)
@@ -97,7 +102,8 @@ def notice_of(record: Received) -> Notice | None:
     facts = facts_of(value)
     body: dict[str, Any] = json.loads(value)
     body.pop("contacts", None)
-    return Notice(_notice_id(record, facts), facts.type, facts.account_id, millis(facts.at), to_json(body).decode())
+    notice_id, text = _notice_id(record, facts), to_json(body).decode()
+    return Notice(notice_id, facts.type, facts.account_id, millis(facts.at), text, _traceparent(record))
 
 
 def _notice_id(record: Received, facts: Facts) -> str:
@@ -106,3 +112,9 @@ def _notice_id(record: Received, facts: Facts) -> str:
         return key.decode("utf-8", "replace")
     channel = ALERTS if facts.type in ALERT_KINDS else HANDOFFS
     return (channel.id or "").format(account_id=facts.account_id, version=facts.version)
+
+
+def _traceparent(record: Received) -> str | None:
+    """As it came; None for what is none."""
+    found = record.headers.get(TRACEPARENT)
+    return None if found is None or read_traceparent(found) is None else found.decode("ascii")

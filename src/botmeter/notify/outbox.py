@@ -201,7 +201,7 @@ class Outbox:
             "next_at_ms": now_ms + self._patience.claim_ms,
         }
         connection.execute(update(deliveries).where(deliveries.c.delivery_id == row.delivery_id).values(values))
-        notice = Notice(row.notice_id, row.kind, row.account_id, row.at_ms, row.body)
+        notice = Notice(row.notice_id, row.kind, row.account_id, row.at_ms, row.body, row.traceparent)
         recipient = Recipient(row.channel, row.recipient, row.name, row.locale)
         return Claim(token, row.delivery_id, notice, recipient, row.time_zone, row.attempts + 1)
 
@@ -307,6 +307,7 @@ def _notice_row(notice: Notice, now_ms: int) -> dict[str, Any]:
         "at_ms": notice.at_ms,
         "body": notice.body,
         "recorded_at_ms": now_ms,
+        "traceparent": notice.traceparent,
     }
 
 
@@ -320,7 +321,9 @@ def _unreadable_row(bad: Unreadable, now_ms: int) -> dict[str, Any]:
     }
 
 
-_WITH_NOTICE: Final = select(deliveries, notices.c.kind, notices.c.at_ms, notices.c.body).join_from(deliveries, notices)
+_WITH_NOTICE: Final = select(
+    deliveries, notices.c.kind, notices.c.at_ms, notices.c.body, notices.c.traceparent
+).join_from(deliveries, notices)
 
 
 def _due(channel: ChannelName, now_ms: int) -> Any:

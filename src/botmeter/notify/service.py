@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from botmeter.errors import ClusterError, Retriable
 from botmeter.kafka.subscription import Subscription
 from botmeter.notify.channels import Channel
-from botmeter.notify.intake import Intake
+from botmeter.notify.intake import Takes
 from botmeter.notify.metrics import Metrics
 from botmeter.notify.outbox import ClaimLost, Outbox
 from botmeter.notify.outcomes import Unreachable
@@ -52,7 +52,7 @@ class Parts:
 
     engine: Engine
     outbox: Outbox
-    intake: Intake
+    intake: Takes
     subscribe: Callable[[], Subscription]
     publisher: Publisher
     channels: Sequence[Callable[[], Channel]]

@@ -31,6 +31,7 @@ notices: Final = Table(
     Column("at_ms", BigInteger, nullable=False, doc="When it happened."),
     Column("body", Text, nullable=False, doc="The message as published, without contacts, JSON."),
     Column("recorded_at_ms", BigInteger, nullable=False),
+    Column("traceparent", String, doc="W3C trace context of what it follows from; null when that had none."),
 )
 
 #: One row for each notice and recipient. `next_at_ms` is when it is due, or, while it is being sent, when the claim

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 from botmeter.contracts.instants import rfc3339
 from botmeter.notify.notices import Notice
 from botmeter.notify.outcomes import Accepted, NotAccepted, Outcome, Refused, Unanswered
+from botmeter.telemetry.trace_context import TRACEPARENT
 
 #: The endpoint says that it is no more, and wants no further attempt.
 _GONE: Final = 410
@@ -40,6 +41,8 @@ class WebhookSender:
             return Refused("the endpoint is no longer among BOTMETER_NOTIFY_WEBHOOKS")
         body = payload(notice)
         headers = {"content-type": "application/json", **signed(signers, notice.notice_id, body, datetime.now(UTC))}
+        if notice.traceparent is not None:
+            headers[TRACEPARENT] = notice.traceparent
         before_call()
         try:
             answer = self._client.post(url, content=body.encode(), headers=headers)

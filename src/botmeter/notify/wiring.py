@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -14,7 +15,7 @@ from botmeter.kafka.writer import Writer
 from botmeter.notify.channels import Channel, EmailChannel, WebhookChannel
 from botmeter.notify.database import open_database
 from botmeter.notify.directory import Directory
-from botmeter.notify.intake import Intake
+from botmeter.notify.intake import Intake, Takes
 from botmeter.notify.mail import Stationery
 from botmeter.notify.metrics import Metrics, now_ms
 from botmeter.notify.outbox import Outbox
@@ -22,7 +23,11 @@ from botmeter.notify.publisher import Publisher
 from botmeter.notify.schedule import Patience
 from botmeter.notify.service import Parts
 from botmeter.notify.smtp import MailServer
+from botmeter.notify.tracing import TracedChannel, TracedIntake
 from botmeter.settings.model import Settings
+
+if TYPE_CHECKING:
+    from botmeter.telemetry.spans import Spans
 
 #: One call at a time for each; endpoints are few.
 _WEBHOOK_SENDERS = 2
@@ -34,8 +39,11 @@ def open_outbox(settings: Settings) -> tuple[Engine, Outbox]:
     return engine, Outbox(engine, _patience(settings), now_ms)
 
 
-def make_parts(settings: Settings) -> Parts:
-    """All a notifier needs. Raises ConfigurationError when there is nobody to tell, or the database cannot be used."""
+def make_parts(settings: Settings, spans: Spans | None) -> Parts:
+    """All a notifier needs; `spans`: where traces are told.
+
+    Raises ConfigurationError when there is nobody to tell, or the database cannot be used.
+    """
     channels = _channels(settings)
     if not channels:
         raise ConfigurationError(
@@ -44,11 +52,17 @@ def make_parts(settings: Settings) -> Parts:
     engine, outbox = open_outbox(settings)
     endpoints = [url for url, _ in settings.webhooks()]
     topics = settings.topics()
+    intake: Takes = Intake(
+        outbox, Directory(engine), topics, endpoints, now_ms, sends_mail=bool(settings.notify_smtp_host)
+    )
+    if spans is not None:
+        intake = TracedIntake(intake, spans, settings.notify_group, now_ms)
+        channels = [partial(_traced, make, spans, settings) for make in channels]
     producing = clients.simple_producer_config(settings.kafka, settings.bootstrap_servers)
     return Parts(
         engine=engine,
         outbox=outbox,
-        intake=Intake(outbox, Directory(engine), topics, endpoints, now_ms, sends_mail=bool(settings.notify_smtp_host)),
+        intake=intake,
         subscribe=lambda: Subscription(
             clients.follower_config(
                 settings.kafka, settings.bootstrap_servers, settings.notify_group, "botmeter-notifier"
@@ -101,6 +115,10 @@ def _channels(settings: Settings) -> list[Callable[[], Channel]]:
     if endpoints := dict(settings.webhooks()):
         found += [partial(WebhookChannel, endpoints, settings.notify_webhook_timeout_s)] * _WEBHOOK_SENDERS
     return found
+
+
+def _traced(make: Callable[[], Channel], spans: Spans, settings: Settings) -> Channel:
+    return TracedChannel(make(), spans, (settings.notify_smtp_host, settings.notify_smtp_port))
 
 
 def _patience(settings: Settings) -> Patience:

@@ -160,6 +160,11 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         default="text",
         description="How worker, web, notify and project log: text for people, or json, one object a line.",
     )
+    traces: Literal["none", "otlp"] = Field(
+        default="none",
+        description="Where worker, web and notify tell OpenTelemetry traces: none, or otlp, a collector by OTLP over "
+        "HTTP as OTEL_* variables describe it, such as OTEL_EXPORTER_OTLP_ENDPOINT; needs botmeter[traces].",
+    )
     kafka: dict[str, str] = Field(
         default_factory=dict,
         description="Any other librdkafka option, for security and tuning, with _ for each dot: "

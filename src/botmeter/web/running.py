@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -15,13 +16,20 @@ from botmeter.settings.model import Settings
 from botmeter.web.entitlement.service import Entitlement
 from botmeter.web.services import Services
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
 
 def connected(
-    settings: Settings, source: Source, on_progress: Callable[[Progress], None] = lambda _: None
+    settings: Settings,
+    source: Source,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    tracer_provider: TracerProvider | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """The application's lifespan: its services are there while it serves.
 
     `source` is what the read side projects, and `on_progress` is told how far it is; it must be quick.
+    `tracer_provider`: where traces are told.
     """
 
     @asynccontextmanager
@@ -35,7 +43,7 @@ def connected(
             log_format=settings.log_format,
         )
         with read_side(order, on_progress) as found:
-            connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka)
+            connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka, tracer_provider)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)
                 try:

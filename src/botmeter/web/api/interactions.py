@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -76,13 +76,16 @@ async def post_interaction(
     caller: FastCaller,
     client: Sending,
     entitlement: Entitled,
+    traceparent: Annotated[
+        str | None, Header(description="W3C trace context; goes with the interaction to all that it leads to.")
+    ] = None,
     decision: Annotated[bool, Query(description="Wait until it is decided, and tell what became of it.")] = False,  # noqa: FBT002 - a parameter of the address
 ) -> Response:
     """Publishes an interaction, acknowledged by all brokers in sync. The same `event_id` again changes nothing."""
     require_account(caller, interaction.account_id)
     if caller.role == "viewer":
         raise forbidden("a viewer publishes no interactions: they may open sessions, which cost money")
-    place = await client.publish(interaction)
+    place = await client.publish(interaction, traceparent)
     told: dict[str, Any] = {"event_id": interaction.event_id, "after": str(place), "decision": None}
     if decision:
         settings: Settings = request.app.state.parts.settings

@@ -1,0 +1,76 @@
+"""A span of each committed interaction or command that came with a trace; where spans are not told, there is none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from botmeter.contracts.catalogue import JOURNAL
+from botmeter.contracts.cloudevents import read_dead_letter
+from botmeter.contracts.codec import message_type
+from botmeter.contracts.topics import Topics
+from botmeter.domain.events import CommandCause, InteractionCause
+from botmeter.engine.traced import Traced
+from botmeter.engine.transaction import Part
+from botmeter.host.metrics import Commit
+from botmeter.telemetry.trace_context import Processed
+
+if TYPE_CHECKING:
+    from botmeter.telemetry.spans import Spans
+
+#: A record among those of a part.
+_Place = tuple[str, int]
+_OF_RECORDS: Final = (InteractionCause, CommandCause)
+
+
+class ProcessSpans:
+    """From batches that were committed to spans: from before each record was decided to the end of its transaction."""
+
+    def __init__(self, spans: Spans, topics: Topics, group: str) -> None:
+        self._spans, self._topics, self._group = spans, topics, group
+
+    def take(self, commit: Commit) -> None:
+        """Tells of a batch that was committed."""
+        for part in commit.batch.parts:
+            if part.traced:
+                events, refused = self._events(part), self._refused(part)
+                for traced in part.traced:
+                    self._spans.process(self._processed(traced, events, refused, commit.ended_at))
+
+    def _processed(
+        self, traced: Traced, events: Mapping[_Place, list[str]], refused: Mapping[_Place, str], ended_at: int
+    ) -> Processed:
+        record = traced.record
+        place = (record.topic(), record.offset())
+        return Processed(
+            topic=record.topic(),
+            partition=record.partition(),
+            offset=record.offset(),
+            key=record.key(),
+            context=traced.context,
+            group=self._group,
+            began_at=traced.taken_at,
+            ended_at=ended_at,
+            events=events.get(place, ()),
+            error=refused.get(place),
+        )
+
+    def _events(self, part: Part) -> Mapping[_Place, list[str]]:
+        """What each record with a trace led to, by type, in order."""
+        found: dict[_Place, list[str]] = defaultdict(list)
+        for output in part.decided.outputs:
+            if output.topic == self._topics.journal.name and output.headers:
+                event = JOURNAL.decode(output.value or b"")
+                if isinstance(event.cause, _OF_RECORDS):
+                    found[event.cause.topic, event.cause.offset].append(message_type(event))
+        return found
+
+    def _refused(self, part: Part) -> Mapping[_Place, str]:
+        """Why records became dead letters."""
+        letters = [
+            read_dead_letter(list(output.headers))
+            for output in part.decided.outputs
+            if output.topic == self._topics.dead_letters.name
+        ]
+        return {(letter.place.topic, letter.place.offset): letter.reason for letter in letters}
