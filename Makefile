@@ -13,7 +13,7 @@ COMPILE := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 
 	--no-header --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format schemas vendor pictures lock bench chaos clean
+.PHONY: help install demo test check format schemas vendor pictures lock bench chaos fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,7 @@ lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) pyproject.toml -o requirements/worker.txt
 	$(COMPILE) pyproject.toml --extra web --extra notify --extra traces -c requirements/dev.txt -o requirements/services.txt
 	$(COMPILE) --group build -o requirements/build.txt
+	$(COMPILE) --group fuzz -o requirements/fuzz.txt
 	$(COMPILE) tests/bench/peers/quix.in -o tests/bench/peers/quix.txt
 
 bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make bench ARGS=--help
@@ -65,6 +66,10 @@ bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make 
 chaos: $(STAMP) ## the long tests: many kills, many histories, 10,000 alerts through faults; about 25 minutes
 	$(RUN)/python -m pytest -n 2 --dist loadfile -m chaos --timeout 1500 --ignore tests/notify/test_chaos.py $(ARGS)
 	BOTMETER_TEST_ALERTS=10000 $(RUN)/python -m pytest -s -m chaos tests/notify/test_chaos.py
+
+fuzz: $(STAMP) ## every decoder against bytes led by coverage, 20 s each; ARGS="--seconds 300 tape" for more of one; Linux
+	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements/fuzz.txt
+	PYTHONPATH=tests $(RUN)/python -m fuzz $(ARGS)
 
 clean: ## delete .venv and the tools' caches
 	rm -rf $(VENV) .node .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -218,6 +218,7 @@ def test_only_settings_that_exist_are_written_about(path: Path) -> None:
         ("worker.txt", ["dependencies"]),
         ("services.txt", ["dependencies", "web", "notify", "traces"]),
         ("build.txt", ["build"]),
+        ("fuzz.txt", ["fuzz"]),
         ("dev.txt", ["dependencies", "demo", "web", "notify", "traces", "build", "dev"]),
     ],
 )

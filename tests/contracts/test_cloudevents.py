@@ -85,6 +85,10 @@ def test_a_subject_of_the_originals_is_not_taken_for_ours() -> None:
     )
 
 
+def test_a_subject_without_a_value_is_none() -> None:
+    assert read_dead_letter([*dead_letter([("ce_subject", b"theirs")], None), ("ce_subject", None)]).subject is None
+
+
 def test_a_dead_letter_keeps_the_original_headers_and_adds_ours() -> None:
     original: OriginalHeaders = [("source", b"web"), ("empty", None), ("source", b"\xff")]
 

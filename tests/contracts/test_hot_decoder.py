@@ -34,10 +34,13 @@ FIELDS = tuple(InteractionMessage.model_fields)
 def by_the_contract(value: bytes) -> dict[str, Any] | str:
     """The fields by JSON's letter and the model alone, else the reason for a dead letter."""
     try:
-        parsed = json.loads(value.decode(), object_pairs_hook=once_each, parse_constant=no_number)
+        parsed = json.loads(
+            value.decode(), object_pairs_hook=once_each, parse_constant=no_number, parse_int=any_integer
+        )
+        is_too_deep = depth(parsed) > MAX_DEPTH
     except (ValueError, RecursionError):
         return "malformed"
-    if not isinstance(parsed, dict) or depth(parsed) > MAX_DEPTH:
+    if not isinstance(parsed, dict) or is_too_deep:
         return "malformed"
     try:
         message = InteractionMessage.model_validate(parsed)
@@ -48,6 +51,11 @@ def by_the_contract(value: bytes) -> dict[str, Any] | str:
 
 def no_number(name: str) -> None:
     raise ValueError(name)
+
+
+def any_integer(digits: str) -> float:
+    """JSON knows no limit, Python does; to the contract, one that long is only too large."""
+    return int(digits) if len(digits) < 1_000 else float(digits)
 
 
 def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -218,6 +218,38 @@ def test_an_account_that_cannot_be_read_fails_the_store(reopened: Callable[[], R
         [*store.accounts()]
 
 
+#: Half a moment, none at all, and moments before and after all that can be.
+NO_TIMES = [b"half", b"", b"\x80" + bytes(7), b"\x7f" + b"\xff" * 7, bytes(8) + b"\x80" + bytes(7)]
+
+
+@pytest.mark.parametrize("value", NO_TIMES)
+def test_a_window_that_nobody_wrote_fails_the_store(reopened: Callable[[], RocksDbStore], value: bytes) -> None:
+    store = reopened()
+    store._families["windows"].put(U1, value)
+
+    with pytest.raises(TaskCorrupted, match="failed"):
+        store.windows([U1])
+    with pytest.raises(TaskCorrupted, match="it failed before"):
+        reopened()
+
+
+def test_a_chat_that_nobody_wrote_fails_the_store(reopened: Callable[[], RocksDbStore]) -> None:
+    store = reopened()
+    store._families["chats"].put(C1, b"half")
+
+    with pytest.raises(TaskCorrupted, match="failed"):
+        store.chats([C1])
+
+
+@pytest.mark.parametrize("value", [b"half", b"[" * 100_000, b'"\\ud800"', b"{}"])
+def test_a_mark_that_nobody_wrote_fails_the_store(reopened: Callable[[], RocksDbStore], value: bytes) -> None:
+    store = reopened()
+    store._db.put(b"mark", value)
+
+    with pytest.raises(TaskCorrupted, match="failed"):
+        store.mark()
+
+
 def test_a_store_that_was_closed_is_not_written_to(reopened: Callable[[], RocksDbStore]) -> None:
     """A partition is given up while its commit is under way."""
     store = reopened()

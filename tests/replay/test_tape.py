@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
+from botmeter.errors import ConfigurationError
 from botmeter.metering.pipeline import TICK_ACCOUNTS_MAX
 from botmeter.replay.tape import Tape
 
@@ -48,3 +51,29 @@ def test_c5_a_line_of_rules_is_followed_from_there_on() -> None:
     }
 
     assert balances == {b"before": 500, b"after": 3}
+
+
+def bad(**fields: object) -> bytes:
+    """A record that is no interaction."""
+    record = {"topic": TOPICS.interactions.name, "key": "acme", "timestamp": "2026-11-23T10:00:00.000Z", "value": "x"}
+    return json.dumps({**record, **fields}).encode()
+
+
+def test_bytes_that_are_no_text_come_out_as_they_went_in() -> None:
+    [letter] = Tape(TOPICS, Rules(), 12).run([bad(key="a\udcff", value="\udcfe", headers={"sender": "\udc80"})])
+
+    assert (letter.key, letter.value) == (b"a\xff", b"\xfe")
+    assert ("sender", b"\x80") in letter.headers
+
+
+@pytest.mark.parametrize("field", [{"key": "\ud800"}, {"value": "\ud800"}, {"headers": {"sender": "\ud800"}}])
+def test_a_surrogate_that_stands_for_no_byte_is_refused(field: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="line 1 of the tape cannot be read"):
+        list(Tape(TOPICS, Rules(), 12).run([bad(**field)]))
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "9991-01-01T00:00:00Z"])
+def test_a_moment_that_no_broker_can_have_is_refused(moment: str) -> None:
+    for line in (bad(timestamp=moment), json.dumps({"tick": moment}).encode()):
+        with pytest.raises(ConfigurationError, match="line 1 of the tape: the year"):
+            list(Tape(TOPICS, Rules(), 12).run([line]))

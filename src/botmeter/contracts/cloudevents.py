@@ -133,12 +133,13 @@ def read_dead_letter(headers: OriginalHeaders | None) -> DeadLetter:
     except (KeyError, ValueError) as error:
         raise ValueError(f"not the headers of a dead letter: {error}") from error
     kept = original_headers(headers or [])
-    ours = {name for name, _ in (headers or [])[len(kept) :]}
+    ours = dict((headers or [])[len(kept) :])
+    subject = ours.get("ce_subject")
     return DeadLetter(
         place,
         reason,
         message,
-        texts["ce_subject"] if "ce_subject" in ours else None,
+        None if subject is None else subject.decode("utf-8", "replace"),
         TRUNCATED_HEADER in ours,
         kept,
     )

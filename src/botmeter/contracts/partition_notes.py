@@ -45,7 +45,7 @@ def decode_note(text: str | None) -> Stands | Rescued | None:
     """The note that a text holds; None for anything else."""
     try:
         return msgspec.json.decode(text or "", type=Stands | Rescued)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 

@@ -28,7 +28,7 @@ from botmeter.contracts.encoding import decode_account
 from botmeter.domain.account import Account
 from botmeter.errors import ConfigurationError, TaskCorrupted
 from botmeter.metering.store import NEVER, StoreMark, StoreUpdate
-from botmeter.metering.windows import ChatKey, PackedStarts, WindowKey, pack, unpack
+from botmeter.metering.windows import BIAS, NEWEST, ChatKey, PackedStarts, WindowKey, pack, unpack
 
 _TIME: Final = Struct(">q")
 _MARK: Final = b"mark"
@@ -136,15 +136,16 @@ class RocksDbStore:
 
     def windows(self, keys: Sequence[WindowKey]) -> Sequence[PackedStarts]:
         """The known session starts of each key, in order."""
-        return [0 if value is None else pack(_times(value)) for value in self._get(_WINDOWS, keys)]
+        with self._condemning():
+            return [0 if value is None else pack(_times(value)) for value in self._get(_WINDOWS, keys)]
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
         """When each chat was handed off, in order."""
-        return [NEVER if value is None else _TIME.unpack(value)[0] for value in self._get(_CHATS, keys)]
+        with self._condemning():
+            return [NEVER if value is None else _TIME.unpack(value)[0] for value in self._get(_CHATS, keys)]
 
     def _get(self, family: str, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        with self._condemning():
-            found: Sequence[bytes | None] = self._families[family].get(list(keys)) or []
+        found: Sequence[bytes | None] = self._families[family].get(list(keys)) or []
         return found
 
     def _entries(self, family: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
@@ -252,4 +253,8 @@ def _written_times(starts: PackedStarts) -> bytes:
 
 
 def _times(value: bytes) -> tuple[int, ...]:
-    return tuple(time for (time,) in _TIME.iter_unpack(value))
+    """Raises ValueError or struct.error for what nobody wrote: packed, it might have no end."""
+    times = tuple(time for (time,) in _TIME.iter_unpack(value))
+    if not times or not -BIAS < min(times) <= max(times) < NEWEST - BIAS:
+        raise ValueError(f"{value!r} is no window")
+    return times

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, get_args
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 
 from botmeter.contracts.catalogue import ALERTS, HANDOFFS
-from botmeter.contracts.codec import to_json, type_in
+from botmeter.contracts.codec import DECODE_ERRORS, to_json, type_in
 from botmeter.contracts.instants import millis
 from botmeter.domain.contacts import AlertKind
 from botmeter.kafka.subscription import Received
@@ -74,6 +73,7 @@ class Notice:
 
 
 _FACTS: Final = msgspec.json.Decoder(Facts)
+_as_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _NEEDED: Final = ("percent", "used", "total", "remaining", "cycle_ends_at")
 
 
@@ -81,7 +81,7 @@ def facts_of(body: bytes | str) -> Facts:
     """What the message says. Raises NotReadableError."""
     try:
         facts = _FACTS.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise NotReadableError(str(error)) from error
     if facts.type in ALERT_KINDS and (missing := [name for name in _NEEDED if getattr(facts, name) is None]):
         raise NotReadableError(f"an alert without {', '.join(missing)}")
@@ -99,11 +99,18 @@ def notice_of(record: Received) -> Notice | None:
             return None
     except ValueError as error:
         raise NotReadableError(str(error)) from error
-    facts = facts_of(value)
-    body: dict[str, Any] = json.loads(value)
+    facts, body = facts_of(value), _body_of(value)
     body.pop("contacts", None)
     notice_id, text = _notice_id(record, facts), to_json(body).decode()
     return Notice(notice_id, facts.type, facts.account_id, millis(facts.at), text, _traceparent(record))
+
+
+def _body_of(value: bytes) -> dict[str, Any]:
+    """All that the message says, also in fields that nobody knows. Raises NotReadableError where one is no JSON."""
+    try:
+        return _as_object(value)
+    except DECODE_ERRORS as error:
+        raise NotReadableError(str(error)) from error
 
 
 def _notice_id(record: Received, facts: Facts) -> str:

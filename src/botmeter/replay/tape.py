@@ -24,6 +24,9 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 #: A tape is one process's memory anyway; nothing is forgotten before this many windows.
 _CACHE_WINDOWS = 1_000_000
 _FOR_EVER_MS: Final = 1 << 62
+#: Of a broker's clock. Cycles are counted on from its time, and Python's calendar ends with 9999.
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 9_990
 
 
 class _Line(msgspec.Struct):
@@ -136,7 +139,7 @@ class Tape:
             if line.rules is not None:
                 self._follow(line.rules.rules())
             elif line.tick is not None:
-                yield from self._tick(millis(line.tick))
+                yield from self._tick(_broker_time(line.tick, number))
             else:
                 record = self._record(line, number)
                 yield from self._take(record, self._place(line.partition, record.key()))
@@ -155,13 +158,18 @@ class Tape:
             raise ConfigurationError(f"line {number} of the tape: topic is {line.topic!r}, not {' or '.join(inputs)}")
         if line.timestamp is None:
             raise ConfigurationError(f"line {number} of the tape has no timestamp")
+        at = _broker_time(line.timestamp, number)
         partition = line.partition or 0
         place = (line.topic, partition)
         offset = self._counted[place] if line.offset is None else line.offset
         self._counted[place] = offset + 1
-        key = None if line.key is None else line.key.encode("utf-8", "surrogateescape")
-        headers: list[Header] = [(name, value.encode()) for name, value in line.headers.items()]
-        return TapeRecord(line.topic, partition, offset, key, _raw(line.value), millis(line.timestamp), headers)
+        try:
+            key = None if line.key is None else _bytes(line.key)
+            headers: list[Header] = [(name, _bytes(value)) for name, value in line.headers.items()]
+            value = _raw(line.value)
+        except UnicodeEncodeError as error:
+            raise ConfigurationError(f"line {number} of the tape cannot be read: {error}") from None
+        return TapeRecord(line.topic, partition, offset, key, value, at, headers)
 
     def _place(self, named: int | None, key: bytes | None) -> _Place:
         """Where a record is decided, by the partition its line names."""
@@ -222,8 +230,20 @@ def _raw(value: msgspec.Raw) -> bytes | None:
     if text == b"null":
         return None
     if text.startswith(b'"'):
-        return str(json.loads(text)).encode("utf-8", "surrogateescape")
+        return _bytes(json.loads(text))
     return text
+
+
+def _broker_time(moment: datetime, number: int) -> int:
+    """UTC ms of a moment that can be a broker's. Raises ConfigurationError for another."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ConfigurationError(f"line {number} of the tape: the year {moment.year} is none of a broker's clock")
+    return millis(moment)
+
+
+def _bytes(text: str) -> bytes:
+    """What a string of a tape stands for. Raises UnicodeEncodeError where that is nothing."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def output_line(output: Output) -> bytes:
