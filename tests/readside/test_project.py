@@ -80,17 +80,13 @@ class ReadSide:
     def await_level(self, projection: WorkerProcess | None = None) -> None:
         """Until everything that is in the journal now is in the database."""
         ends = self.cluster.ends(self.cluster.topics.journal)
-        self.await_true(
-            lambda: (
-                all(
-                    each.offset >= ends[each.partition] and each.lag_records == 0
-                    for each in self.queries.progress(now_ms())
-                    if each.topic == self.cluster.topics.journal.name
-                )
-                and len(self.queries.progress(now_ms())) > 0
-            ),
-            projection,
-        )
+
+        def is_level() -> bool:
+            progress = self.queries.progress(now_ms())
+            known = [each for each in progress if each.topic == self.cluster.topics.journal.name]
+            return bool(known) and all(each.offset >= ends[each.partition] and each.lag_records == 0 for each in known)
+
+        self.await_true(is_level, projection)
 
     def await_true(self, ask: Callable[[], bool], projection: WorkerProcess | None = None) -> None:
         self.cluster.await_true(ask, [projection] if projection else [], PATIENCE_S, "the read side is not so")
@@ -193,7 +189,7 @@ def test_two_projections_at_once_harm_nothing_and_one_takes_over_from_the_other(
         first, second = readside.projection(), readside.projection(BOTMETER_LOG_LEVEL="DEBUG")
         with first, second:
             with Load(cluster, seed=5):
-                readside.await_true(lambda: len(readside.queries.accounts().accounts) == 6)
+                readside.await_true(lambda: len(readside.queries.accounts(now=now_ms()).accounts) == 6)
                 for _ in range(TURNS):
                     _forget_lease(readside)  # both may believe that it is theirs
                     _await_more(readside)
