@@ -48,7 +48,8 @@ vendor: ## fetch the page's assets from their npm packages anew; needs npm
 pictures: $(STAMP) ## make the pictures of docs/ anew, with the tests; needs Chromium
 	$(RUN)/python -m pytest -q tests/web/page/test_states.py
 	mkdir -p docs/pictures
-	for name in light/near-the-end dark/near-the-end phone/exhausted light/accounts light/settings; do \
+	for name in light/near-the-end dark/near-the-end phone/exhausted light/accounts light/settings light/statement \
+		light/what-if-too-few; do \
 		cp build/pictures/$$name.png docs/pictures/$$(echo $$name | tr / -).png; done
 	BOTMETER_TEST_PICTURES=docs/pictures $(RUN)/python -m pytest -q tests/notify/test_pictures.py -k sheet
 

@@ -142,14 +142,14 @@ def ask_all(queries: Queries, accounts: int) -> None:
     def busy() -> str:
         return account_name(dice.randrange(busy_ones))
 
-    page, all_ = queries.accounts(limit=50), SessionFilter()
+    page, all_ = queries.accounts(limit=50, now=now), SessionFilter()
     some = [each.session_id for _ in range(20) for each in queries.sessions(busy(), all_, limit=15).sessions]
     questions: Sequence[tuple[str, Callable[[], Any]]] = [
-        ("accounts by risk", lambda: queries.accounts(limit=50)),
-        ("accounts by risk, page 2", lambda: queries.accounts(limit=50, cursor=page.next_cursor)),
-        ("accounts, search of one", lambda: queries.accounts(search=any_one()[-6:])),
-        ("accounts, search of many", lambda: queries.accounts(search="account-0")),
-        ("accounts, search of none", lambda: queries.accounts(search="no such account")),
+        ("accounts by risk", lambda: queries.accounts(limit=50, now=now)),
+        ("accounts by risk, page 2", lambda: queries.accounts(limit=50, cursor=page.next_cursor, now=now)),
+        ("accounts, search of one", lambda: queries.accounts(search=any_one()[-6:], now=now)),
+        ("accounts, search of many", lambda: queries.accounts(search="account-0", now=now)),
+        ("accounts, search of none", lambda: queries.accounts(search="no such account", now=now)),
         ("accounts by state, counted", queries.count_by_state),
         ("summary", lambda: queries.summary(any_one())),
         ("account", lambda: queries.account(busy(), now)),
@@ -182,7 +182,7 @@ def main() -> None:
     engine = open_database(chosen.url)
     migrate(engine)
     queries = Queries(engine)
-    if not queries.accounts(limit=1).accounts:
+    if not queries.accounts(limit=1, now=START).accounts:
         writer = Writer(engine, TABLES["a"], "benchmark", "a")
         Filling(writer, chosen.batch, chosen.report_every).run(Traffic(chosen.accounts, chosen.sessions))
     ask_all(queries, chosen.accounts)

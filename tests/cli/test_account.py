@@ -90,6 +90,7 @@ def test_the_life_of_an_account_without_json(run: Run, cluster: Cluster) -> None
         r"complimentary +\+10\nbought +\+40\ncredited +\+5\nsessions started +-10\nleft now +45", statement.stdout
     )
     assert re.search(r"bought +2 packs +200\.00 USD\ntotal +200\.00 USD\n1 chat went to the agents\.", statement.stdout)
+    assert re.search(r"^digest [0-9a-f]{64}$", statement.stdout, re.MULTILINE)
 
 
 @pytest.mark.kafka

@@ -22,7 +22,7 @@ NOW = 1_900_000_000_000
 
 def assert_equal(engine: Engine, told: dict[str, Told], journal: str = JOURNAL) -> None:
     queries = Queries(engine, journal)
-    assert {row.account_id for row in queries.accounts(limit=100).accounts} == set(told)
+    assert {row.account_id for row in queries.accounts(limit=100, now=NOW).accounts} == set(told)
     for account_id, each in told.items():
         assert_balance(queries, account_id, each)
         assert_sessions(queries, account_id, each)

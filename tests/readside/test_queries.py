@@ -17,7 +17,7 @@ from botmeter.domain.prices import DAY_MS, HOUR_MS, PriceBook, Rules
 from botmeter.readside.queries import Queries
 from botmeter.readside.results import SessionFilter
 
-from .journals import Journal, journal_of, journals, project_all
+from .journals import NOW, Journal, journal_of, journals, project_all
 from .plain_fold import Told, fold
 from .test_local_time import at
 from .test_projection_properties import copied, template
@@ -194,24 +194,42 @@ def test_a_text_that_is_no_cursor_of_the_list_is_refused(lived: tuple[Queries, d
 
 def test_accounts_come_by_risk_and_are_searched_counted_and_paged(lived: tuple[Queries, dict[str, Told]]) -> None:
     queries, told = lived
-    whole = queries.accounts().accounts
-    first = queries.accounts(limit=1)
-    second = queries.accounts(limit=2, cursor=first.next_cursor)
+    whole = queries.accounts(now=NOW).accounts
+    first = queries.accounts(limit=1, now=NOW)
+    second = queries.accounts(limit=2, cursor=first.next_cursor, now=NOW)
 
     assert first.accounts + second.accounts == whole
     assert second.next_cursor is None
     order = {"exhausted": 0, "near_end": 1, "active": 1, "closed": 2}
     assert all(order[a.state] <= order[b.state] for a, b in pairwise(whole))
-    assert [row.account_id for row in queries.accounts(search="ACM").accounts] == ["acme"]
-    assert [row.account_id for row in queries.accounts(sort="account_id").accounts] == sorted(told)
-    assert [row.account_id for row in queries.accounts(only=["initech"]).accounts] == ["initech"]
+    assert [row.account_id for row in queries.accounts(search="ACM", now=NOW).accounts] == ["acme"]
+    assert [row.account_id for row in queries.accounts(sort="account_id", now=NOW).accounts] == sorted(told)
+    assert [row.account_id for row in queries.accounts(only=["initech"], now=NOW).accounts] == ["initech"]
     assert sum(queries.count_by_state().values()) == len(told)
     assert sum(queries.count_by_state(only=["acme"]).values()) == 1
 
 
+@given(journals)
+@settings(max_examples=10)
+def test_the_list_foresees_what_the_accounts_own_page_does(template: Path, journal: Journal) -> None:
+    events, _ = journal
+    now = max(event.at for event in events) + HOUR_MS
+    with TemporaryDirectory() as directory:
+        engine = copied(template, directory)
+        project_all(engine, events)
+        queries = Queries(engine)
+        for line in queries.accounts(now=now).accounts:
+            burn = queries.burn_down(line.account_id, now)
+            assert burn is not None
+            known = burn.forecast if burn.forecast is not None and burn.forecast.is_founded else None
+            assert line.runs_out_at == (known.runs_out_at if known else None)
+            assert line.pace_per_day == (round(known.pace_per_day, 1) if known else None)
+        engine.dispose()
+
+
 @pytest.mark.parametrize("search", ["%", "_", "a%e", "\\"])
 def test_a_search_means_what_it_says(lived: tuple[Queries, dict[str, Told]], search: str) -> None:
-    assert lived[0].accounts(search=search).accounts == ()
+    assert lived[0].accounts(search=search, now=NOW).accounts == ()
 
 
 # --- Explanations ----------------------------------------------------------------------------------------------------

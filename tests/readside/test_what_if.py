@@ -18,7 +18,7 @@ from botmeter.readside.results import AutoRecharge, CycleSpan, Scenario
 from botmeter.readside.what_if import Asked, PastCycle, WasSo, what_if
 from metering.partition_inputs import lengths, openings, seeds
 
-from .journals import Journal, journal_of, project_all
+from .journals import NOW, Journal, journal_of, project_all
 from .test_projection_properties import copied, template
 
 __all__ = ["template"]
@@ -39,7 +39,7 @@ def test_a_cycle_under_its_own_terms_is_as_it_was(template: Path, journal: Journ
         engine = copied(template, directory)
         project_all(engine, events)
         queries = Queries(engine)
-        for row in queries.accounts().accounts:
+        for row in queries.accounts(now=NOW).accounts:
             found = queries.what_if(row.account_id, Scenario(), cycles=100, prices=PRICES)
             assert found is not None
             for cycle in found.cycles:

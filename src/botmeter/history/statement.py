@@ -10,6 +10,7 @@ from botmeter.domain import events as ev
 from botmeter.domain.cycles import BillingCycle
 from botmeter.domain.events import Event
 from botmeter.domain.prices import Money
+from botmeter.history.digest import SUMS, statement_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,13 @@ class Statement:
         """Sessions left: of the running cycle now, of an ended one for the next."""
         gained = self.opening + self.renewed + self.granted + self.purchased + self.credited
         return gained - self.sessions - self.forfeited - self.expired
+
+    @property
+    def digest(self) -> str:
+        """What every copy that says the same has too."""
+        charges = ((line.at, line.version, line.packs, line.charge) for line in self.charges)
+        sums = {name: getattr(self, name) for name in SUMS}
+        return statement_digest(self.account_id, self.number, (self.starts_at, self.ends_at), sums, charges)
 
     @property
     def total_charge(self) -> Money | None:

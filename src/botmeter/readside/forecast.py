@@ -6,10 +6,10 @@ holds what happens in four of five cases if days go on to vary as they did.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count
 from math import sqrt
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,8 +27,6 @@ _PRIOR_DAYS: Final = 1.0
 _QUANTILE: Final = 1.2816
 #: Less than this is no evidence of a pace.
 _LEAST_BASIS_DAYS: Final = HOUR_MS / DAY_MS
-#: How far ahead a moment of running out is looked for.
-_AHEAD_DAYS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def forecast(now: int, horizon_at: int, remaining: int, usage: Sequence[DayOfUsa
 
     Args:
         now: UTC ms; usage is known up to it.
-        horizon_at: how far the points reach, such as the end of the cycle; when nothing remains is looked for beyond.
+        horizon_at: how far is looked, such as to the end of the cycle.
         remaining: sessions left now.
         usage: days before `now`, oldest first, today's part last.
         time_zone: of the account; its days differ by weekday.
@@ -76,23 +74,15 @@ def forecast(now: int, horizon_at: int, remaining: int, usage: Sequence[DayOfUsa
     pace = _pace(now, known, basis_days, zone)
     points, crossings = [BandPoint(now, remaining, remaining, remaining)], _Crossings(remaining)
     spent = elapsed = spread = 0.0
-    for begin, end in _days_ahead(now, zone):
+    for begin, end in _days_until(horizon_at, now, zone):
         days = (end - begin) / DAY_MS
         factor = pace.weekdays[local(begin, zone).weekday()]
-        if begin < horizon_at <= end:
-            part = (horizon_at - begin) / (end - begin) * days
-            points.append(
-                _point(horizon_at, remaining, spent + pace.mean * factor * part, spread, pace.doubt, elapsed + part)
-            )
         spent += pace.mean * factor * days
         spread += pace.variance * factor * days
         elapsed += days
         margin = _QUANTILE * sqrt(spread + pace.doubt * elapsed**2)
         crossings.look(begin, end, spent, margin)
-        if end < horizon_at:
-            points.append(_point(end, remaining, spent, spread, pace.doubt, elapsed))
-        elif crossings.are_all_found():
-            break
+        points.append(_point(end, remaining, spent, spread, pace.doubt, elapsed))
     return Forecast(
         pace_per_day=pace.mean,
         basis_days=basis_days,
@@ -122,10 +112,6 @@ class _Crossings:
         self.expected = self._crossed(self.expected, begin, end, self._before[1], spent)
         self.latest = self._crossed(self.latest, begin, end, self._before[2], low)
         self._before = (high, spent, low)
-
-    def are_all_found(self) -> bool:
-        """Whether looking further ahead tells nothing more."""
-        return self.latest is not None
 
     def _crossed(self, known: int | None, begin: int, end: int, before: float, after: float) -> int | None:
         if known is not None or after < self._remaining or after <= 0:
@@ -171,8 +157,14 @@ def _weekdays(usage: Sequence[DayOfUsage], mean: float, zone: ZoneInfo) -> tuple
     return tuple(factor * scale for factor in factors)
 
 
-def _days_ahead(now: int, zone: ZoneInfo) -> Sequence[tuple[int, int]]:
-    """The rest of today, and the local days after it."""
+def _days_until(horizon_at: int, now: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
+    """The rest of today, and the local days after it, up to the horizon."""
     today = local(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    bounds = [now, *(millis(today + timedelta(days=n)) for n in range(1, _AHEAD_DAYS))]
-    return [(begin, end) for begin, end in pairwise(bounds) if begin < end]
+    begin = now
+    for n in count(1):
+        end = min(millis(today + timedelta(days=n)), horizon_at)
+        if begin < end:
+            yield begin, end
+            begin = end
+        if end >= horizon_at:
+            return

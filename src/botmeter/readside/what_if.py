@@ -73,8 +73,8 @@ class PastCycle:
 def what_if(scenario: Scenario, cycles: Sequence[PastCycle], prices: PriceBook, now: int) -> WhatIf:
     """The cycles, oldest first, under a scenario; at `prices`. `now` (UTC ms) is how far the last one has run."""
     rules = Rules(prices=prices, late_limit_ms=_NEVER_LATE_MS)
-    found = tuple(_replayed(cycle, scenario, rules) for cycle in cycles)
-    demands = [_whole_demand(cycle, now) for cycle in found]
+    found = tuple(_replayed(cycle, scenario, rules, now) for cycle in cycles)
+    demands = [cycle.whole_demand for cycle in found]
     peak = max(demands, default=0)
     return WhatIf(
         scenario=scenario,
@@ -90,14 +90,13 @@ def what_if(scenario: Scenario, cycles: Sequence[PastCycle], prices: PriceBook, 
     )
 
 
-def _whole_demand(cycle: WhatIfCycle, now: int) -> int:
+def _whole_demand(demand: int, span: CycleSpan, now: int) -> int:
     """A cycle's demand; of one that still runs, what it comes to at its pace."""
-    span = cycle.cycle
     elapsed = (now - span.starts_at) / (span.ends_at - span.starts_at)
-    return round(cycle.demand / elapsed) if _ELAPSED_MIN <= elapsed < 1 else cycle.demand
+    return round(demand / elapsed) if _ELAPSED_MIN <= elapsed < 1 else demand
 
 
-def _replayed(cycle: PastCycle, scenario: Scenario, rules: Rules) -> WhatIfCycle:
+def _replayed(cycle: PastCycle, scenario: Scenario, rules: Rules, now: int) -> WhatIfCycle:
     replay = _Replay(_beginning(cycle, scenario, rules.prices), rules, cycle.span)
     for given in cycle.inputs:
         if isinstance(given, Asked):
@@ -109,6 +108,7 @@ def _replayed(cycle: PastCycle, scenario: Scenario, rules: Rules) -> WhatIfCycle
     return WhatIfCycle(
         cycle=cycle.span,
         demand=replay.demand,
+        whole_demand=_whole_demand(replay.demand, cycle.span, now),
         served=replay.served,
         to_agents=replay.to_agents,
         ran_out_at=replay.ran_out_at,

@@ -73,19 +73,20 @@ class Site:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The page with an account in each state; its read side is filled with journals that the rules decided."""
-    with _filled_site(tmp_path_factory.mktemp("states"), states.fill) as made:
+    with filled_site(tmp_path_factory.mktemp("states"), states.fill) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The page with accounts whose every text is hostile."""
-    with _filled_site(tmp_path_factory.mktemp("hostile"), states.fill_with_hostile_text) as made:
+    with filled_site(tmp_path_factory.mktemp("hostile"), states.fill_with_hostile_text) as made:
         yield made
 
 
 @contextmanager
-def _filled_site(directory: Path, fill: Callable[[Engine, int], None]) -> Iterator[Site]:
+def filled_site(directory: Path, fill: Callable[[Engine, int], None]) -> Iterator[Site]:
+    """The page with a read side of its own, filled so; without Kafka."""
     engine = open_database(f"sqlite:///{directory / 'readside.db'}")
     migrate(engine)
     fill(engine, states.now_ms())

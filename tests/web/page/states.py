@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from botmeter.contracts.delivery import Delivery
 from botmeter.domain import commands as cmd
 from botmeter.domain.contacts import ContactDetails
 
-from .stories import DAY, HOUR, MAYA, MINUTE, Story, project
+from .stories import DAY, HOUR, MAYA, MINUTE, Story, deliver, project, told_by_mail
 
 NEAR, OUT, QUIET, FRESH, FREE, CLOSED, LAGGING, LARGE, ONE = (
     "northwind-travel", "harbor-clinic", "lumen-books", "quartz-labs", "tiny-garden", "old-mill-cafe", "slow-river",
@@ -108,11 +110,20 @@ def hostile(now: int, account_id: str = HOSTILE) -> Story:
     """Markup in every field that a topic may bring."""
     anchor = anchor_around(now, 5)
     story = Story(account_id).open(anchor, contacts=(HOSTILE,), anchor=anchor)
-    for n in range(3):
+    story.obey(anchor + 1, cmd.SetThresholds(story.name(), HOSTILE, (1,)))
+    for n in range(6):
         story.chat(anchor + HOUR + n, end_user=f"{n}{HOSTILE}", bot=f"{n}{HOSTILE}", conversation=f"{n}{HOSTILE}")
     story.obey(anchor + 2 * HOUR, cmd.CreditSessions(f"k{HOSTILE}", HOSTILE, 10, HOSTILE))
     story.obey(anchor + 3 * HOUR, cmd.ReducePacks(f"r{HOSTILE}", HOSTILE, 5))
     return story.obey(anchor + 4 * HOUR, cmd.InvalidCommand(f"i{HOSTILE}", HOSTILE, HOSTILE, HOSTILE))
+
+
+def _reports(stories: list[Story]) -> list[Delivery]:
+    """What became of alerts: three people are told, but of the last one somebody's mailbox is gone."""
+    alerts = {story.account_id: story.events for story in stories}
+    *sent, last = told_by_mail(alerts[NEAR], "m***@northwind.example", "o***@northwind.example", "f***@n.example")
+    failed = replace(last, state="failed", attempts=3, reason="550 5.1.1 no such mailbox")
+    return [*sent, failed, *told_by_mail(alerts[OUT], "m***@northwind.example")]
 
 
 def fill(engine: Engine, now: int) -> None:
@@ -120,6 +131,7 @@ def fill(engine: Engine, now: int) -> None:
     level = [near(now), exhausted(now), quiet(now), fresh(now), free(now), closed(now), large(now), one(now)]
     events = [event for story in level for event in story.events]
     project(engine, events, partition=0, now=now, level_at=now + DAY)
+    deliver(engine, _reports(level), now)
     project(engine, lagging(now).events, partition=1, now=now, level_at=now - 94_000)
     for empty in (2, 3):
         project(engine, [], partition=empty, now=now, level_at=now + DAY)
@@ -130,3 +142,5 @@ def fill_with_hostile_text(engine: Engine, now: int) -> None:
     events = [event for story in (hostile(now), hostile(now, LONG)) for event in story.events]
     for partition in range(4):
         project(engine, [] if partition else events, partition=partition, now=now, level_at=now + DAY)
+    sent = told_by_mail(events, HOSTILE, f"two{HOSTILE}")
+    deliver(engine, [replace(one, state="failed", reason=HOSTILE) for one in sent], now)

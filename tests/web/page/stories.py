@@ -7,11 +7,19 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from botmeter.contracts.delivery import Delivery
 from botmeter.domain import commands as cmd
 from botmeter.domain.account import Account, fold
 from botmeter.domain.billing import decide_command, decide_tick
 from botmeter.domain.contacts import Contacts
-from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
+from botmeter.domain.events import (
+    CommandCause,
+    Event,
+    InteractionCause,
+    SessionsExhausted,
+    ThresholdReached,
+    TimerCause,
+)
 from botmeter.domain.metering import Memory, decide_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import Interaction, Widget
@@ -92,6 +100,22 @@ class Story:
         self.events += decided
         self.account = fold(self.account, decided)
         return self
+
+
+def told_by_mail(events: list[Event], *recipients: str) -> list[Delivery]:
+    """What a notifier would have reported of these events' alerts, all of them delivered."""
+    alerts = [event for event in events if isinstance(event, ThresholdReached | SessionsExhausted)]
+    told = [(alert, f"{alert.account_id}/{alert.version}") for alert in alerts]
+    return [
+        Delivery(f"{id_}/{n}", alert.account_id, alert.at + 2_000, id_, "email", recipient, "sent", 1, None)
+        for alert, id_ in told
+        for n, recipient in enumerate(recipients)
+    ]
+
+
+def deliver(engine: Engine, deliveries: list[Delivery], now: int) -> None:
+    """Writes what a notifier reported into the read side."""
+    Writer(engine, TABLES["a"], "test", "a").write(Batch(deliveries=list(enumerate(deliveries))), now)
 
 
 def project(engine: Engine, events: list[Event], *, partition: int, now: int, level_at: int) -> None:

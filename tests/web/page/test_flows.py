@@ -13,6 +13,8 @@ from botmeter.client import Client, Connection, interaction, open_account
 from botmeter.settings.model import Settings
 from botmeter.web.page.rendering import account_url
 from botmeter.web.running import connected
+from notify.installation import QUICK
+from notify.mail_server import MailServer
 from web.application import SECRET, read_side_of
 from worker.cluster import Cluster
 from worker.process import WorkerProcess
@@ -147,6 +149,27 @@ def test_the_page_follows_an_account_that_runs_out_and_goes_on(
     expect(page.locator("#state")).to_contain_text("The bot answers.", timeout=PATIENCE_MS)
     expect(page.locator("#remaining")).to_have_text("20")
     expect(page.locator("#timeline")).to_contain_text("The bot answers again", timeout=PATIENCE_MS)
+
+
+def test_what_became_of_an_alerts_mail_shows_without_a_reload(
+    live_site: Site, client: Client, cluster: Cluster, open_page: Callable[..., Page]
+) -> None:
+    account_id = "mailed"
+    contacts = ["maya@northwind.example"]
+    client.send(open_account(account_id, plan="growth", issued_by="crm", contacts=contacts))
+    page = open_page(live_site.login("billing_admin", account_id))
+    at(page, live_site, account_id)
+    chat(client, account_id, *(f"u-{n}" for n in range(COMPLIMENTARY)))
+    alert = page.locator("#timeline li", has_text="All sessions used: agents answer")
+    expect(alert).to_be_visible(timeout=PATIENCE_MS)
+    expect(alert).not_to_contain_text("mail")
+
+    with MailServer() as server:
+        variables = QUICK | {"BOTMETER_NOTIFY_SMTP_PORT": str(server.port), "BOTMETER_NOTIFY_SMTP_HOST": "127.0.0.1"}
+        with WorkerProcess(cluster.environment("notify", **variables), "notify") as notifier:
+            expect(alert).to_contain_text("mail to 1, delivered", timeout=PATIENCE_MS)
+            notifier.leaves()
+        assert {mail.recipient for mail in server.mails} == set(contacts)
 
 
 def test_a_refusal_says_why_and_what_to_do(live_site: Site, client: Client, open_page: Callable[..., Page]) -> None:

@@ -11,7 +11,7 @@ from botmeter.web.page.rendering import account_url
 from . import states
 from .conftest import Site
 
-_PATHS = ("", "/sessions", "/history", "/statements", "/statements/1", "/settings")
+_PATHS = ("", "?by=bot", "/sessions", "/history", "/statements", "/statements/1", "/what-if", "/settings")
 
 
 def test_markup_in_any_field_is_shown_as_text(hostile_site: Site, open_page: Callable[..., Page]) -> None:
@@ -32,6 +32,13 @@ def test_markup_is_text_in_the_reason_of_a_charge_too(hostile_site: Site, open_p
     page.locator("[data-why]").first.click()
     why = page.locator(".why")
     expect(why).to_contain_text("<script>document.title='hacked'</script>{{7*7}}")
+    assert page.title() != "hacked"
+
+
+def test_what_a_mail_server_said_is_text(hostile_site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(hostile_site.login("operator"))
+    page.goto(f"{hostile_site.address}{account_url(states.HOSTILE)}/history")
+    expect(page.locator(".timeline")).to_contain_text(f"mail to {states.HOSTILE} failed: {states.HOSTILE}")
     assert page.title() != "hacked"
 
 

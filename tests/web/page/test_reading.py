@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
 
 from botmeter.web.page.rendering import account_url
 
 from . import states
-from .conftest import Site
+from .conftest import Site, filled_site
+from .stories import DAY, project
 
 #: An end to hanging, not a measure.
 PATIENCE_MS = 60_000
@@ -65,3 +72,66 @@ def test_the_colours_that_were_chosen_stay(site: Site, open_page: Callable[..., 
     page.goto(site.address + account_url(states.NEAR))
 
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_sessions_of_some_days_are_found_and_all_of_them_come_as_a_file(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site.login("billing_admin", states.NEAR))
+    page.goto(f"{site.address}{account_url(states.NEAR)}/sessions")
+    zone = ZoneInfo("Asia/Kolkata")
+    day = datetime.fromtimestamp(states.now_ms() / 1000, zone).date() - timedelta(days=3)
+    page.get_by_label("Bot").fill("refunds")
+    page.get_by_label("From").fill(day.isoformat())
+    page.get_by_label("To").fill(day.isoformat())
+    page.get_by_role("button", name="Search").click()
+
+    expect(page.locator(".found")).to_contain_text("sessions, newest first.")
+    times = page.locator("table.sessions tbody time").evaluate_all("all => all.map(each => each.dateTime)")
+    starts = [datetime.fromisoformat(time) for time in times]
+    assert starts
+    assert {start.date() for start in starts} == {day}
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="CSV").click()
+    told = list(csv.DictReader(downloading.value.path().read_text().splitlines()))
+    assert len(told) == len(starts)
+    assert {row["bot_id"] for row in told} == {"refunds"}
+
+
+def test_packs_are_counted_and_bought_for_by_keyboard_alone(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site.login("billing_admin", states.NEAR))
+    page.goto(site.address + account_url(states.NEAR))
+    seen = []
+    while "buy-packs" not in seen:
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", seen[-1]
+        assert len(seen) < 60, seen
+    page.keyboard.press("ArrowUp")
+
+    expect(page.get_by_role("button", name=re.compile("Buy 2.packs for 200.USD"))).to_be_visible()
+    assert seen[0] == "Skip to the content"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").startswith("Buy 2")
+
+
+def test_numbers_that_fall_behind_turn_grey_before_ones_eyes_and_are_live_again(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    def fill(engine: Engine, now: int) -> None:
+        opened.append(engine)
+        project(engine, states.quiet(now).events, partition=0, now=now, level_at=now + 3_000)
+
+    opened: list[Engine] = []
+    with filled_site(tmp_path, fill) as site:
+        page = open_page(site.login("operator"))
+        page.goto(site.address + account_url(states.QUIET))
+        expect(page.locator("body")).to_have_attribute("data-lag", "level")
+        expect(page.locator("body")).to_have_attribute("data-lag", "behind", timeout=PATIENCE_MS)
+        expect(page.locator("#age")).to_contain_text("as of")
+        expect(page.locator("#age")).not_to_contain_text("offline")
+
+        now = states.now_ms()
+        project(opened[0], [], partition=0, now=now, level_at=now + DAY)
+        expect(page.locator("body")).to_have_attribute("data-lag", "level", timeout=PATIENCE_MS)
+        expect(page.locator("#age")).to_contain_text("live")

@@ -25,7 +25,6 @@ from botmeter.web.page.answer import answer
 from botmeter.web.page.charts.axes import steps_up_to
 from botmeter.web.page.charts.usage_bars import bucket_name, usage_chart
 from botmeter.web.page.contacts import contacts_from, contacts_shown
-from botmeter.web.page.foreseen import running_cycle
 from botmeter.web.page.moments import Clock, lasting
 from botmeter.web.page.numbers import about, money, signed, some
 from botmeter.web.page.offers import buy_offer, reduce_offer
@@ -73,7 +72,7 @@ def seen(tmp_path: Path, story: Story, now: int = NOW) -> tuple[AccountDetail, Q
 
 def answered(tmp_path: Path, story: Story, now: int = NOW) -> tuple[str, str, str]:
     detail, queries, clock = seen(tmp_path, story, now)
-    burn, suspensions = running_cycle(queries, story.account_id, now), queries.suspensions(story.account_id, 1)
+    burn, suspensions = queries.burn_down(story.account_id, now), queries.suspensions(story.account_id, 1)
     said = answer(detail, burn.forecast if burn else None, suspensions[0] if suspensions else None, PRICES, clock)
     return told(said.state), told(said.headline), told(said.lead)
 
@@ -158,7 +157,7 @@ def test_a_threshold_below_what_is_used_does_not_tell_at_once(tmp_path: Path) ->
 
 def test_auto_recharge_tells_its_next_charge(tmp_path: Path) -> None:
     detail, queries, clock = seen(tmp_path, opened().buy(STARTS, 1).chats(STARTS, NOW, 600))
-    burn = running_cycle(queries, "acme", NOW)
+    burn = queries.burn_down("acme", NOW)
     forecast = burn.forecast if burn else None
     later = settings_page.recharge_lines(detail, forecast, PRICES, AutoRecharge(300, 1), clock)
     at_once = settings_page.recharge_lines(detail, forecast, PRICES, AutoRecharge(500, 2), clock)

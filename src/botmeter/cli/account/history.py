@@ -84,7 +84,7 @@ def _in_words(one: Statement, running: Statement, zone: str) -> str:
     ]
     charged = table(("charges", "", "", ""), [*charges, ("total", "", "", money(one.total_charge))], frozenset({3}))
     handoffs = f"\n{count(one.handoffs, 'chat')} went to the agents." if one.handoffs else ""
-    return f"{head}\n\n{body}\n\n{charged}{handoffs}"
+    return f"{head}\n\n{body}\n\n{charged}{handoffs}\ndigest {one.digest}"
 
 
 def _json_of(one: Statement) -> str:
@@ -95,6 +95,7 @@ def _json_of(one: Statement) -> str:
         "remaining": one.remaining,
         "charges": [_charge_json(line) for line in one.charges],
         "charge": one.total_charge,
+        "digest": one.digest,
     }
     return msgspec.json.encode(fields | changed).decode()
 

@@ -91,10 +91,11 @@ class Queries:
         sort: SortBy = "risk",
         limit: int = 50,
         cursor: str | None = None,
+        now: int,
     ) -> AccountPage:
         """Accounts whose id contains `search`, by the risk of running out (exhausted first, closed last) or by id.
 
-        `only` keeps to these account ids: what a caller may see.
+        `only` keeps to these account ids: what a caller may see. Each line has the forecast of the account's page.
         """
         with reading(self._engine) as (connection, tables):
             return accounts.page(
@@ -106,6 +107,7 @@ class Queries:
                 sort=sort,
                 limit=limit,
                 cursor=cursor,
+                now=now,
             )
 
     def count_by_state(self, only: Sequence[str] | None = None) -> Mapping[AccountState, int]:
@@ -114,9 +116,14 @@ class Queries:
             return accounts.count_by_state(connection, tables, only)
 
     def summary(self, account_id: str) -> AccountSummary | None:
-        """The account as its line in the list has it: the balance, fast."""
+        """The balance, fast."""
         with self._account(account_id) as (_, _, account):
             return None if account is None else accounts.summary_of(account)
+
+    def summaries(self, account_ids: Sequence[str]) -> Sequence[AccountSummary]:
+        """The balances of those of these accounts that are known, fast."""
+        with reading(self._engine) as (connection, tables):
+            return accounts.summaries(connection, tables, account_ids)
 
     def account(self, account_id: str, now: int) -> AccountDetail | None:
         """Everything of an account but its history."""
@@ -190,6 +197,11 @@ class Queries:
             if account is None:
                 return TimelinePage((), None)
             return timeline.page(connection, tables, account, types, limit, cursor)
+
+    def latest_deliveries(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+        """When the notifier last told of a message (UTC ms), of those accounts that have any."""
+        with reading(self._engine) as (connection, tables):
+            return timeline.latest_deliveries(connection, tables, account_ids)
 
     def handoffs(self, account_id: str, *, limit: int = 50, cursor: str | None = None) -> HandoffPage:
         """Conversations that went to the agents, newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, Final, get_args
 
 import msgspec
@@ -10,14 +11,17 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from botmeter.contracts.encoding import decode_account
 from botmeter.readside.queries.cursors import decode_cursor, encode_cursor
-from botmeter.readside.queries.found import NUL, find_account, place_of
+from botmeter.readside.queries.forecasts import forecasts
+from botmeter.readside.queries.found import NUL, place_of
 from botmeter.readside.results import (
     AccountDetail,
+    AccountLine,
     AccountPage,
     AccountState,
     AccountSummary,
     AutoRecharge,
     CycleSpan,
+    Forecast,
     Freshness,
     Money,
     SortBy,
@@ -40,6 +44,7 @@ def page(
     sort: SortBy,
     limit: int,
     cursor: str | None,
+    now: int,
 ) -> AccountPage:
     """Some accounts in order."""
     accounts = tables.accounts
@@ -67,9 +72,36 @@ def page(
     shown = found[:limit]
     last = shown[-1] if len(found) > limit else None
     key_of_last = () if last is None else (last.risk, last.account_no) if sort == "risk" else (last.account_id,)
-    return AccountPage(
-        tuple(summary_of(row) for row in shown), None if last is None else encode_cursor(sort, *key_of_last)
+    foreseen = forecasts(connection, tables, shown, now)
+    lines = [_line_of(row, foreseen.get(row.account_no)) for row in shown]
+    if sort == "risk":
+        lines.sort(key=_risk)
+    return AccountPage(tuple(lines), None if last is None else encode_cursor(sort, *key_of_last))
+
+
+def _risk(line: AccountLine) -> tuple[int, float]:
+    """The order that is stored knows a simpler pace: lines of one page follow the dates that they tell."""
+    rank = {"exhausted": 0, "closed": 2}.get(line.state, 1)
+    return rank, inf if line.runs_out_at is None else line.runs_out_at
+
+
+def _line_of(row: Any, foreseen: Forecast | None) -> AccountLine:
+    """An account as a line of the list."""
+    told = foreseen if foreseen is not None and foreseen.is_founded else None
+    terms = decode_account(row.account.encode()).terms
+    return AccountLine(
+        **_balance_of(row),
+        pace_per_day=None if told is None else round(told.pace_per_day, 1),
+        runs_out_at=None if told is None else told.runs_out_at,
+        auto_recharge=AutoRecharge(terms.recharge_below, terms.recharge_packs) if terms.recharge_packs else None,
     )
+
+
+def summaries(connection: Connection, tables: Tables, account_ids: Sequence[str]) -> Sequence[AccountSummary]:
+    """The balances of these accounts, in no order."""
+    accounts = tables.accounts
+    found = connection.execute(select(accounts).where(accounts.c.account_id.in_(account_ids)))
+    return [summary_of(row) for row in found]
 
 
 def _after(key: Sequence[ColumnElement[Any]], values: Sequence[int | str]) -> ColumnElement[bool]:
@@ -90,29 +122,31 @@ def count_by_state(connection: Connection, tables: Tables, only: Sequence[str] |
 
 
 def summary_of(row: Any) -> AccountSummary:
-    """The account as a line of the list."""
-    return AccountSummary(
-        account_id=row.account_id,
-        state=row.state,
-        since=row.state_since,
-        reason=row.state_reason,
-        plan=row.plan,
-        pool=row.pool,
-        total=row.total,
-        used=row.used,
-        remaining=row.remaining,
-        used_percent=row.used_permille / 10,
-        packs=row.packs,
-        packs_next_cycle=row.packs_next_cycle,
-        cycle_number=row.cycle_number,
-        cycle_starts_at=row.cycle_starts_at,
-        cycle_ends_at=row.cycle_ends_at,
-        time_zone=row.time_zone,
-        pace_per_day=row.pace_per_day,
-        runs_out_at=row.runs_out_at,
-        last_session_at=row.last_session_at,
-        place=place_of(row, row.partition),
-    )
+    """The account's balance."""
+    return AccountSummary(**_balance_of(row))
+
+
+def _balance_of(row: Any) -> dict[str, Any]:
+    return {
+        "account_id": row.account_id,
+        "state": row.state,
+        "since": row.state_since,
+        "reason": row.state_reason,
+        "plan": row.plan,
+        "pool": row.pool,
+        "total": row.total,
+        "used": row.used,
+        "remaining": row.remaining,
+        "used_percent": row.used_permille / 10,
+        "packs": row.packs,
+        "packs_next_cycle": row.packs_next_cycle,
+        "cycle_number": row.cycle_number,
+        "cycle_starts_at": row.cycle_starts_at,
+        "cycle_ends_at": row.cycle_ends_at,
+        "time_zone": row.time_zone,
+        "last_session_at": row.last_session_at,
+        "place": place_of(row, row.partition),
+    }
 
 
 def detail(connection: Connection, tables: Tables, row: Any, freshness: Freshness) -> AccountDetail:
@@ -192,9 +226,3 @@ def _forfeited(connection: Connection, tables: Tables, account_no: int) -> Any:
         .order_by(history.c.journal_offset.desc())
         .limit(1)
     ).one_or_none()
-
-
-def find(connection: Connection, tables: Tables, account_id: str) -> AccountSummary | None:
-    """One account as a line of the list."""
-    row = find_account(connection, tables, account_id)
-    return None if row is None else summary_of(row)

@@ -144,6 +144,17 @@ def _deliveries(connection: Connection, tables: Tables, alert_ids: Iterable[str]
     return found
 
 
+def latest_deliveries(connection: Connection, tables: Tables, account_ids: Sequence[str]) -> Mapping[str, int]:
+    """When the notifier last told of a message, by account; accounts without messages are left out."""
+    deliveries = tables.deliveries
+    found = connection.execute(
+        select(deliveries.c.account_id, func.max(deliveries.c.at))
+        .where(deliveries.c.account_id.in_(account_ids))
+        .group_by(deliveries.c.account_id)
+    )
+    return {row[0]: row[1] for row in found}
+
+
 def suspensions(connection: Connection, tables: Tables, account: Any, limit: int) -> Sequence[Suspension]:
     """The times in which the bots stood still, newest first."""
     history = tables.history

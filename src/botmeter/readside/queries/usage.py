@@ -11,16 +11,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from botmeter.contracts.encoding import decode_account
-from botmeter.readside.forecast import DayOfUsage, forecast
 from botmeter.readside.local_time import DAY_MS, starts
 from botmeter.readside.queries.accounts import reached_at
+from botmeter.readside.queries.forecasts import forecasts
 from botmeter.readside.queries.found import span_of
 from botmeter.readside.queries.steps import steps_of
 from botmeter.readside.results import (
     Bucket,
     BurnDown,
     CycleSpan,
-    Forecast,
     RemainingPoint,
     ThresholdLine,
     UsageBucket,
@@ -31,10 +30,6 @@ from botmeter.readside.tables import Tables
 
 #: A cycle up to this length is drawn by the hour.
 _BY_HOUR_MS: Final = 62 * DAY_MS
-#: A forecast looks back so far.
-_BASIS_DAYS: Final = 56
-#: A pool that does not expire with the cycle is looked ahead so far.
-_AHEAD_MS: Final = 60 * DAY_MS
 
 
 def series(
@@ -117,7 +112,7 @@ def burn_down(
         points=tuple(_points(anchors, used.buckets)),
         steps=steps_of(connection, tables, account, number),
         thresholds=_lines(connection, tables, account) if is_current else (),
-        forecast=_forecast(connection, tables, account, now) if is_current else None,
+        forecast=forecasts(connection, tables, [account], now).get(account.account_no) if is_current else None,
     )
 
 
@@ -182,18 +177,3 @@ def _lines(connection: Connection, tables: Tables, account: Any) -> tuple[Thresh
         )
         for percent in known.terms.thresholds
     )
-
-
-def _forecast(connection: Connection, tables: Tables, account: Any, now: int) -> Forecast | None:
-    """By the days of the last weeks; an account without sessions left has none."""
-    if account.state in {"exhausted", "closed"} or account.remaining == 0:
-        return None
-    since = max(account.opened_at, now - _BASIS_DAYS * DAY_MS)
-    if since >= now:
-        return None
-    days = series(connection, tables, account, since, now, "day", None).buckets
-    usage = [DayOfUsage(max(day.starts_at, since), min(day.ends_at, now), day.sessions) for day in days]
-    horizon_at = (
-        max(account.cycle_ends_at, now + _AHEAD_MS) if account.pool == "complimentary" else account.cycle_ends_at
-    )
-    return forecast(now, max(horizon_at, now + 1), account.remaining, usage, account.time_zone)

@@ -2,6 +2,7 @@
 
 from botmeter.readside.results.accounts import (
     AccountDetail,
+    AccountLine,
     AccountPage,
     AccountState,
     AccountSummary,
@@ -42,6 +43,7 @@ from botmeter.readside.results.what_if import Scenario, WhatIf, WhatIfCycle
 __all__ = [
     "ALERTS",
     "AccountDetail",
+    "AccountLine",
     "AccountPage",
     "AccountState",
     "AccountSummary",

@@ -17,7 +17,7 @@ SortBy = Literal["risk", "account_id"]
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """One line of the list of accounts. `runs_out_at` is None when nothing points to it before the cycle's end."""
+    """An account's balance and state."""
 
     account_id: str
     state: AccountState
@@ -36,17 +36,36 @@ class AccountSummary:
     cycle_starts_at: int
     cycle_ends_at: int
     time_zone: str
-    pace_per_day: int
-    runs_out_at: int | None
     last_session_at: int | None
     place: JournalPlace
+
+
+@dataclass(frozen=True, slots=True)
+class AutoRecharge:
+    """Buy `packs` when fewer than `below` sessions remain (`A11`)."""
+
+    below: int
+    packs: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine(AccountSummary):
+    """One line of the list of accounts, with the same forecast as the account's own page.
+
+    Both are None where there is too little usage for a forecast, and where no sessions are left; `runs_out_at` also
+    where they last to the end of the cycle.
+    """
+
+    pace_per_day: float | None
+    runs_out_at: int | None
+    auto_recharge: AutoRecharge | None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
     """Some accounts, and where the next ones are to be asked for (None: these were the last)."""
 
-    accounts: tuple[AccountSummary, ...]
+    accounts: tuple[AccountLine, ...]
     next_cursor: str | None
 
 
@@ -58,14 +77,6 @@ class Threshold:
     at_sessions: int
     is_reached: bool
     reached_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class AutoRecharge:
-    """Buy `packs` when fewer than `below` sessions remain (`A11`)."""
-
-    below: int
-    packs: int
 
 
 @dataclass(frozen=True, slots=True)

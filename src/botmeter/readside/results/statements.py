@@ -39,3 +39,8 @@ class Statement:
     charges: tuple[ChargeRow, ...]
     steps: tuple[Step, ...]
     freshness: Freshness
+
+    @property
+    def available(self) -> int:
+        """All the sessions there were to use, those that packs replaced included."""
+        return self.opening + self.renewed + self.granted + self.purchased + self.credited

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from botmeter.readside.results.origin import CycleSpan, JournalPlace, Money
 
@@ -53,11 +53,15 @@ class BandPoint:
     high: int
 
 
+#: Days of usage that a forecast must rest on before people are told a date.
+FOUNDED_DAYS: Final = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """How the cycle will likely go on at the pace of late. Moments are None where the sessions last beyond the horizon.
 
-    `basis_days` is how many days of usage it rests on; below 1 the band says little.
+    `basis_days` is how many days of usage it rests on.
     """
 
     pace_per_day: float
@@ -69,6 +73,11 @@ class Forecast:
     latest_at: int | None
     #: What will likely be left at the horizon; 0 when they run out before.
     left_at_horizon: int
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether there is enough usage to name a date: with less, one would promise more than it knows."""
+        return self.basis_days >= FOUNDED_DAYS and self.pace_per_day > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class WhatIfCycle:
     cycle: CycleSpan
     #: Sessions that would have been served had there been no end of them.
     demand: int
+    #: The same of the whole cycle: of one that still runs, what it comes to at its pace.
+    whole_demand: int
     #: Sessions, and chats that would have gone to agents for want of one.
     served: int
     to_agents: int
@@ -39,6 +41,11 @@ class WhatIfCycle:
     was_to_agents: int
     was_ran_out_at: int | None
     was_charge: Money
+
+    @property
+    def stopped(self) -> int:
+        """Wanted, and neither served nor handed to agents: self-service and previews stand still without sessions."""
+        return max(self.demand - self.served - self.to_agents, 0)
 
 
 @dataclass(frozen=True, slots=True)

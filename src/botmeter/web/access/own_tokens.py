@@ -6,8 +6,10 @@ for another.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -23,6 +25,8 @@ LinkUses = Literal["once", "often"]
 
 _ALGORITHM: Final = "HS256"
 _USES: Final = "uses"
+#: Enough that nobody guesses one, and short enough to be typed from paper.
+_SIGNATURE_BYTES: Final = 16
 #: How long a login link may be used.
 LOGIN_LINK_S: Final = 600
 #: How long a person may take at the OpenID provider.
@@ -92,6 +96,15 @@ class OwnTokens:
         now = int(time.time())
         told = {**claims_of(subject, role, accounts), "aud": audience, "iat": now, "exp": now + lasting_s}
         return jwt.encode(told | ({"iss": issuer} if issuer else {}), self._secret, algorithm=_ALGORITHM)
+
+    def signature(self, *told: str) -> str:
+        """A short signature of texts that this installation stands by, for as long as its secret lasts."""
+        signed = hmac.new(self._key("statement"), json.dumps(told).encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(signed[:_SIGNATURE_BYTES]).decode().rstrip("=")
+
+    def is_signature(self, signature: str, *told: str) -> bool:
+        """Whether it is what `signature` made of these texts."""
+        return hmac.compare_digest(signature.encode(), self.signature(*told).encode())
 
     def _key(self, purpose: str) -> bytes:
         return hmac.new(self._secret, f"botmeter {purpose}".encode(), hashlib.sha256).digest()

@@ -47,12 +47,13 @@ def get_accounts(
     cursor: Cursor = None,
 ) -> Response:
     """The accounts the caller may see."""
-    etag = etag_of(queries.progress(now_ms()), caller)
+    now = now_ms()
+    etag = etag_of(queries.progress(now), caller)
     if (known := not_modified(request, etag)) is not None:
         return known
     only = None if caller.is_operator else sorted(caller.accounts)
     try:
-        found = queries.accounts(search=search, state=state, only=only, sort=sort, limit=limit, cursor=cursor)
+        found = queries.accounts(search=search, state=state, only=only, sort=sort, limit=limit, cursor=cursor, now=now)
     except ValueError as error:
         raise invalid(f"cursor: {error}") from None
     return answer(found, caller, etag)

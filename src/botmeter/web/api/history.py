@@ -8,13 +8,14 @@ from typing import Annotated, Literal, TypeVar
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from botmeter.readside.results import ALERTS, HandoffPage, Statement, Step, Suspension, TimelinePage
-from botmeter.web.access.guard import Caller, require_account
+from botmeter.readside.results import ALERTS, HandoffPage, Step, Suspension, TimelinePage
+from botmeter.web.access.guard import Caller, guard_of, require_account
 from botmeter.web.api.accounts import account_etag, found_account
 from botmeter.web.api.answers import LIMIT, AccountId, Cursor, Limit, answer, not_modified, now_ms
 from botmeter.web.api.tables import Format, wanted_format
 from botmeter.web.api.wire import columns_of, model_of
 from botmeter.web.problems import documented, invalid
+from botmeter.web.seal import SealedStatement, sealed
 from botmeter.web.services import Asked
 
 router = APIRouter(tags=["history"])
@@ -99,7 +100,7 @@ def get_suspensions(
 @router.get(
     "/accounts/{account_id:path}/statements/{cycle}",
     summary="The statement of a cycle",
-    response_model=model_of(Statement),
+    response_model=model_of(SealedStatement),
     responses=documented(401, 404, 422, 429),
 )
 def get_statement(
@@ -110,7 +111,7 @@ def get_statement(
     queries: Asked,
     format: Format = None,  # noqa: A002 - the name in the address
 ) -> Response:
-    """A cycle in sessions and money. Its sums are those of the journal; as CSV or NDJSON, its steps."""
+    """A cycle in sessions and money, with a digest of it, signed. As CSV or NDJSON, its steps."""
     etag = account_etag(queries, account_id, caller)
     if (known := not_modified(request, etag)) is not None:
         return known
@@ -122,7 +123,7 @@ def get_statement(
         columns = columns_of(Step, money=caller.sees_money)
         name = f"statement-{account_id}-{cycle}"
         return table.response(statement.steps, columns, name, etag, money=caller.sees_money)
-    return answer(statement, caller, etag)
+    return answer(sealed(statement, guard_of(request).tokens), caller, etag)
 
 
 def _paged(ask: Callable[[], T]) -> T:

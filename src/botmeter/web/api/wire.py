@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 from botmeter.contracts.fields import Moment
 from botmeter.contracts.instants import is_moment, rfc3339
 from botmeter.readside.results import Money
+from botmeter.web.seal import Seal
 
 #: JSON of what consists of JSON values already.
 plain_json: Final = msgspec.json.Encoder().encode
@@ -62,7 +63,8 @@ def _is_money(instance: Any, name: str) -> bool:
 
 @lru_cache
 def _money_fields(class_: type) -> frozenset[str]:
-    return frozenset(name for name, hint in get_type_hints(class_).items() if Money in {hint, *get_args(hint)})
+    hints = get_type_hints(class_).items()
+    return frozenset(name for name, hint in hints if {Money, Seal} & {hint, *get_args(hint)})
 
 
 def _is_named_moment(name: str) -> bool:

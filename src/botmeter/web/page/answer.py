@@ -13,8 +13,6 @@ from botmeter.web.page.numbers import about, count, some
 Tone = Literal["ok", "near", "out", "closed", "none"]
 
 TONES: Final[dict[AccountState, Tone]] = {"active": "ok", "near_end": "near", "exhausted": "out", "closed": "closed"}
-#: Fewer days of usage than this, and a date would promise more than it knows.
-BASIS_DAYS_MIN: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ def _running(detail: AccountDetail, forecast: Forecast | None, clock: Clock) -> 
     is_near = summary.state == "near_end"
     state = "Near the end. The bot still answers." if is_near else "The bot answers."
     tone: Tone = "near" if is_near else "ok"
-    if forecast is None or forecast.basis_days < BASIS_DAYS_MIN or forecast.pace_per_day <= 0:
+    if forecast is None or not forecast.is_founded:
         headline = f"{some(summary.remaining, 'session')} of {count(summary.total)} are left."
         return Answer(tone, state, headline, f"It is too early to say how long they last. {_then(detail, clock)}")
     if forecast.runs_out_at is None:

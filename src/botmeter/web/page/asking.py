@@ -16,7 +16,6 @@ from botmeter.settings.model import Settings
 from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.access.roles import Access
 from botmeter.web.page import rendering
-from botmeter.web.page.foreseen import running_cycle
 from botmeter.web.page.moments import Clock
 from botmeter.web.problems import not_found
 from botmeter.web.services import Asked
@@ -56,7 +55,7 @@ class Visit:
 
     def burn_down(self) -> BurnDown | None:
         """The running cycle."""
-        return running_cycle(self.queries, self.account_id, self.clock.now)
+        return self.queries.burn_down(self.account_id, self.clock.now)
 
     def suspension(self) -> Suspension | None:
         """The one that lasts now, if the bots stand still."""

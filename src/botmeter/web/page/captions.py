@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from botmeter.domain.prices import PriceBook
 from botmeter.readside.results import BurnDown, Threshold, UsageSeries
-from botmeter.web.page.answer import BASIS_DAYS_MIN
 from botmeter.web.page.charts.usage_bars import bucket_name
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import FIXED, about, count, some
@@ -15,9 +14,11 @@ def burn_down_caption(burn: BurnDown, total: int, clock: Clock) -> str:
     left = burn.points[-1].remaining if burn.points else 0
     told = f"{count(left)} of {some(total, 'session')} remain."
     forecast = burn.forecast
-    if forecast is None or left == 0 or not burn.is_current:
+    if left == 0 and burn.points and burn.is_current:
+        return f"{told} Used up since {clock.since(_empty_since(burn))}."
+    if forecast is None or not burn.is_current:
         return told
-    if forecast.basis_days < BASIS_DAYS_MIN or forecast.pace_per_day <= 0:
+    if not forecast.is_founded:
         return f"{told} There is too little usage yet for a forecast."
     told += f" {count(round(forecast.pace_per_day)) if forecast.pace_per_day >= 1 else 'Less than one'} a day of late"
     if forecast.runs_out_at is None:
@@ -29,6 +30,16 @@ def burn_down_caption(burn: BurnDown, total: int, clock: Clock) -> str:
     if forecast.latest_at is None:
         return f"{told}; likely used up on {clock.day(forecast.runs_out_at)}, at the earliest on {early}."
     return f"{told}; likely used up between {early} and {late}."
+
+
+def _empty_since(burn: BurnDown) -> int:
+    """The first moment of the last time without sessions."""
+    since = burn.points[-1].at
+    for point in reversed(burn.points):
+        if point.remaining:
+            break
+        since = point.at
+    return since
 
 
 def usage_caption(series: UsageSeries, clock: Clock) -> str:

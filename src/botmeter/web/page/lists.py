@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from botmeter.readside.results import AccountPage, AccountState, AccountSummary, Explanation
+from botmeter.readside.results import AccountLine, AccountPage, AccountState, Explanation
+from botmeter.web.page.answer import TONES
 from botmeter.web.page.charts.allowance_bar import small_bar
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import count, some
@@ -22,13 +24,26 @@ STATES: Final[dict[AccountState, str]] = {
 _CHIPS: Final[dict[AccountState, str]] = {"exhausted": "red", "near_end": "amber", "active": "ok", "closed": ""}
 
 
-def accounts_part(page: AccountPage, counts: Mapping[AccountState, int], now: int) -> dict[str, Any]:
-    """The rows of the list, each in its own account's time."""
+def accounts_part(
+    page: AccountPage, counts: Mapping[AccountState, int], asked: Mapping[str, str], now: int
+) -> dict[str, Any]:
+    """The rows of the list, each in its own account's time, and how many there are in each state."""
     return {
         "rows": [_account_row(account, Clock(account.time_zone, now)) for account in page.accounts],
-        "states": STATES,
-        "counts": counts,
+        "tiles": [_tile(state, counts[state], asked) for state in STATES],
         "says": _says(counts),
+    }
+
+
+def _tile(state: AccountState, number: int, asked: Mapping[str, str]) -> dict[str, Any]:
+    """How many accounts are in a state, and the way to see those alone, or all again."""
+    is_on = asked["state"] == state
+    return {
+        "name": STATES[state],
+        "number": count(number),
+        "tone": TONES[state],
+        "is_on": is_on,
+        "query": urlencode({**asked, "state": "" if is_on else state}),
     }
 
 
@@ -44,19 +59,32 @@ def _says(counts: Mapping[AccountState, int]) -> str:
     return f"{some(total, 'account')}: {risky}." if risky else f"{some(total, 'account')}. None is near its end."
 
 
-def _account_row(account: AccountSummary, clock: Clock) -> dict[str, Any]:
-    is_open = account.state in {"active", "near_end"}
-    until = clock.day(account.runs_out_at) if is_open and account.runs_out_at else ""
-    if account.state == "exhausted":
-        until = f"since {clock.since(account.since)}"
+def _account_row(account: AccountLine, clock: Clock) -> dict[str, Any]:
     return {
         "account": account,
         "state": STATES[account.state],
         "chip": _CHIPS[account.state],
         "bar": small_bar(account.used, account.total, account.state),
-        "until": until,
+        "until": _until(account, clock),
+        "is_dated": account.state == "exhausted" or (bool(account.runs_out_at) and account.auto_recharge is None),
+        "pace": "" if account.pace_per_day is None else count(round(account.pace_per_day)),
         "ends": "" if account.state == "closed" else clock.short_day(account.cycle_ends_at - 1),
     }
+
+
+def _until(account: AccountLine, clock: Clock) -> str:
+    """When the sessions are used up, by the forecast of the account's own page."""
+    if account.state == "closed":
+        return ""
+    if account.state == "exhausted":
+        return f"since {clock.since(account.since)}"
+    if account.pace_per_day is None:
+        return "too early to say"
+    if account.runs_out_at is None:
+        return "lasts"
+    if account.auto_recharge is not None:
+        return f"buys {some(account.auto_recharge.packs, 'pack')} by {clock.short_day(account.runs_out_at)}"
+    return clock.short_day(account.runs_out_at)
 
 
 @dataclass(frozen=True, slots=True)

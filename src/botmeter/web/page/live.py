@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -54,6 +54,7 @@ class _Board:
     charted_sessions: tuple[int, int] = (-1, -1)
     is_behind: bool = False
     owes_history: bool = False
+    delivered_at: int | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, name: Name, data: str, now_s: float) -> None:
@@ -63,6 +64,11 @@ class _Board:
         self.told[name] = now_s
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def hear_of_deliveries(self, at: int) -> None:
+        """What became of messages is told in the timeline; that the first look finds some is no news."""
+        self.owes_history |= self.delivered_at is not None and at != self.delivered_at
+        self.delivered_at = at
 
     def is_due(self, name: Name, every_s: float, now_s: float) -> bool:
         """Whether a message of this name may be told again."""
@@ -118,18 +124,20 @@ class Live:
 
     async def _look(self) -> None:
         wanted = sorted(self._boards)
-        summaries, freshness = await to_thread.run_sync(self._ask, wanted)
+        summaries, delivered, freshness = await to_thread.run_sync(self._ask, wanted)
         for account_id in wanted:
             board, summary = self._boards.get(account_id), summaries.get(account_id)
             if board is not None and summary is not None:
+                board.hear_of_deliveries(delivered.get(account_id, 0))
                 await self._compare(account_id, board, summary, freshness.get(summary.place.partition))
 
-    def _ask(self, wanted: list[str]) -> tuple[dict[str, AccountSummary], dict[int, Freshness]]:
-        page = self._queries.accounts(only=wanted, limit=len(wanted))
+    def _ask(self, wanted: list[str]) -> tuple[dict[str, AccountSummary], Mapping[str, int], dict[int, Freshness]]:
+        summaries = self._queries.summaries(wanted)
         progress = self._queries.progress(time.time_ns() // 1_000_000)
         journal = progress[0].topic if progress else ""
         return (
-            {one.account_id: one for one in page.accounts},
+            {one.account_id: one for one in summaries},
+            self._queries.latest_deliveries(wanted),
             {one.partition: one for one in progress if one.topic == journal},
         )
 

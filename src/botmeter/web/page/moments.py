@@ -101,6 +101,13 @@ class Clock:
             return f"{first.day} to {self.short_day(ends_at - 1)}"
         return f"{self.short_day(starts_at)} to {self.short_day(ends_at - 1)}"
 
+    def long_span(self, starts_at: int, ends_at: int) -> str:
+        """`1 to 30 November 2026`, `8 October to 7 November 2026`: as the head of a statement."""
+        first, last = self.local(starts_at), self.local(ends_at - 1)
+        year = f" {first.year}" if first.year != last.year else ""
+        month = f" {_MONTHS[first.month - 1]}{year}" if (first.year, first.month) != (last.year, last.month) else ""
+        return f"{first.day}{month} to {last.day}{FIXED}{_MONTHS[last.month - 1]} {last.year}"
+
     def days_until(self, at: int) -> int:
         """Calendar days from today to the day of a moment; negative for days that were."""
         return (self.calendar_day(at) - self.calendar_day(self.now)).days

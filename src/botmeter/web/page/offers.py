@@ -8,7 +8,6 @@ from typing import Final
 from botmeter.domain.cycles import BillingCycle
 from botmeter.domain.prices import PriceBook
 from botmeter.readside.results import AccountDetail, Forecast
-from botmeter.web.page.answer import BASIS_DAYS_MIN
 from botmeter.web.page.moments import DAY_MS, Clock, lasting
 from botmeter.web.page.numbers import count, money, some
 
@@ -67,7 +66,7 @@ def buy_offer(detail: AccountDetail, forecast: Forecast | None, prices: PriceBoo
 
 def _lasts(remaining: int, detail: AccountDetail, forecast: Forecast | None, clock: Clock) -> str:
     """How long the sessions last at the pace of late."""
-    if forecast is None or forecast.basis_days < BASIS_DAYS_MIN or forecast.pace_per_day <= 0:
+    if forecast is None or not forecast.is_founded:
         return ""
     days = remaining / forecast.pace_per_day
     until = clock.now + int(days * DAY_MS)
@@ -99,7 +98,7 @@ def reduce_offer(
 
 def _short(detail: AccountDetail, forecast: Forecast | None, prices: PriceBook, left: int, clock: Clock) -> list[str]:
     """A warning when the packs that stay would not last a cycle at the pace of late."""
-    if forecast is None or forecast.basis_days < BASIS_DAYS_MIN or not left:
+    if forecast is None or not forecast.is_founded or not left:
         return []
     days = clock.days_between(detail.cycle.starts_at, detail.cycle.ends_at)
     needed = forecast.pace_per_day * days

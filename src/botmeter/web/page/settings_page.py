@@ -10,7 +10,6 @@ from botmeter.domain.commands import Plan
 from botmeter.domain.cycles import BillingCycle, cycle_around
 from botmeter.domain.prices import PriceBook
 from botmeter.readside.results import AccountDetail, AutoRecharge, Forecast
-from botmeter.web.page.answer import BASIS_DAYS_MIN
 from botmeter.web.page.contacts import contacts_shown
 from botmeter.web.page.moments import DAY_MS, Clock
 from botmeter.web.page.numbers import FIXED, count, money, some
@@ -75,7 +74,7 @@ def recharge_lines(
 
 
 def _likely(sessions: int, forecast: Forecast | None, clock: Clock) -> str:
-    if forecast is None or forecast.basis_days < BASIS_DAYS_MIN or forecast.pace_per_day <= 0:
+    if forecast is None or not forecast.is_founded:
         return ""
     at = clock.now + int(sessions / forecast.pace_per_day * DAY_MS)
     return f" Likely on {clock.day(at)}." if at < forecast.horizon_at else " Not likely in this cycle."

@@ -7,9 +7,15 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from botmeter.readside.results import ChargeRow, Statement
+from botmeter.web.access.own_tokens import OwnTokens
+from botmeter.web.page.charts.allowance_bar import small_bar
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import count, signed, some
+from botmeter.web.page.results_told import Notice
+from botmeter.web.seal import Seal, is_of, sealed
 
 _KINDS = {"purchase": "bought", "auto_recharge": "bought by auto-recharge", "renewal": "renewed with the cycle"}
 #: Programs that show tables take cells that begin so for formulas.
@@ -51,8 +57,26 @@ def statement_lines(statement: Statement) -> list[StatementLine]:
     return [opening, *(line for line in between if line.number), last]
 
 
-def statement_part(statement: Statement) -> dict[str, Any]:
-    """What the page of a statement shows."""
+def checked(statement: Statement, digest: str, signature: str, tokens: OwnTokens) -> Notice | None:
+    """What there is to say of a copy with this digest and signature; None when nobody asks."""
+    if not (digest or signature):
+        return None
+    copy = Seal(digest.strip().lower(), signature.strip())
+    if not is_of(copy, statement, tokens):
+        return Notice("red", "This copy was not issued here.", "No statement of this cycle was signed with these.")
+    if copy.digest == sealed(statement, tokens).seal.digest:
+        return Notice("ok", "This copy is genuine.", "It was issued here, and says what the statement says now.")
+    why = "The cycle still runs." if statement.is_current else "Sessions that came late count in their own cycle."
+    return Notice("amber", "This copy is genuine, and the statement has changed since.", why)
+
+
+def cycle_bar(statement: Statement) -> Markup:
+    """What was used of the sessions of a cycle."""
+    return small_bar(statement.sessions, statement.available, "active")
+
+
+def statement_part(statement: Statement, seal: Seal | None) -> dict[str, Any]:
+    """What the page of a statement shows; its seal only to those who see money."""
     lines = statement_lines(statement)
     adds_up = lines[0].number + sum(line.number for line in lines[1:-1]) == lines[-1].number
     place = f"{statement.freshness.partition}/{statement.freshness.offset:,}"
@@ -63,6 +87,7 @@ def statement_part(statement: Statement) -> dict[str, Any]:
         "statement_lines": lines,
         "statement_check": f"{said}, and rest on the journal up to {place}.{handed}",
         "charge_words": charge_words,
+        "seal": seal,
     }
 
 
@@ -71,8 +96,9 @@ def charge_words(row: ChargeRow) -> str:
     return f"{some(row.packs, 'pack')}, {some(row.sessions, 'session')}, {_KINDS[row.kind]}"
 
 
-def statement_csv(statement: Statement, clock: Clock, *, is_with_money: bool) -> str:
-    """The lines as CSV: section, item, detail, sessions, amount in minor units, currency, who."""
+def statement_csv(statement: Statement, clock: Clock, seal: Seal | None) -> str:
+    """The lines as CSV: section, item, detail, sessions; with a seal also amount in minor units, currency, who."""
+    is_with_money = seal is not None
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
@@ -94,6 +120,9 @@ def statement_csv(statement: Statement, clock: Clock, *, is_with_money: bool) ->
             writer.writerow(
                 list(map(_cell, [*head, "charges", clock.iso(row.at), charge_words(row), row.sessions, *told]))
             )
+    if seal is not None:
+        for name, told_ in (("Digest", seal.digest), ("Signature", seal.signature)):
+            writer.writerow(list(map(_cell, [*head, "seal", name, told_, "", *blank])))
     return out.getvalue()
 
 

@@ -27,8 +27,8 @@ _STATES: Final = {
     "sent": "delivered",
     "maybe_twice": "delivered, maybe twice",
     "retrying": "being sent",
-    "failed": "failed",
 }
+_CHANNELS: Final = {"email": "mail", "webhook": "webhook"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +156,16 @@ def _by(entry: TimelineEntry, *, is_with_money: bool) -> str:
 
 
 def _delivered(deliveries: Iterable[Delivery]) -> list[str]:
-    """`mail to 3, delivered`, by channel and state."""
-    counted = Counter((delivery.channel, delivery.state) for delivery in deliveries)
-    names = {"email": "mail", "webhook": "webhook"}
-    return [
-        f"{names.get(channel, channel)} to {count(number)}, {_STATES[state]}"
+    """`mail to 3, delivered`, by channel and state; one that failed names whom it did not reach, and why."""
+    known = list(deliveries)
+    counted = Counter((delivery.channel, delivery.state) for delivery in known if delivery.state != "failed")
+    told = [
+        f"{_CHANNELS.get(channel, channel)} to {count(number)}, {_STATES[state]}"
         for (channel, state), number in sorted(counted.items())
     ]
+    return told + [_failed(delivery) for delivery in known if delivery.state == "failed"]
+
+
+def _failed(delivery: Delivery) -> str:
+    why = f": {delivery.reason}" if delivery.reason else ""
+    return f"{_CHANNELS.get(delivery.channel, delivery.channel)} to {delivery.recipient} failed{why}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from botmeter.readside.results import AccountDetail, Scenario, WhatIf, WhatIfCycle
+from botmeter.web.page.charts.what_if_bars import what_if_chart
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import count, money, percent, some
 
@@ -26,10 +28,12 @@ def what_if_part(
             "title": _title(scenario),
             "says": _says(found, is_with_money=is_with_money),
             "rows": [_row(one, clock) for one in found.cycles],
+            "chart": what_if_chart(found.cycles, found.pack_sessions, clock, "outcome-says"),
+            "legend": _legend(found),
             "advice": f"{some(found.recommended_packs, 'pack')} a cycle would fit."
             if found.recommended_packs
             else "No packs are needed.",
-            "reason": _reason(found),
+            "reason": _reason(found) + (_cost(found, detail) if is_with_money else ""),
             "to_buy": max(found.recommended_packs - detail.summary.packs_next_cycle, 0),
         }
     }
@@ -56,9 +60,25 @@ def _says(found: WhatIf, *, is_with_money: bool) -> str:
     told = f"{some(found.to_agents, 'chat')} would have gone to agents; in truth {count(was)} did."
     if is_with_money:
         told += f" It would have cost {money(found.charge)}; in truth it cost {money(found.was_charge)}."
+    stopped = sum(one.stopped for one in found.cycles)
+    if stopped:
+        told += f" {some(stopped, 'chat')} more, in self-service or previews, would have found no bot."
     if found.is_lower_bound:
         told += " There may have been more to serve: while agents answer, self-service stands still and is not counted."
     return told
+
+
+def _legend(found: WhatIf) -> list[tuple[str, str]]:
+    """What the colours of the chart stand for, those that occur."""
+    cycles = found.cycles
+    told = [
+        ("bar-1", "served by the bot", True),
+        ("bar-out", "to agents", any(one.to_agents or one.was_to_agents for one in cycles)),
+        ("bar-stopped", "found no bot", any(one.stopped for one in cycles)),
+        ("bar-foreseen", "to come, at its pace", any(one.whole_demand > one.demand for one in cycles)),
+        ("bar-was", "as it was", True),
+    ]
+    return [(class_, name) for class_, name, is_there in told if is_there]
 
 
 def _row(one: WhatIfCycle, clock: Clock) -> dict[str, str]:
@@ -68,11 +88,13 @@ def _row(one: WhatIfCycle, clock: Clock) -> dict[str, str]:
     return {
         "cycle": f"{one.cycle.number}: {clock.span(one.cycle.starts_at, one.cycle.ends_at)}",
         "demand": count(one.demand),
+        "at_its_pace": count(one.whole_demand) if one.whole_demand > one.demand else "",
         "served": count(one.served),
         "to_agents": count(one.to_agents),
+        "stopped": count(one.stopped),
         "alerts": ", ".join(f"{percent(reached)} {clock.short_day(at)}" for reached, at in one.thresholds_reached)
         or "none",
-        "runs_out": clock.day(one.ran_out_at) if one.ran_out_at else "lasts",
+        "runs_out": clock.short_day(one.ran_out_at) if one.ran_out_at else "lasts",
         "cost": money(one.charge),
         "was": was,
     }
@@ -90,6 +112,14 @@ def _reason(found: WhatIf) -> str:
         f"{some(found.peak_demand, 'session')} and the middle one {count(found.median_demand)}. "
         f"A pack holds {count(found.pack_sessions)}."
     )
+
+
+def _cost(found: WhatIf, detail: AccountDetail) -> str:
+    """What the packs that would fit cost, at the price paid last."""
+    price, packs = detail.pack_price, found.recommended_packs
+    if price is None or not packs:
+        return ""
+    return f" {some(packs, 'pack')} cost {money(replace(price, amount_minor=packs * price.amount_minor))} a cycle."
 
 
 def advice_part(found: WhatIf | None, detail: AccountDetail) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ def share(part: int, total: int) -> float:
 
 
 def allowance_bar(detail: AccountDetail) -> Markup:
-    """Used of total, with a mark at each threshold; what a pending reduction takes away is hatched at the end."""
+    """Used of total, with a mark at each threshold."""
     summary = detail.summary
     used = share(summary.used, summary.total)
     marks = svg.group(

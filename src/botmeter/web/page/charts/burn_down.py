@@ -119,7 +119,7 @@ def _suspensions(burn: BurnDown, plot: _Plot) -> Markup:
     """Times with nothing left: agents answer."""
     spans = [(a.at, b.at) for a, b in pairwise(burn.points) if a.remaining == 0 and b.at > a.at]
     height = plot.canvas.baseline - plot.canvas.top
-    return svg.group(
+    areas = svg.group(
         svg.element(
             "rect",
             x=plot.x(since),
@@ -129,6 +129,28 @@ def _suspensions(burn: BurnDown, plot: _Plot) -> Markup:
             class_="suspended",
         )
         for since, until in spans
+    )
+    return areas + (_used_up(_joined(spans), plot) if spans else Markup())
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The last time with nothing left, from its beginning."""
+    since, until = spans[-1]
+    for earlier_since, earlier_until in reversed(spans[:-1]):
+        if earlier_until < since:
+            break
+        since = earlier_since
+    return since, until
+
+
+def _used_up(span: tuple[int, int], plot: _Plot) -> Markup:
+    """When the last of them began, beside it."""
+    since, _ = span
+    place, words = plot.x(since), f"used up {plot.clock.short_day(since)}, {plot.clock.time(since)}"
+    fits = place + (len(words) + 2) * CHARACTER < plot.canvas.width - plot.canvas.right
+    start, anchor = (place + 9, "start") if fits else (place - 9, "end")
+    return svg.line(place, plot.canvas.baseline - 78, place, plot.canvas.baseline, "runout out") + svg.text(
+        start, plot.canvas.baseline - 70, words, anchor=anchor, class_="out halo"
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
@@ -12,7 +13,8 @@ from botmeter.readside.results import Bucket, Forecast, Scenario, SessionFilter,
 from botmeter.web.page import overview
 from botmeter.web.page.asking import Visit, Visited
 from botmeter.web.page.lists import why_part
-from botmeter.web.page.moments import DAY_MS
+from botmeter.web.page.moments import DAY_MS, Clock
+from botmeter.web.page.numbers import some
 from botmeter.web.page.overview import PACKS_MAX, UsageView
 from botmeter.web.page.results_told import Notice
 from botmeter.web.page.timeline import lines
@@ -186,11 +188,23 @@ def sessions(
     widget: Text = "",
     preview: Text = "",
     cycle: Text = "",
+    since: Text = "",
+    until: Text = "",
     cursor: Cursor = None,
 ) -> HTMLResponse:
     """The session explorer."""
-    asked = {"end_user_id": end_user_id, "bot_id": bot_id, "widget": widget, "preview": preview, "cycle": cycle}
+    asked = {
+        "end_user_id": end_user_id,
+        "bot_id": bot_id,
+        "widget": widget,
+        "preview": preview,
+        "cycle": cycle,
+        "since": since,
+        "until": until,
+    }
     wanted = SessionFilter(
+        since=_midnight(since, visit.clock),
+        until=_midnight(until, visit.clock, days=1),
         end_user_id=end_user_id.strip() or None,
         bot_id=bot_id.strip() or None,
         widget="conversations" if widget == "conversations" else "self_service" if widget == "self_service" else None,
@@ -203,12 +217,41 @@ def sessions(
         raise invalid(str(error)) from None
     told = {
         "sessions": page.sessions,
+        "says": _found(len(page.sessions), is_all=page.next_cursor is None and cursor is None),
+        "export": _export(visit.account_id, wanted, visit.clock),
         "wanted": asked,
         "is_searched": any(asked.values()),
         "cycle_choices": visit.queries.cycles(visit.account_id),
         "next_query": urlencode({**asked, "cursor": page.next_cursor}) if page.next_cursor else "",
     }
     return visit.page("sessions.html", "sessions", told)
+
+
+def _midnight(day: str, clock: Clock, days: int = 0) -> int | None:
+    """When a day that a person named begins, or so many days later; None for none and what is no day."""
+    try:
+        return clock.midnight(date.fromisoformat(day) + timedelta(days=days))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _found(number: int, *, is_all: bool) -> str:
+    return f"{some(number, 'session')}, newest first." if is_all else "Newest first."
+
+
+def _export(account_id: str, wanted: SessionFilter, clock: Clock) -> str:
+    """Where the API has the same sessions as a file, all of them."""
+    moments = {"since": wanted.since, "until": wanted.until}
+    told = {
+        "end_user_id": wanted.end_user_id,
+        "bot_id": wanted.bot_id,
+        "widget": wanted.widget,
+        "preview": None if wanted.preview is None else str(wanted.preview).lower(),
+        "cycle": wanted.cycle_number,
+        **{name: None if at is None else clock.iso(at) for name, at in moments.items()},
+    }
+    query = urlencode({name: value for name, value in told.items() if value is not None})
+    return f"/v1/accounts/{quote(account_id, safe='')}/sessions?{query}{'&' if query else ''}format="
 
 
 @router.get("/sessions/{session_id}")

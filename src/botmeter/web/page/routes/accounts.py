@@ -32,13 +32,14 @@ def accounts(
     cursor: Annotated[str | None, Query(max_length=1_000)] = None,
 ) -> HTMLResponse:
     """Searched, and sorted by the risk of running out."""
+    now = now_ms()
     only = None if caller.is_operator else sorted(caller.accounts)
     chosen = next((one for one in STATES if one == state), None)
     try:
-        found = queries.accounts(search=search, state=chosen, only=only, sort=sort, limit=_ROWS, cursor=cursor)
+        found = queries.accounts(search=search, state=chosen, only=only, sort=sort, limit=_ROWS, cursor=cursor, now=now)
     except ValueError as error:
         raise invalid(str(error)) from None
-    asked = {"search": search, "state": state, "sort": sort}
+    asked = {"search": search, "state": chosen or "", "sort": sort}
     told = {
         **asked,
         "here": "accounts",
@@ -46,5 +47,5 @@ def accounts(
     }
     context = rendering.of_visitor(caller, request.cookies.get(rendering.THEME_COOKIE)) | told
     return HTMLResponse(
-        rendering.render("accounts.html", context | accounts_part(found, queries.count_by_state(only), now_ms()))
+        rendering.render("accounts.html", context | accounts_part(found, queries.count_by_state(only), asked, now))
     )

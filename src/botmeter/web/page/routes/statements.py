@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from botmeter.readside.results import AutoRecharge, Scenario, Statement
+from botmeter.web.access.guard import guard_of
 from botmeter.web.page.asking import Visit, Visited
 from botmeter.web.page.overview import PACKS_MAX
 from botmeter.web.page.settings_page import BELOW, percents_in
-from botmeter.web.page.statement_page import statement_csv, statement_part
+from botmeter.web.page.statement_page import checked, cycle_bar, statement_csv, statement_part
 from botmeter.web.page.what_if_page import what_if_part
 from botmeter.web.problems import not_found
+from botmeter.web.seal import Seal, sealed
 
 router = APIRouter(include_in_schema=False, prefix="/billing/accounts/{account}")
 
 _CYCLES_MAX = 36
+#: From a copy, as a person typed it.
+Copied = Annotated[str, Query(max_length=80)]
 Number = Annotated[str, Query(max_length=12, pattern=r"^\d*$")]
 
 
@@ -26,7 +30,8 @@ def statements(visit: Visited) -> HTMLResponse:
     """The cycles, newest first."""
     numbers = [cycle.number for cycle in visit.queries.cycles(visit.account_id)[:_CYCLES_MAX]]
     found = [visit.queries.statement(visit.account_id, number, visit.clock.now) for number in numbers]
-    return visit.page("statements.html", "statements", {"statements": [one for one in found if one is not None]})
+    part = {"statements": [one for one in found if one is not None], "bar": cycle_bar}
+    return visit.page("statements.html", "statements", part)
 
 
 def _statement(visit: Visit, number: str) -> Statement:
@@ -38,9 +43,10 @@ def _statement(visit: Visit, number: str) -> Statement:
 
 
 @router.get("/statements/{number}.csv")
-def csv(visit: Visited, number: str) -> Response:
+def csv(request: Request, visit: Visited, number: str) -> Response:
     """One of them as CSV."""
-    text = statement_csv(_statement(visit, number), visit.clock, is_with_money=visit.access.sees_money)
+    found = _statement(visit, number)
+    text = statement_csv(found, visit.clock, _seal(request, visit, found))
     return Response(
         text,
         media_type="text/csv; charset=utf-8",
@@ -49,9 +55,18 @@ def csv(visit: Visited, number: str) -> Response:
 
 
 @router.get("/statements/{number}")
-def statement(visit: Visited, number: str) -> HTMLResponse:
-    """One of them."""
-    return visit.page("statement.html", "statements", statement_part(_statement(visit, number)))
+def statement(
+    request: Request, visit: Visited, number: str, digest: Copied = "", signature: Copied = ""
+) -> HTMLResponse:
+    """One of them; with a digest and a signature, what there is to say of a copy that bears them."""
+    found, tokens = _statement(visit, number), guard_of(request).tokens
+    notice = checked(found, digest, signature, tokens) if visit.access.sees_money else None
+    part = statement_part(found, _seal(request, visit, found))
+    return visit.page("statement.html", "statements", part, {"notice": notice, "copied": (digest, signature)})
+
+
+def _seal(request: Request, visit: Visit, found: Statement) -> Seal | None:
+    return sealed(found, guard_of(request).tokens).seal if visit.access.sees_money else None
 
 
 @router.get("/what-if")

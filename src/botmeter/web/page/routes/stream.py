@@ -14,7 +14,6 @@ from botmeter.readside.queries import Queries
 from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.page import overview, rendering
 from botmeter.web.page.asking import now_ms, prices_of
-from botmeter.web.page.foreseen import running_cycle
 from botmeter.web.page.freshness import shown
 from botmeter.web.page.live import Live
 from botmeter.web.page.moments import Clock
@@ -73,7 +72,7 @@ def drawn_state(queries: Queries, prices: PriceBook, account_id: str) -> str:
     if detail is None:
         return ""
     clock = Clock(detail.summary.time_zone, now)
-    burn = running_cycle(queries, account_id, now)
+    burn = queries.burn_down(account_id, now)
     latest = queries.suspensions(account_id, 1) if detail.summary.state == "exhausted" else ()
     part = overview.live_part(detail, burn.forecast if burn else None, latest[0] if latest else None, prices, clock)
     told = {"detail": detail, "clock": clock, "freshness": shown(detail.freshness, clock), **part}
