@@ -215,13 +215,19 @@ def test_usage_is_told_by_hour_and_day(api: httpx.Client) -> None:
     assert api.get(f"/v1/accounts/{account}/burn-down", headers=OPERATOR).json()["is_current"]
 
 
+def asked_twice(api: httpx.Client, path: str) -> tuple[httpx.Response, httpx.Response]:
+    """The answer, and what comes of asking for it again."""
+    answer = api.get(path, headers=OPERATOR)
+    return answer, api.get(path, headers={**OPERATOR, "If-None-Match": answer.headers["ETag"]})
+
+
 def test_what_is_known_already_is_not_sent_again(api: httpx.Client) -> None:
     account = opened(api, "etag")
     path = f"/v1/accounts/{account}/balance"
     shown(api, path, lambda _: True)
-    answer = api.get(path, headers=OPERATOR)
-
-    again = api.get(path, headers={**OPERATOR, "If-None-Match": answer.headers["ETag"]})
+    answer, again = asked_twice(api, path)
+    while answer.headers["ETag"] != again.headers["ETag"]:  # what opened the account is still being read to its end
+        answer, again = asked_twice(api, path)
     say(api, account, "u-1")
     shown(api, path, lambda told: told["used"] == 1)
     after = api.get(path, headers={**OPERATOR, "If-None-Match": answer.headers["ETag"]})
