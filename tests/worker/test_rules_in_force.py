@@ -10,7 +10,7 @@ from confluent_kafka import Message
 
 from botmeter.contracts import catalogue
 from botmeter.contracts.instants import rfc3339
-from botmeter.contracts.rules import RulesHistory
+from botmeter.contracts.rules import RulesHistory, RulesSet
 from botmeter.domain.prices import HOUR_MS
 from botmeter.verification.cluster import Access, VerifiedCluster
 from botmeter.verification.findings import Findings
@@ -64,6 +64,7 @@ def test_the_first_worker_records_its_rules_and_another_has_to_have_them(cluster
     )
     [message] = recorded(cluster)
     rules = catalogue.RULES.decode(message.value())
+    assert isinstance(rules, RulesSet)
     assert (rules.number, rules.by, rules.taken, rules.rules.late_limit_ms) == (1, "first", (), HOUR_MS)
     shown = program(cluster, "rules", "show", BOTMETER_LATE_LIMIT_S="3600")
     assert shown.returncode == 0

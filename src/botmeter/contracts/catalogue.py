@@ -240,13 +240,13 @@ SNAPSHOTS: Final = Channel(
 )
 RULES: Final = Channel(
     "rules",
-    "The rules in force: prices, limits and all else that decides, with every change of it.",
+    "The rules in force: prices, limits and all else that decides, with every change of it, and rescues of partitions.",
     actions=("send", "receive"),
-    models="outputs:RulesSet",
+    models="outputs:RulesMessage",
     encode=rules.encode_rules,
     decode=rules.decode_rules,
-    reading="number is the idempotency key, and the order; the last message counts. All are on partition 0, without a "
-    "key, and kept for ever.",
+    reading="number is the idempotency key, and the order; of the rules the last message counts. All are on partition "
+    "0, without a key, and kept for ever.",
     key="none",
 )
 

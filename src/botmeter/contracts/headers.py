@@ -20,6 +20,7 @@ DeadLetterReason = Literal[
     "too_late",
     "unknown_account",
     "account_closed",
+    "skipped",
 ]
 
 

@@ -1,7 +1,6 @@
-"""What worker and operator tell each other of a partition: a text beside the group's offset of its interactions.
+"""What a worker tells operators of a partition that stands: a text beside the group's offset of its interactions.
 
-The worker that gives a partition up leaves a `Stands`, the operator who mends it a `Rescued`. The next commit of a
-worker replaces either by nothing. No note moves an offset by itself.
+Whoever gives a partition up leaves a `Stands`; the next commit of the partition replaces it by nothing.
 """
 
 from __future__ import annotations
@@ -23,28 +22,15 @@ class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
     worker: str
 
 
-class Rescued(msgspec.Struct, frozen=True, tag="rescued", tag_field="botmeter"):
-    """Somebody has mended a partition: it is to be restored, `cold` without its local store. `at` is RFC 3339."""
-
-    by: str
-    why: str
-    at: str
-    cold: bool
-
-
-def encode_note(note: Stands | Rescued) -> str:
+def encode_note(note: Stands) -> str:
     """The note as the text that is kept."""
-    if isinstance(note, Stands):
-        note = Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100])
-    else:
-        note = Rescued(note.by[:100], _cut(note.why), note.at, note.cold)
-    return msgspec.json.encode(note).decode()
+    return msgspec.json.encode(Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100])).decode()
 
 
-def decode_note(text: str | None) -> Stands | Rescued | None:
+def decode_note(text: str | None) -> Stands | None:
     """The note that a text holds; None for anything else."""
     try:
-        return msgspec.json.decode(text or "", type=Stands | Rescued)
+        return msgspec.json.decode(text or "", type=Stands)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 

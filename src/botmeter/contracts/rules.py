@@ -1,14 +1,15 @@
-"""The rules in force, as the log has them (`C5`): what was decided by which rules, and from where on."""
+"""The log of what people decided: the rules in force (`C5`), from where on, and the rescues of partitions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from botmeter.contracts.codec import Codec, Special
+from botmeter.contracts.rescues import LossAccepted, OffsetsSet, RecordSkipped, Rescue
 from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
 from botmeter.domain.sessions import memory_ms
 
@@ -27,8 +28,8 @@ class TakenBefore:
 class RulesSet:
     """From here on these rules are in force, until the next of these messages.
 
-    `number` counts them: 1, 2, 3, ... `by` is who set them, `reason` why. `taken` has a row for each partition; it is
-    empty in the first message, whose rules everything before was decided by.
+    `number` counts all messages of the log: 1, 2, 3, ... `by` is who set them, `reason` why. `taken` has a row for each
+    partition; it is empty in the first message, whose rules everything before was decided by.
     """
 
     number: int
@@ -66,8 +67,10 @@ def wire_rules(rules: Rules) -> WireRules:
     )  # fmt: skip
 
 
-_RULES: Final[Codec[RulesSet]] = Codec(
-    [RulesSet], "a change of the rules", special={"rules": Special(WireRules, WireRules.rules, wire_rules)}
+_RULES: Final[Codec[RulesSet | Rescue]] = Codec(
+    [RulesSet, RecordSkipped, OffsetsSet, LossAccepted],
+    "a change of the rules or a rescue",
+    special={"rules": Special(WireRules, WireRules.rules, wire_rules)},
 )
 encode_rules: Final = _RULES.encode
 #: Raises ValueError for what is none.
@@ -84,10 +87,13 @@ class RulesChange:
 
 
 class RulesHistory:
-    """All rules there were, in their order; `unrecorded` where none were ever recorded."""
+    """All rules there were, in their order, and the rescues among them; `unrecorded` where none were ever recorded."""
 
-    def __init__(self, messages: Sequence[RulesSet], unrecorded: Rules) -> None:
-        self.messages = tuple(messages)
+    def __init__(self, log: Sequence[RulesSet | Rescue], unrecorded: Rules) -> None:
+        #: How many messages the log has.
+        self.length = len(log)
+        self.messages = tuple(message for message in log if isinstance(message, RulesSet))
+        self.rescues = tuple(message for message in log if not isinstance(message, RulesSet))
         self._unrecorded = unrecorded
 
     @property
@@ -102,12 +108,41 @@ class RulesHistory:
 
     def changes(self, partition: int) -> tuple[RulesChange, ...]:
         """What came after the first rules, as one partition met it."""
+        return self._changes(partition, after=0)
+
+    def since_loss(self, partition: int) -> tuple[Rules, tuple[RulesChange, ...]]:
+        """What a partition began with after its last accepted loss, or ever, and what came after."""
+        loss = self.loss(partition)
+        if loss is None:
+            return self.first, self.changes(partition)
+        before = [message.rules for message in self.messages if message.number < loss.number]
+        return before[-1] if before else self.first, self._changes(partition, after=loss.number)
+
+    def _changes(self, partition: int, after: int) -> tuple[RulesChange, ...]:
         return tuple(
             RulesChange(message.rules, taken.interactions, taken.journal)
             for message in self.messages
             for taken in message.taken
-            if taken.partition == partition
+            if taken.partition == partition and message.number > after
         )
+
+    def rescues_of(self, partition: int) -> tuple[Rescue, ...]:
+        """Those of one partition."""
+        return tuple(rescue for rescue in self.rescues if rescue.partition == partition)
+
+    def loss(self, partition: int) -> LossAccepted | None:
+        """The last that was accepted of a partition."""
+        losses = [rescue for rescue in self.rescues_of(partition) if isinstance(rescue, LossAccepted)]
+        return losses[-1] if losses else None
+
+    def skipped(self, partition: int) -> Mapping[tuple[str, int], RecordSkipped]:
+        """The records of a partition to be skipped, by topic and offset; those of before a loss are not among them."""
+        loss = self.loss(partition)
+        return {
+            (rescue.topic, rescue.offset): rescue
+            for rescue in self.rescues_of(partition)
+            if isinstance(rescue, RecordSkipped) and (loss is None or rescue.number > loss.number)
+        }
 
     @property
     def longest_memory_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""The rules in force on a cluster: read, compared, and recorded by one at a time (`C5`).
+"""The rules in force on a cluster, and the rescues: read, compared, and recorded by one at a time (`C5`).
 
 Whoever records fences whoever is at it, and reads what is there after that. Readers go on to the high watermark, so a
 change under way is waited for and never missed.
@@ -6,7 +6,7 @@ change under way is waited for and never missed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event as Flag
 from typing import Final
@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from botmeter.contracts import catalogue
+from botmeter.contracts.rescues import Rescue
 from botmeter.contracts.rules import RulesHistory, RulesSet, differences
 from botmeter.domain.prices import Rules
 from botmeter.errors import ClusterError, ConfigurationError, Retriable
@@ -24,7 +25,7 @@ from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.reader import committed_records
 
 #: All messages are on one partition, so that they have one order.
-_PARTITION: Final = 0
+RULES_PARTITION: Final = 0
 _CALL_TIMEOUT_S: Final = 30.0
 
 
@@ -33,17 +34,17 @@ def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rul
 
     Raises RestoreStopped when `stop` is set, ClusterError when a record cannot be read, Retriable.
     """
-    begin = questions.begin_offsets(admin, topic, [_PARTITION])[_PARTITION]
-    end = questions.end_offsets(admin, topic, [_PARTITION])[_PARTITION]
-    messages: list[RulesSet] = []
-    for chunk in committed_records(reader, topic, _PARTITION, begin, end, stop):
+    begin = questions.begin_offsets(admin, topic, [RULES_PARTITION])[RULES_PARTITION]
+    end = questions.end_offsets(admin, topic, [RULES_PARTITION])[RULES_PARTITION]
+    messages: list[RulesSet | Rescue] = []
+    for chunk in committed_records(reader, topic, RULES_PARTITION, begin, end, stop):
         messages.extend(_message(record) for record in chunk)
     if messages and (begin or [each.number for each in messages] != [*range(1, len(messages) + 1)]):
         raise ClusterError(f"topic {topic} has lost records: bring them back, for the log is recomputed by them")
     return RulesHistory(messages, unrecorded)
 
 
-def _message(record: Message) -> RulesSet:
+def _message(record: Message) -> RulesSet | Rescue:
     try:
         return catalogue.RULES.decode(record.value())
     except ValueError as error:
@@ -81,7 +82,7 @@ class RulesRecorder:
         """
         try:
             self._producer.begin_transaction()
-            self._producer.produce(self._topic, catalogue.RULES.encode(message), partition=_PARTITION)
+            self._producer.produce(self._topic, catalogue.RULES.encode(message), partition=RULES_PARTITION)
             self._require_acknowledged()
             confirm()
             self._producer.commit_transaction(_CALL_TIMEOUT_S)
@@ -99,8 +100,3 @@ class RulesRecorder:
     def _abort(self) -> None:
         with suppress(KafkaException):  # the broker ends it, or the next recorder
             self._producer.abort_transaction(_CALL_TIMEOUT_S)
-
-
-def next_number(messages: Sequence[RulesSet]) -> int:
-    """Of the message after these."""
-    return len(messages) + 1

@@ -18,7 +18,7 @@ from botmeter.contracts.rules import RulesHistory, RulesSet, TakenBefore, differ
 from botmeter.errors import ClusterError, ConfigurationError, TaskMigrated, TransactionAborted
 from botmeter.kafka import clients, descriptions, questions
 from botmeter.kafka.descriptions import Admin
-from botmeter.kafka.rules_log import RulesRecorder, next_number, read_rules, require_agreement
+from botmeter.kafka.rules_log import RulesRecorder, read_rules, require_agreement
 from botmeter.operations.findings import Finding
 from botmeter.settings.model import Settings
 
@@ -152,7 +152,7 @@ class RulesDesk:
             time.sleep(_PAUSE_S)
 
     def _message(self, history: RulesHistory, by: str, reason: str | None, taken: tuple[TakenBefore, ...]) -> RulesSet:
-        return RulesSet(next_number(history.messages), time.time_ns() // 1_000_000, by, reason, self._rules, taken)
+        return RulesSet(history.length + 1, time.time_ns() // 1_000_000, by, reason, self._rules, taken)
 
     def _recorder(self) -> RulesRecorder:
         settings = self._settings

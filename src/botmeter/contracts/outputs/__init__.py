@@ -11,7 +11,7 @@ from botmeter.contracts.outputs.balance import Balance, BillingCycleOfBalance
 from botmeter.contracts.outputs.delivery import DeliveryMessage
 from botmeter.contracts.outputs.handoffs import BotResumed, BotSuspended, ChatHandedOffMessage
 from botmeter.contracts.outputs.results import Accepted, Rejected
-from botmeter.contracts.outputs.rules import RulesSet
+from botmeter.contracts.outputs.rules import LossAccepted, OffsetsSet, RecordSkipped, RulesSet
 from botmeter.contracts.outputs.snapshot import Snapshot
 
 __all__ = [
@@ -26,7 +26,11 @@ __all__ = [
     "ChatHandedOffMessage",
     "DeliveryMessage",
     "HandoffMessage",
+    "LossAccepted",
+    "OffsetsSet",
+    "RecordSkipped",
     "Rejected",
+    "RulesMessage",
     "RulesSet",
     "SessionsExhaustedAlert",
     "Snapshot",
@@ -36,3 +40,4 @@ __all__ = [
 AlertMessage = Annotated[ThresholdReachedAlert | SessionsExhaustedAlert, Field(discriminator="type")]
 HandoffMessage = Annotated[ChatHandedOffMessage | BotSuspended | BotResumed, Field(discriminator="type")]
 AnswerMessage = Annotated[Accepted | Rejected, Field(discriminator="type")]
+RulesMessage = Annotated[RulesSet | RecordSkipped | OffsetsSet | LossAccepted, Field(discriminator="type")]

@@ -1,4 +1,4 @@
-"""The rules in force and their changes: what decides, kept for as long as the journal."""
+"""The rules in force and their changes, and the rescues of partitions: kept for as long as the journal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pydantic import Field
 from botmeter.contracts.fields import Count, Moment, Percent, Positive
 from botmeter.contracts.message_model import AT, WireModel
 from botmeter.domain.prices import Exhaustion
+
+_NUMBER = "1, 2, 3, ...: the order of all messages of the topic."
+_AT = "When it was recorded, UTC, by the clock of who did; informative."
 
 
 class RulesInForce(WireModel):
@@ -64,8 +67,8 @@ class RulesSet(
     """From here on these rules are in force, until the next of these messages."""
 
     type: Literal["rules_set"]
-    number: Annotated[Positive, Field(description="1, 2, 3, ...: the order of these messages.")]
-    at: Annotated[Moment, Field(description="When they were recorded, UTC, by the clock of who did; informative.")]
+    number: Annotated[Positive, Field(description=_NUMBER)]
+    at: Annotated[Moment, Field(description=_AT)]
     by: Annotated[str, Field(description="Who set them: a person, or the worker that started first.")]
     reason: Annotated[str | None, Field(description="Why. null: nobody said.")]
     rules: Annotated[RulesInForce, Field(description="The rules.")]
@@ -76,3 +79,87 @@ class RulesSet(
             "rules before. Empty in the first message, whose rules hold from the beginning."
         ),
     ]
+
+
+class RecordSkipped(
+    WireModel,
+    example={
+        "number": 3,
+        "at": AT,
+        "by": "jane",
+        "why": "a bug, mended in the next release",
+        "partition": 0,
+        "topic": "chat.interactions",
+        "offset": 17,
+    },
+):
+    """A record that could not be taken: it becomes a dead letter with the reason skipped."""
+
+    type: Literal["record_skipped"]
+    number: Annotated[Positive, Field(description=_NUMBER)]
+    at: Annotated[Moment, Field(description=_AT)]
+    by: Annotated[str, Field(description="Who skipped it.")]
+    why: Annotated[str, Field(description="Why.")]
+    partition: Annotated[Count, Field(description="Its partition.")]
+    topic: Annotated[str, Field(description="Its topic, one of the inputs.")]
+    offset: Annotated[Count, Field(description="Its offset.")]
+
+
+class OffsetsSet(
+    WireModel,
+    example={
+        "number": 4,
+        "at": AT,
+        "by": "jane",
+        "why": "the brokers forgot them",
+        "partition": 0,
+        "interactions": 18,
+        "commands": 6,
+        "lost": 0,
+    },
+):
+    """The inputs of a partition are read from these offsets on."""
+
+    type: Literal["offsets_set"]
+    number: Annotated[Positive, Field(description=_NUMBER)]
+    at: Annotated[Moment, Field(description=_AT)]
+    by: Annotated[str, Field(description="Who set them.")]
+    why: Annotated[str, Field(description="Why.")]
+    partition: Annotated[Count, Field(description="The partition, of both inputs.")]
+    interactions: Annotated[Count, Field(description="The first interaction to be taken.")]
+    commands: Annotated[Count, Field(description="The first command to be taken.")]
+    lost: Annotated[Count, Field(description="Offsets below them that were deleted before they were taken.")]
+
+
+class OutputEnd(WireModel):
+    """Where the partition of one output ended."""
+
+    topic: Annotated[str, Field(description="The output.")]
+    topic_id: Annotated[str, Field(description="Kafka's id of it: one that is made anew has another.")]
+    offset: Annotated[Count, Field(description="What comes after the loss lies at this offset or above.")]
+
+
+class LossAccepted(
+    WireModel,
+    example={
+        "number": 5,
+        "at": AT,
+        "by": "jane",
+        "why": "the disk is gone, and there is no backup",
+        "partition": 0,
+        "interactions": 18,
+        "commands": 6,
+        "ends": [{"topic": "botmeter.journal", "topic_id": "jUT2pxnoTTGvYOBtPOEeSA", "offset": 44}],
+    },
+):
+    """A partition begins anew with what its journal has: events before its end may have gaps that a person accepts."""
+
+    type: Literal["loss_accepted"]
+    number: Annotated[Positive, Field(description=_NUMBER)]
+    at: Annotated[Moment, Field(description=_AT)]
+    by: Annotated[str, Field(description="Who accepted it.")]
+    why: Annotated[str, Field(description="Why.")]
+    partition: Annotated[Count, Field(description="The partition, of all topics.")]
+    interactions: Annotated[Count, Field(description="The first interaction to be taken.")]
+    commands: Annotated[Count, Field(description="The first command to be taken.")]
+    ends: Annotated[list[OutputEnd], Field(description="Where each output ended, in the order of the topics.")]
