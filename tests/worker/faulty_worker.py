@@ -12,11 +12,11 @@ from botmeter import cli
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.records import Record
 
-take_interactions = Meter.take_interactions
+take = vars(Meter)["_take"]
 
 
 def take_or_stumble(meter: Meter, records: Sequence[Record]) -> None:
-    take_interactions(meter, records)
+    take(meter, records)
     for record in records:
         if os.environ["BUG"].encode() in (record.value() or b""):
             raise ZeroDivisionError("two and two are five")
@@ -24,5 +24,5 @@ def take_or_stumble(meter: Meter, records: Sequence[Record]) -> None:
 
 if __name__ == "__main__":
     vars(cli)  # the program as it is, but for one method
-    type.__setattr__(Meter, "take_interactions", take_or_stumble)
+    type.__setattr__(Meter, "_take", take_or_stumble)
     cli.main()

@@ -112,6 +112,16 @@ def evolve(account: Account | None, event: Event) -> Account:
     return replace(_changed(account, event), version=event.version)
 
 
+def evolve_over_gap(account: Account | None, event: Event) -> Account | None:
+    """As `evolve`, where events before this one are lost and a person has accepted that; `J1` has an end there.
+
+    What the lost ones changed is not known: the account is as the others left it. None: its opening is among them.
+    """
+    if account is None:
+        return _opened(event) if isinstance(event, ev.AccountOpened) else None
+    return evolve(replace(account, version=event.version - 1), event)
+
+
 def _opened(event: ev.AccountOpened) -> Account:
     return Account(
         account_id=event.account_id,

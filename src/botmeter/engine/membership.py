@@ -54,7 +54,7 @@ class Membership:
         self.await_commit: Callable[[], None] = lambda: None
         #: Told of each partition whose inputs are not read on.
         self.forgotten: Callable[[int], None] = lambda _: None
-        self._rescues = Rescues(consumer, topics.interactions.name, name, clock)
+        self._rescues = Rescues(consumer, topics.interactions.name, name, restoring.rescued, clock)
         self._error: BaseException | None = None
         self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
         self.inputs = Inputs(consumer, topics, broker_time)

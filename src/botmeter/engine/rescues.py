@@ -1,44 +1,63 @@
-"""Tells operators which partitions stand, and notices when one was rescued; both through the group's offsets.
+"""Tells operators which partitions stand, and notices when one was rescued.
 
-Beside the offset of a failed partition the worker leaves a note (`contracts/partition_notes.py`). `botmeter partition`
-finds it there on whatever machine it runs, and leaves another one when it has mended the partition.
+Beside the group's offset of a failed partition the worker leaves a note (`contracts/partition_notes.py`), which
+`botmeter partition status` finds on whatever machine it runs. What somebody does about it is in the log of the rules.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from threading import Event as Flag
+from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from botmeter.clock import Clock
 from botmeter.contracts.instants import rfc3339
-from botmeter.contracts.partition_notes import Rescued, Stands, decode_note, encode_note
+from botmeter.contracts.partition_notes import Stands, decode_note, encode_note
 from botmeter.engine.failure import Failure
 from botmeter.engine.task import Task
+from botmeter.errors import BotmeterError
 from botmeter.kafka.errors import cause, classify
 
 log = logging.getLogger(__name__)
 
-#: How often the group is asked while a partition stands.
+#: How often the cluster is asked while a partition stands.
 _LOOK_EVERY_S: Final = 1.0
 #: One answer.
 _REQUEST_S: Final = 5.0
 
 
+class _Seen(NamedTuple):
+    """What the cluster says of the failed partitions."""
+
+    committed: list[TopicPartition]
+    rescued: set[int]
+
+
 class Rescues:
     """Of the failed partitions of one worker. Costs nothing while there are none."""
 
-    def __init__(self, consumer: Consumer, topic: str, worker: str, clock: Clock) -> None:
-        """`consumer`: the member of the group; `topic`: the interactions; `worker`: how it is called."""
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        worker: str,
+        rescued: Callable[[Iterable[int], Flag], set[int]],
+        clock: Clock,
+    ) -> None:
+        """`consumer`: the member of the group; `topic`: the interactions; `worker`: how it is called.
+
+        `rescued` tells which of some partitions were rescued since their last restore; it may wait for the cluster,
+        until the flag is set.
+        """
         self._consumer, self._topic, self._worker, self._clock = consumer, topic, worker, clock
+        self._rescued, self._stop = rescued, Flag()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="rescues")
-        self._answer: Future[list[TopicPartition]] | None = None
+        self._answer: Future[_Seen] | None = None
         self._asked_s = 0.0
-        #: The last rescue that each partition was restored for: one that did not help is not tried again.
-        self._tried: dict[int, str] = {}
 
     def since_the_last_look(self, failed: Mapping[int, Task]) -> list[int]:
         """Those of the failed partitions that were rescued; never waits."""
@@ -46,36 +65,37 @@ class Rescues:
             return self._taken(failed) if self._answer.done() else []
         if failed and self._clock.monotonic_s() - self._asked_s >= _LOOK_EVERY_S:
             self._asked_s = self._clock.monotonic_s()
-            asked = [TopicPartition(self._topic, number) for number in failed]
-            self._answer = self._asking.submit(self._consumer.committed, asked, timeout=_REQUEST_S)
+            self._answer = self._asking.submit(self._ask, list(failed))
         return []
 
     def close(self) -> None:
-        """Waits for the question under way."""
+        """Waits for the question under way, which ends now."""
+        self._stop.set()
         self._asking.shutdown(cancel_futures=True)
+
+    def _ask(self, numbers: list[int]) -> _Seen:
+        asked = [TopicPartition(self._topic, number) for number in numbers]
+        return _Seen(self._consumer.committed(asked, timeout=_REQUEST_S), self._rescued(numbers, self._stop))
 
     def _taken(self, failed: Mapping[int, Task]) -> list[int]:
         answer, self._answer = self._answer, None
         assert answer is not None
         try:
-            found = answer.result()
-        except KafkaException as exception:
-            log.info("the failed partitions wait for the cluster: %s", classify(cause(exception)))
+            seen = answer.result()
+        except (KafkaException, BotmeterError) as error:
+            told = classify(cause(error)) if isinstance(error, KafkaException) else error
+            log.info("the failed partitions wait for the cluster: %s", told)
             return []
-        rescued, unmarked = [], []
-        for each in found:
-            task, text = failed.get(each.partition), each.metadata or ""
-            if task is None or each.error is not None or task.failure is None:
-                continue
-            note = decode_note(text)
-            if isinstance(note, Rescued) and self._tried.get(each.partition) != text:
-                self._tried[each.partition] = text
-                rescued.append(each.partition)
-            elif not isinstance(note, Stands) and each.offset >= 0:
-                unmarked.append(self._marked(each, task.failure))
+        unmarked = [
+            self._marked(each, task.failure)
+            for each in seen.committed
+            if (task := failed.get(each.partition)) is not None and task.failure is not None
+            if each.error is None and each.offset >= 0 and each.partition not in seen.rescued
+            if decode_note(each.metadata) is None
+        ]
         if unmarked:
             self._asking.submit(self._mark, unmarked)
-        return rescued
+        return [number for number in seen.rescued if number in failed]
 
     def _marked(self, place: TopicPartition, failure: Failure) -> TopicPartition:
         since = rfc3339(self._clock.now_ms())

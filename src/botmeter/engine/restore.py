@@ -14,7 +14,7 @@ aborted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -29,7 +29,7 @@ from confluent_kafka.admin import AdminClient
 
 from botmeter.clock import Clock
 from botmeter.contracts.encoding import decode_snapshot, encode_account
-from botmeter.contracts.partition_notes import Rescued, decode_note
+from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.prices import HOUR_MS, Rules
@@ -44,6 +44,7 @@ from botmeter.engine.trust import (
     SnapshotsMadeAnew,
     require_journal_below,
     require_journal_of,
+    require_loss_known,
     require_memory,
     require_offsets,
     require_trust,
@@ -109,6 +110,8 @@ class Restorer:
         self._admin = admin
         #: How many events of the journal a restore under way has still to read, by partition.
         self.left: dict[int, int] = {}
+        #: The number of the last rescue of each partition that its last restore knew of.
+        self._rescue_known: dict[int, int] = {}
         # A partition that comes back at once may find the restore it abandoned still at its store.
         self._one_each = [Lock() for _ in range(settings.partitions)]
 
@@ -119,16 +122,29 @@ class Restorer:
         PartitionRefused when the journal or the committed offsets are gone while the other is there, TaskCorrupted when
         the store fails again after it was wiped.
         """
-        with self._one_each[partition]:
-            try:
-                reader = self._idle_readers.get_nowait()
-            except Empty:
-                reader = self._make_reader()
+        with self._one_each[partition], self._reader() as reader:
             try:
                 return self._restore(self._job(reader, partition, stop))
             finally:
                 self.left.pop(partition, None)
-                self._idle_readers.put(reader)
+
+    def rescued(self, partitions: Iterable[int], stop: Flag) -> set[int]:
+        """Those of the partitions that somebody has rescued since their last restore. Raises as `restore`."""
+        with self._reader() as reader:
+            history = self._history(reader, stop)
+        known = {number: self._rescue_known[number] for number in partitions if number in self._rescue_known}
+        return {number for number, before in known.items() if _last_rescue(history, number) > before}
+
+    @contextmanager
+    def _reader(self) -> Iterator[Consumer]:
+        try:
+            reader = self._idle_readers.get_nowait()
+        except Empty:
+            reader = self._make_reader()
+        try:
+            yield reader
+        finally:
+            self._idle_readers.put(reader)
 
     def close(self) -> None:
         """Lets the readers go; no restore may be under way."""
@@ -143,8 +159,7 @@ class Restorer:
         while True:
             committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
             if all(found.offset >= 0 for found in committed):
-                note = decode_note(committed[0].metadata)
-                return Positions(committed[0].offset, committed[1].offset, was_committed=True, note=note)
+                return Positions(committed[0].offset, committed[1].offset, was_committed=True)
             if patience.is_past or not self._was_worked_on(partition):
                 break
             stop.wait(_PAUSE_S)
@@ -157,13 +172,31 @@ class Restorer:
         return questions.end_offsets(self._admin, journal, [partition])[partition] > 0
 
     def _job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
-        topics, rules = self._settings.topics, self._settings.rules
-        require_agreement(read_rules(reader, self._admin, topics.rules.name, rules, stop), rules)
+        history = self._history(reader, stop)
+        require_agreement(history, self._settings.rules)
+        self._rescue_known[partition] = _last_rescue(history, partition)
         positions = self._positions(reader, partition, stop)
         # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
         snapshots = self._log(self._settings.topics.snapshots.name, partition)
         journal = self._log(self._settings.topics.journal.name, partition)
-        return Job(partition, reader, stop, positions, snapshots, journal, self._clock.now_ms())
+        loss = history.loss(partition)
+        job = Job(
+            partition,
+            reader,
+            stop,
+            positions,
+            snapshots,
+            journal,
+            self._clock.now_ms(),
+            loss,
+            history.skipped(partition),
+        )
+        begin = max(snapshots.begin, job.lost_below(self._settings.topics.snapshots.name, snapshots))
+        return replace(job, snapshots=replace(snapshots, begin=begin))
+
+    def _history(self, reader: Consumer, stop: Flag) -> RulesHistory:
+        """The rules and the rescues; waits for one that is being recorded."""
+        return read_rules(reader, self._admin, self._settings.topics.rules.name, self._settings.rules, stop)
 
     def _log(self, name: str, partition: int) -> Log:
         return Log(
@@ -174,9 +207,6 @@ class Restorer:
 
     def _restore(self, job: Job) -> RunningState:
         path = self._settings.data_dir / f"partition-{job.partition}"
-        if isinstance(note := job.positions.note, Rescued) and note.cold:
-            log.warning("%s; wiped, as %s wants it: %s", path, note.by, note.why)
-            wipe(path)
         had_store = path.exists()
         try:
             return self._from(path, job)
@@ -214,8 +244,10 @@ class Restorer:
         next_, partitions = positions.interactions, settings.partitions
         state.begin_batch()
         pending = {key: (state.accounts[key].account, since) for key, since in progress.pending.items()}
+        meter = Meter(job.partition, partitions, state, settings.topics, settings.rules, next_)
+        meter.skipped = {place: f"skipped by {each.by}: {each.why}" for place, each in job.skipped.items()}
         return RunningState(
-            meter=Meter(job.partition, partitions, state, settings.topics, settings.rules, next_),
+            meter=meter,
             store=progress.store,
             snapshots=SnapshotSchedule(settings.snapshot_interval_s, pending, job.snapshots.topic_id),
             journal_offset=job.journal.end,
@@ -224,6 +256,7 @@ class Restorer:
             commands_from=positions.commands,
             memory_ms=memory_ms(settings.rules),
             clock=self._clock,
+            loss=job.loss_number,
         )
 
     def _state(self, store: Store) -> PartitionState:
@@ -236,6 +269,7 @@ class Restorer:
 
         Raises TaskCorrupted where the store must not be built upon, PartitionRefused where its journal is gone.
         """
+        require_loss_known(job, mark)
         require_journal_of(job, store)
         require_trust(job, mark, self._settings.store_max_age_ms)
         require_memory(job, mark, memory_ms(self._settings.rules))
@@ -299,7 +333,8 @@ class Restorer:
         """Folds the journal from `start` into the states; how many events that were."""
         read, written, said_s, end = 0, 0, self._clock.monotonic_s(), job.journal.end
         name, begin = self._settings.topics.journal.name, max(start, job.journal.begin)
-        fold = JournalFold(progress.state, progress.snapshot_versions, progress.pending)
+        gaps_below = job.lost_below(name, job.journal)
+        fold = JournalFold(progress.state, progress.snapshot_versions, progress.pending, gaps_below)
         progress.state.begin_batch()
         with closing(committed_records(job.reader, name, job.partition, begin, end, job.stop)) as chunks:
             for chunk in chunks:
@@ -337,9 +372,14 @@ class Restorer:
                     snapshots_topic_id=job.snapshots.topic_id,
                     postponed=progress.postponed,
                     memory_ms=memory_ms(self._settings.rules),
+                    loss=job.loss_number,
                 ),
             )
         )
+
+
+def _last_rescue(history: RulesHistory, partition: int) -> int:
+    return max((rescue.number for rescue in history.rescues_of(partition)), default=0)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event as Flag
@@ -55,6 +55,10 @@ class Restoring:
     def events_left(self) -> Mapping[int, int]:
         """How many events of the journal each has still to read, by partition."""
         return self._restorer.left
+
+    def rescued(self, partitions: Iterable[int], stop: Flag) -> set[int]:
+        """Those of the partitions that somebody has rescued since their last restore; waits for the cluster."""
+        return self._restorer.rescued(partitions, stop)
 
     def begin(self, partition: int) -> None:
         """Restores a partition as soon as it is its turn."""

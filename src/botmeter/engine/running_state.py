@@ -29,6 +29,8 @@ class RunningState:
     #: How long session starts are remembered.
     memory_ms: int
     clock: Clock
+    #: The number of the last accepted loss of the partition; 0 where there is none.
+    loss: int = 0
     #: The offsets of the two inputs that were committed last since the restore, and when, by a monotonic clock.
     committed: tuple[int, int] | None = None
     committed_s: float = 0.0
@@ -71,4 +73,5 @@ class RunningState:
             postponed={key.decode(): since for key, since in postponed.items()},
             pending=None if pending is None else {key.decode(): since for key, since in pending.items()},
             memory_ms=self.memory_ms,
+            loss=self.loss,
         )

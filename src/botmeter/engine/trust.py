@@ -6,12 +6,13 @@ charged. A store that only cannot be trusted is TaskCorrupted: the journal has a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event as Flag
 
 from confluent_kafka import Consumer
 
-from botmeter.contracts.partition_notes import Rescued, Stands
+from botmeter.contracts.rescues import LossAccepted, RecordSkipped
 from botmeter.domain.prices import HOUR_MS
 from botmeter.errors import PartitionRefused, TaskCorrupted
 from botmeter.metering.state import PartitionState
@@ -34,8 +35,6 @@ class Positions:
     interactions: int
     commands: int
     was_committed: bool
-    #: What is noted beside the committed offset of the interactions.
-    note: Stands | Rescued | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,19 @@ class Job:
     journal: Log
     #: When it began, by the worker's clock, UTC ms.
     began_at: int
+    #: The last loss of the partition that somebody has accepted.
+    loss: LossAccepted | None
+    #: The records that people skip, by topic and offset.
+    skipped: Mapping[tuple[str, int], RecordSkipped]
+
+    @property
+    def loss_number(self) -> int:
+        """That of the accepted loss; 0 without one."""
+        return 0 if self.loss is None else self.loss.number
+
+    def lost_below(self, topic: str, log: Log) -> int:
+        """The offset of the journal or of the snapshots below which the accepted loss lies; 0 without one."""
+        return 0 if self.loss is None else self.loss.reaches_to(topic, log.topic_id)
 
 
 class SnapshotsMadeAnew(TaskCorrupted):
@@ -81,6 +93,12 @@ def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
         raise TaskCorrupted(f"{place}: the journal begins at {journal.begin}, after its offset {mark.journal_offset}")
     if job.began_at - mark.written_at > age_max_ms:
         raise TaskCorrupted(f"{place}: it is too old")
+
+
+def require_loss_known(job: Job, mark: StoreMark) -> None:
+    """Raises TaskCorrupted where a loss was accepted that the store does not know of: it may hold what is lost."""
+    if mark.loss != job.loss_number:
+        raise TaskCorrupted(f"the store of partition {job.partition}: it is from before an accepted loss")
 
 
 def require_memory(job: Job, mark: StoreMark, wanted_ms: int) -> None:
@@ -122,8 +140,12 @@ def require_journal_of(job: Job, store: Store) -> None:
 
 
 def require_journal_below(job: Job, state: PartitionState, floor: int) -> None:
-    """Raises PartitionRefused where snapshots tell of more than the journal holds; each version took an offset."""
-    told = max(floor, sum(account.version for account in state.accounts.values()))
+    """Raises PartitionRefused where snapshots tell of more than the journal holds; each version took an offset.
+
+    After an accepted loss some versions have none.
+    """
+    versions = sum(account.version for account in state.accounts.values()) if job.loss is None else 0
+    told = max(floor, versions)
     if told > job.journal.end:
         raise PartitionRefused(
             f"the journal of partition {job.partition} ends at offset {job.journal.end}, but its snapshots tell of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -28,7 +28,7 @@ REFUSED: Final[dict[Outcome, str]] = {
 }
 
 #: Every reason there is.
-REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *REFUSED)
+REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *REFUSED, "skipped")
 #: What is to be done about each.
 REMEDIES: Final[dict[str, str]] = {
     "malformed": "the sender writes something that is no JSON object; look at one with --payload",
@@ -40,7 +40,23 @@ REMEDIES: Final[dict[str, str]] = {
     "too_late": "the sender was late or its clock is behind; or raise BOTMETER_LATE_LIMIT_S",
     "unknown_account": "open the account: botmeter account open",
     "account_closed": "the account is closed; its chats should not reach the bots",
+    "skipped": "a person skipped it, its message says why: mend the cause, then send it back",
 }
+
+
+#: Records that people skip, by topic and offset, each with why. Their own time is not looked at.
+Skipped = Mapping[tuple[str, int], str]
+
+
+def around_skipped(records: Sequence[Record], skipped: Skipped) -> Iterator[tuple[Sequence[Record], Record | None]]:
+    """The runs between records that are skipped, each with the one that follows it; hardly ever there is any."""
+    begin = 0
+    if skipped:
+        for place, record in enumerate(records):
+            if (record.topic(), record.offset()) in skipped:
+                yield records[begin:place], record
+                begin = place + 1
+    yield records[begin:] if begin else records, None
 
 
 def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:

@@ -24,15 +24,21 @@ class JournalFold:
     """Folds records of a partition's journal, in offset order, into its states."""
 
     def __init__(
-        self, state: PartitionState, snapshot_versions: Mapping[bytes, int], pending: dict[bytes, int]
+        self,
+        state: PartitionState,
+        snapshot_versions: Mapping[bytes, int],
+        pending: dict[bytes, int],
+        gaps_below: int = 0,
     ) -> None:
         """`snapshot_versions`: the version of each account's snapshot, where one was read.
 
-        `pending` is kept up: for each account, the offset of the first event that its snapshot may lack.
+        `pending` is kept up: for each account, the offset of the first event that its snapshot may lack. Below the
+        offset `gaps_below`, events may be missing or unreadable: a person has accepted that loss.
         """
         self._state = state
         self._snapshot_versions = snapshot_versions
         self._pending = pending
+        self._gaps_below = gaps_below
         self._counted: set[bytes] = set()
 
     def take(self, records: Sequence[Record]) -> None:
@@ -40,6 +46,8 @@ class JournalFold:
 
         Raises InvariantViolated when an event does not follow its account's version, or cannot be read.
         """
+        if records and records[0].offset() < self._gaps_below:
+            records = [record for record in records if self._counts(record)]
         found: list[JournaledStart | Event] = [decode_start(r.value() or b"") or _event(r) for r in records]
         windows = self._windows_of(found)
         self._state.windows.prefetch(set(windows))
@@ -54,6 +62,16 @@ class JournalFold:
                 if isinstance(event, ev.SessionStarted):
                     next(window)
                 self._fold(record, event)
+
+    def _counts(self, record: Record) -> bool:
+        """Whether it can be read, or must be."""
+        if record.offset() >= self._gaps_below or decode_start(record.value() or b""):
+            return True
+        try:
+            decode_event(record.value() or b"")
+        except ValueError:
+            return False
+        return True
 
     def _windows_of(self, found: Sequence[JournaledStart | Event]) -> list[WindowKey]:
         """The window of each session start among the events, in order."""
@@ -81,7 +99,7 @@ class JournalFold:
             self._fold(record, _event(record))  # of the past cycle (A13), or out of place
             return
         self._note(key, version, record)
-        if version == state.version + 1:
+        if version == state.version + 1 or (version > state.version and record.offset() < self._gaps_below):
             state.version, state.used = version, start.used
             self._counted.add(key)
         elif version > state.version:
@@ -97,6 +115,11 @@ class JournalFold:
         state = self._state.accounts.get(key)
         if state is not None and event.version <= state.version:
             self._state.remember(event)
+            return
+        if record.offset() < self._gaps_below:
+            self._state.apply_over_gap(key, event)
+            if key not in self._state.accounts:
+                self._pending.pop(key, None)
             return
         try:
             self._state.apply(key, event)

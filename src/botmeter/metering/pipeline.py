@@ -34,7 +34,7 @@ from botmeter.domain.metering import Memory, take_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import session_id
 from botmeter.errors import PartitionRefused, PoisonRecord
-from botmeter.metering.dead_letters import REFUSED, dead_letter
+from botmeter.metering.dead_letters import REFUSED, Skipped, around_skipped, dead_letter
 from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, traceparent_of
 from botmeter.metering.state import AccountState, Changes, PartitionState
 from botmeter.metering.store import NEVER
@@ -91,14 +91,13 @@ class Meter:
 
         `next_offset` is the offset of the first interaction not yet taken (`J4`).
         """
-        self.partition = partition
-        self.state = state
-        self.next_offset = next_offset
+        self.partition, self.state, self.next_offset = partition, state, next_offset
         self._partitions = partitions
         self._topics = topics
         self.follow_rules(rules)
         self._cause = cause_of(topics.interactions.name)
         self._decided = Decided(partition, state.changes)
+        self.skipped: Skipped = {}
 
     def follow_rules(self, rules: Rules) -> None:
         """From here on these are in force (`C5`); between two batches."""
@@ -124,6 +123,16 @@ class Meter:
 
         Raises PartitionRefused for records with their producer's time instead of the broker's.
         """
+        for run, skipped in around_skipped(records, self.skipped):
+            self._take(run)
+            if skipped is not None:
+                self._skip(skipped)
+                self.next_offset = skipped.offset() + 1
+
+    def _skip(self, record: Record) -> None:
+        self._dead_letter(record, PoisonRecord("skipped", self.skipped[record.topic(), record.offset()]))
+
+    def _take(self, records: Sequence[Record]) -> None:
         if not records:
             return
         still_open = self._read(records)
@@ -288,6 +297,9 @@ class Meter:
 
     def take_command(self, record: Record) -> None:
         """One command, at its place between the interactions. Raises PartitionRefused as `take_interactions`."""
+        if (record.topic(), record.offset()) in self.skipped:
+            self._skip(record)
+            return
         key, (kind, at) = record.key() or b"", record.timestamp()
         if kind != LOG_APPEND_TIME:
             raise _producers_time(record)

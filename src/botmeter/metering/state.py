@@ -15,7 +15,7 @@ from typing import Final
 
 from botmeter.contracts.session_started import charge_of, head_of
 from botmeter.domain import events as ev
-from botmeter.domain.account import Account, evolve, with_sessions
+from botmeter.domain.account import Account, evolve, evolve_over_gap, with_sessions
 from botmeter.domain.events import Event
 from botmeter.domain.metering import counts_only_below
 from botmeter.domain.prices import Rules
@@ -193,10 +193,21 @@ class PartitionState:
         Raises ValueError when the event does not follow its account's version (`J1`).
         """
         after = evolve(self.account(key), event)
+        self._changed(key, after, event)
+        return after
+
+    def apply_over_gap(self, key: bytes, event: Event) -> None:
+        """As `apply`, below an accepted loss; an account whose opening is lost stays unknown."""
+        after = evolve_over_gap(self.account(key), event)
+        if after is None:
+            self.remember(event)
+        else:
+            self._changed(key, after, event)
+
+    def _changed(self, key: bytes, after: Account, event: Event) -> None:
         self.put_account(after)
         self.changes.accounts[key] = after
         self.remember(event)
-        return after
 
     def remember(self, event: Event) -> None:
         """Folds an event into the windows and chats alone."""

@@ -38,6 +38,8 @@ class StoreMark:
     #: How long session starts were remembered (`memory_ms`): what is older was swept. 0: a release before 0.2.0 wrote
     #: it and did not say.
     memory_ms: int = 0
+    #: The number, in the log of the rules, of the last accepted loss of the partition that it knows of.
+    loss: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ _PROSPECTS: Final[dict[str, tuple[str, bool]]] = {
     "too_late": ("refused again, unless the limit was raised", False),
     "unknown_account": ("taken, if the account is open now", True),
     "account_closed": ("refused again", False),
+    "skipped": ("taken, if what stopped at it is mended", True),
 }
 ADVICE: Final = {reason: Advice(REMEDIES[reason], *prospect) for reason, prospect in _PROSPECTS.items()}
 UNKNOWN: Final = Advice("see its message", "unknown", is_hopeful=False)
