@@ -191,6 +191,7 @@ def _summarize(findings: Findings, settings: Settings, *, as_json: bool) -> None
             "commands_overtaken": findings.commands_overtaken,
             "overshoot": findings.overshoot,
             "charged_minor": findings.charged,
+            "rescues": [*findings.rescues],
         }
         click.echo(json.dumps({"summary": fields}))
         return

@@ -159,15 +159,26 @@ class VerifiedCluster:
         with closing(self._read(self._topics.journal.name, partition, start, end)) as batches:
             yield batches
 
-    def snapshots(self) -> Mapping[int, Snapshots]:
+    def snapshots(self, history: RulesHistory) -> Mapping[int, Snapshots]:
         """What the snapshots of each partition say; ask before `bounds`, which then lie beyond them.
+
+        Those from before an accepted loss do not count.
 
         Raises ClusterError where one cannot be read.
         """
         topic = self._topics.snapshots
         ends = questions.stable_offsets(self._admin, topic.name, self._numbers)
-        firsts = self.first_offsets(topic, None)
-        return {number: self._snapshots(topic.name, number, firsts[number], ends[number]) for number in self._numbers}
+        firsts, topic_id = self.first_offsets(topic, None), self.topic_id(topic)
+        losses = {number: history.loss(number) for number in self._numbers}
+        starts = {
+            number: max(firsts[number], 0 if loss is None else loss.reaches_to(topic.name, topic_id))
+            for number, loss in losses.items()
+        }
+        return {number: self._snapshots(topic.name, number, starts[number], ends[number]) for number in self._numbers}
+
+    def topic_id(self, topic: Topic) -> str:
+        """Kafka's id of a topic."""
+        return questions.topic_ids(self._admin, [topic.name])[topic.name]
 
     def _snapshots(self, topic: str, number: int, start: int, end: int) -> Snapshots:
         accounts: dict[str, Account] = {}

@@ -75,6 +75,8 @@ class Findings:
     verified_up_to: int = 0
     #: Sessions charged beyond an allowance (T6).
     overshoot: int = 0
+    #: What people did to partitions that could not go on, in words, in the order in which it was met.
+    rescues: dict[str, None] = field(default_factory=dict)
     #: Packs charged, in minor units, by currency.
     charged: Counter[str] = field(default_factory=Counter)
 

@@ -6,6 +6,7 @@ It shares the rules (`domain`) and the contract with the worker, and nothing els
 from __future__ import annotations
 
 from collections.abc import Sequence as Records
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interaction, domain_interaction
@@ -67,6 +68,8 @@ class Recount:
         #: The offset of the first interaction not taken yet (`J4`).
         self.next_offset = 0
         self._last_at = 0
+        #: Records that people skip, by topic and offset.
+        self.skipped: AbstractSet[tuple[str, int]] = frozenset()
         self._short_way_when: tuple[str, ...] = ()
         self.follow_rules(rules)
 
@@ -87,8 +90,11 @@ class Recount:
         accounts, windows = states.accounts, states.windows
         ahead_ms, late_ms, short_way_when = rules.ahead_limit_ms, -rules.late_limit_ms, self._short_way_when
         covered = ignored = at = 0
+        skipped = self.skipped
         for record in records:
-            key = record.key() or b""
+            if skipped and self._skips(record):
+                continue
+            key, at = record.key() or b"", record.timestamp()[1]
             account = accounts.get(key)
             try:
                 hot = decode_interaction(record.value())
@@ -97,7 +103,6 @@ class Recount:
             except PoisonRecord as poison:
                 self._refuse(record, poison.reason)
                 continue
-            at = record.timestamp()[1]
             if account is None or at >= account.cycle.ends_at:
                 self._decide(record, key, hot, at)
                 continue
@@ -111,17 +116,27 @@ class Recount:
                     covered += 1
                     continue
             self._decide(record, key, hot, at)
-        self._note(records, covered, ignored)
+        self._note(records, covered, ignored, at)
 
-    def _note(self, records: Records[Record], covered: int, ignored: int) -> None:
+    def _skips(self, record: Record) -> bool:
+        """Whether it became a dead letter because a person skips it: not if it was taken before that."""
+        if (record.topic(), record.offset()) not in self.skipped:
+            return False
+        identity = (record.topic(), record.partition(), record.offset())
+        is_skipped = self._outputs.dead_letters.has(identity, "skipped")
+        if is_skipped:
+            self._refuse(record, "skipped")
+        return is_skipped
+
+    def _note(self, records: Records[Record], covered: int, ignored: int, last_at: int) -> None:
         if not records:
             return
-        outcomes, last = self._findings.outcomes, records[-1]
+        outcomes = self._findings.outcomes
         self._findings.interactions += len(records)
         outcomes["covered"] += covered
         outcomes["ignored"] += ignored
-        self.next_offset = last.offset() + 1
-        self._last_at = max(self._last_at, last.timestamp()[1])
+        self.next_offset = records[-1].offset() + 1
+        self._last_at = max(self._last_at, last_at)
         self._findings.verified_up_to = max(self._findings.verified_up_to, self._last_at)
         self._states.forget(self._last_at)
 
@@ -144,6 +159,8 @@ class Recount:
     def take_command(self, record: Record) -> None:
         """One command, at its place between the interactions."""
         self._findings.commands += 1
+        if self._skips(record):
+            return
         key, at = record.key() or b"", record.timestamp()[1]
         try:
             account_id, command = decode_command(record.value())

@@ -40,6 +40,8 @@ def figures(findings: Findings, topics: Topics) -> Iterator[str]:
         )
     if findings.commands_overtaken:
         yield _row("commands overtaken", findings.commands_overtaken, "taken after interactions the broker had later")
+    if findings.rescues:
+        yield _row("rescues", len(findings.rescues), "; ".join(findings.rescues))
 
 
 def verdict(findings: Findings) -> str:

@@ -68,6 +68,17 @@ class Sequence:
         else:
             self._search(message, identity, source)
 
+    def has(self, identity: Identity, type_: str) -> bool:
+        """Whether this output of this type is nearby."""
+        early = self._passed.get(identity)
+        if early is not None:
+            return early.type == type_
+        for distance in range(LOOK_AHEAD):
+            item = self._look(distance)
+            if item is None or item.identity == identity:
+                return item is not None and item.type == type_
+        return False
+
     def skip(self) -> None:
         """Takes the next record without comparing it: it precedes the start."""
         self._take()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from botmeter.domain import events as ev
-from botmeter.domain.account import Account, evolve
+from botmeter.domain.account import Account, evolve, evolve_over_gap
 from botmeter.domain.events import Event
 from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import Starts, memory_ms, with_start
@@ -51,6 +51,16 @@ class States:
             return True
         self._remember(event)
         return False
+
+    def fold_over_gap(self, event: Event) -> None:
+        """As `fold`, below an accepted loss: events before this one may be missing, with all that they changed."""
+        key = event.account_id.encode()
+        account = self.accounts.get(key)
+        if account is None or event.version > account.version:
+            after = evolve_over_gap(account, event)
+            if after is not None:
+                self.accounts[key] = after
+        self._remember(event)
 
     def _remember(self, event: Event) -> None:
         """Session starts and handoffs, which no account holds."""

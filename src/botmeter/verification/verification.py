@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.rescues import LossAccepted, OffsetsSet, RecordSkipped, Rescue
 from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import DAY_MS, Rules
@@ -67,7 +69,7 @@ class Verification:
 
     def start_from_snapshots(self, now_ms: int, progress: Progress) -> None:
         """Begins at the end of now (UTC ms), for rounds: little of the journal has to be read for it."""
-        snapshots = self._cluster.snapshots()
+        snapshots = self._cluster.snapshots(self._cluster.rules(self._unrecorded))
         bounds = self._bounds()
         journal = self._topics.journal
         recent = self._cluster.first_offsets(journal, now_ms - self._rules.longest_memory_ms - DAY_MS)
@@ -75,9 +77,13 @@ class Verification:
         starts = {number: min(snapshots[number].floor, recent[number]) for number in self._numbers}
         progress.begin("events of the journal", sum(ends.values()) - sum(starts.values()))
         for number in self._numbers:
-            witness = self._new_witness(number)
-            accounts = snapshots[number].accounts.values()
-            with self._cluster.journal(number, starts[number], ends[number]) as events:
+            witness, loss = self._new_witness(number), self._rules.loss(number)
+            accounts, begun = snapshots[number].accounts.values(), starts[number]
+            if loss is not None:
+                begun = max(begun, loss.end_of(journal.name).offset)
+                with self._cluster.journal(number, starts[number], begun) as events:
+                    witness.fold_over_gaps(events, progress.go_on)
+            with self._cluster.journal(number, begun, ends[number]) as events:
                 witness.start_from_snapshots(accounts, events, bounds.ends[number], progress.go_on)
             self._witnesses[number] = witness
 
@@ -104,13 +110,18 @@ class Verification:
         self._rules = self._cluster.rules(self._unrecorded)
         if self._witnesses and self._rules.longest_memory_ms > known.longest_memory_ms:
             raise ConfigurationError("the rules in force remember sessions for longer now: start the verification anew")
-        for number, witness in self._witnesses.items():
-            witness.learn(self._rules.changes(number))
+        for number, witness in list(self._witnesses.items()):
+            if self._rules.loss(number) != known.loss(number):
+                del self._witnesses[number]  # it begins anew
+            else:
+                witness.learn(self._rules.since_loss(number)[1], self._rules.skipped(number).keys())
+        self._findings.rescues |= {told(rescue): None for rescue in self._rules.rescues}
         return bounds
 
     def _new_witness(self, number: int) -> Witness:
-        rules = self._rules
-        return Witness(number, len(self._numbers), self._topics, rules.first, self._findings, rules.changes(number))
+        first, changes = self._rules.since_loss(number)
+        skipped = self._rules.skipped(number).keys()
+        return Witness(number, len(self._numbers), self._topics, first, self._findings, changes, skipped)
 
     def _verify(self, witness: Witness, bounds: Bounds, progress: Progress) -> None:
         number = witness.partition
@@ -127,10 +138,17 @@ class Verification:
 
     def _started(self, number: int, start: _Start, bounds: Bounds, progress: Progress) -> Witness:
         """With states as they were before the first interaction: the fold of the journal up to there."""
-        witness = self._new_witness(number)
+        witness, loss = self._new_witness(number), self._rules.loss(number)
+        begun, first_command = 0, start.command
+        if loss is not None:
+            begun, first_command = loss.end_of(self._topics.journal.name).offset, max(start.command, loss.commands)
+            with self._cluster.journal(number, 0, begun) as journal:
+                witness.start_after_loss(loss, journal, progress.go_on)
+            if start.interaction <= loss.interactions:
+                return witness
         end = bounds.upper[self._topics.journal.name, number] if start.interaction else 0
-        with self._cluster.journal(number, 0, end) as journal:
-            witness.start(journal, start.interaction, start.command, progress.go_on)
+        with self._cluster.journal(number, begun, end) as journal:
+            witness.start(journal, start.interaction, first_command, progress.go_on)
         return witness
 
     def _tell_hanging(self, bounds: Bounds) -> None:
@@ -148,3 +166,16 @@ class Verification:
                     "the end; end it with kafka-transactions.sh (find-hanging, abort)",
                 )
             )
+
+
+def told(rescue: Rescue) -> str:
+    """A rescue in words."""
+    who = f"by {rescue.by} at {rfc3339(rescue.at)}: {rescue.why}"
+    match rescue:
+        case RecordSkipped():
+            return f"{rescue.topic}-{rescue.partition}@{rescue.offset} skipped {who}"
+        case OffsetsSet():
+            lost = f", {rescue.lost:,} offsets lost" if rescue.lost else ""
+            return f"partition {rescue.partition} read from where its journal stood{lost}, {who}"
+        case LossAccepted():
+            return f"partition {rescue.partition} verified from an accepted loss on, {who}"

@@ -11,9 +11,12 @@ import sys
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from botmeter.contracts import catalogue
+from botmeter.contracts.rescues import LossAccepted
 from botmeter.contracts.rules import RulesChange
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
@@ -62,8 +65,12 @@ class Witness:
         rules: Rules,
         findings: Findings,
         changes: Sequence[RulesChange] = (),
+        skipped: AbstractSet[tuple[str, int]] = frozenset(),
     ) -> None:
-        """`rules` are those that the log begins with, `changes` what came after (`C5`)."""
+        """`rules` are those that the log begins with, `changes` what came after (`C5`).
+
+        `skipped`: the records that people skip, by topic and offset.
+        """
         self.partition, self._topics, self._findings = partition, topics, findings
         self._states = States(max((rules, *(change.rules for change in changes)), key=memory_ms))
         self._changes = deque(changes)
@@ -80,6 +87,7 @@ class Witness:
         self._recount = Recount(
             partition, partitions, topics, rules, self._states, self._outputs, self._ledger, findings
         )
+        self._recount.skipped = skipped
         self._commands_from = 0
         self._interactions: Iterator[Sequence[Record]] = iter(())
         #: The interactions at hand, and how many of them are taken.
@@ -104,16 +112,44 @@ class Witness:
             balances.topic: balances.resume_at,
         }
 
-    def learn(self, changes: Sequence[RulesChange]) -> None:
-        """All changes of the rules by now, those it knows among them; none needs a longer memory than it has."""
+    def learn(self, changes: Sequence[RulesChange], skipped: AbstractSet[tuple[str, int]]) -> None:
+        """All changes of the rules and all records skipped by now, those it knows among them.
+
+        No change needs a longer memory than it has.
+        """
+        self._recount.skipped = skipped
         self._changes.extend(changes[self._changes_known :])
         self._changes_known = len(changes)
+
+    def start_after_loss(self, loss: LossAccepted, journal: Batches, go_on: Callable[[int], None]) -> None:
+        """Starts where a person accepted a loss, with what the journal still had below it."""
+        self.fold_over_gaps(journal, go_on)
+        balances = self._outputs.balances
+        for sequence in self._outputs.sequences:
+            sequence.resume_at = loss.end_of(sequence.topic).offset
+        balances.resume_at = loss.end_of(balances.topic).offset
+        balances.start_from(dict(self._states.accounts))
+        self._recount.next_offset, self._commands_from = loss.interactions, loss.commands
+
+    def fold_over_gaps(self, journal: Batches, go_on: Callable[[int], None]) -> None:
+        """Folds the journal below an accepted loss: what cannot be read there is left out."""
+        for batch in journal:
+            for record in batch:
+                self._outputs.journal.resume_at = record.offset() + 1
+                with suppress(ValueError):
+                    event = catalogue.JOURNAL.decode(record.value() or b"")
+                    self._states.fold_over_gap(event)
+                    self._states.forget(event.at)
+            go_on(len(batch))
+        for account in self._states.accounts.values():
+            self._ledger.begin_with(account)
 
     def start(self, journal: Batches, first_interaction: int, first_command: int, go_on: Callable[[int], None]) -> None:
         """Folds what the journal tells of everything before the interaction at `first_interaction`.
 
-        `journal` begins at its beginning. Commands from `first_command` on that were taken before are left out. Without
-        a call, verification starts before the first record of all topics. `go_on` is told how many events were folded.
+        `journal` begins at its beginning, or at an accepted loss. Commands from `first_command` on that were taken
+        before are left out. Without a call, verification starts before the first record of all topics. `go_on` is told
+        how many events were folded.
         """
         sequence, begun = self._outputs.journal, first_command
         sequence.begin(journal, sys.maxsize, ALL)
@@ -125,7 +161,7 @@ class Witness:
                 begun = (head.cause.offset or 0) + 1
             sequence.skip()
             go_on(1)
-        sequence.resume_at = sequence.position
+        sequence.resume_at = max(sequence.resume_at, sequence.position)
         self._recount.next_offset = first_interaction
         self._commands_from = begun
         self._leave_out_what_was_before(first_interaction, begun)
@@ -146,7 +182,7 @@ class Witness:
             self._fold(head)
             sequence.skip()
             go_on(1)
-        sequence.resume_at = sequence.position
+        sequence.resume_at = max(sequence.resume_at, sequence.position)
         self._recount.next_offset, self._commands_from = ends.interactions, ends.commands
         self._leave_out_what_was_before(ends.interactions, ends.commands)
 
