@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
     "verify": ("botmeter.cli.verify", "Recompute the outputs from the inputs and report every difference."),
     "dead-letters": ("botmeter.cli.dead_letters", "Look at what could not be taken, and send it back after a fix."),
+    "partition": ("botmeter.cli.partition", "Look at partitions that cannot go on, and get them going."),
     "rules": ("botmeter.cli.rules", "Show the rules in force, or change them for all workers."),
     "doctor": ("botmeter.cli.doctor", "Check everything, and say what to do."),
     "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),

@@ -5,7 +5,7 @@ For rooms that move records by hand. One process at a time holds a transactional
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from botmeter.contracts.cloudevents import OriginalHeaders
-from botmeter.errors import OutcomeUnknown
+from botmeter.errors import BotmeterError, OutcomeUnknown
 from botmeter.kafka.clients import Config, make_consumer, make_producer
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
@@ -66,8 +66,13 @@ class ExactlyOnce:
         self._producer.flush(0)
         self._consumer.close()
 
-    def send(self, records: Iterable[Sent], notes: Mapping[Place, Note]) -> None:
-        """All of the records and the notes, or nothing. Raises what the cluster's fault asks for."""
+    def send(
+        self, records: Iterable[Sent], notes: Mapping[Place, Note], confirm: Callable[[], None] = lambda: None
+    ) -> None:
+        """All of the records and the notes, or nothing. Raises what the cluster's fault asks for.
+
+        What `confirm` raises, when others can see that something comes, takes it all back.
+        """
         faults: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, message: Message) -> None:
@@ -92,16 +97,23 @@ class ExactlyOnce:
             self._producer.send_offsets_to_transaction(
                 offsets, self._consumer.consumer_group_metadata(), _CALL_TIMEOUT_S
             )
+            confirm()
             self._producer.commit_transaction(_CALL_TIMEOUT_S)
+        except BotmeterError:
+            self._abort()
+            raise
         except KafkaException as exception:
             fault = cause(exception)
-            with suppress(KafkaException):  # the broker ends it, or the next process that takes the transactional id
-                self._producer.abort_transaction(_CALL_TIMEOUT_S)
+            self._abort()
             if fault.retriable():
                 raise OutcomeUnknown(
                     f"{fault.str()}: whether these records were sent is not known; run it again, it sends none twice"
                 ) from exception
             raise classify(faults[0] if faults else fault) from exception
+
+    def _abort(self) -> None:
+        with suppress(KafkaException):  # the broker ends it, or the next process that takes the transactional id
+            self._producer.abort_transaction(_CALL_TIMEOUT_S)
 
     def notes(self, places: Iterable[Place]) -> dict[Place, Note]:
         """The notes of these partitions, of those that have one."""

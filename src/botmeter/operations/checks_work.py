@@ -85,7 +85,7 @@ def _lag(asking: Asking) -> Iterator[Finding]:
             "offsets",
             "problem",
             f"partitions {', '.join(map(str, lost))} have a journal and the group no offsets: a worker refuses them",
-            "check BOTMETER_GROUP; if the offsets were forgotten, see docs/runbook.md",
+            "check BOTMETER_GROUP; if the offsets were forgotten, run: botmeter partition restore-from P journal",
         )
     for topic in inputs:
         behind = questions.offsets_at(asking.admin, topic.name, asking.numbers, asking.now_ms - _BEHIND_MS)

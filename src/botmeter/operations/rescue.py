@@ -1,0 +1,248 @@
+"""Rescues of partitions that cannot go on: what each would do and cost, and the doing, recorded with who and why.
+
+A rescue is one transaction: its message in the log of the rules, and where the inputs are to be read on from, if that
+changes. Nobody can restore a partition while a message is on its way, since restores read that log to its end. So the
+message is written first, and then it is looked at whether all is as the plan found it: what began to restore the
+partition before has told the group of it by its first commit, which takes the note away.
+
+A record that is skipped is made a dead letter by the worker that comes to it, with its offset in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from threading import Event as Flag
+from typing import Final
+
+from botmeter.contracts import catalogue
+from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.rescues import LossAccepted, OffsetsSet, OutputEnd, RecordSkipped, Rescue
+from botmeter.errors import ConfigurationError, TaskMigrated
+from botmeter.kafka import clients, questions
+from botmeter.kafka.exactly_once import ExactlyOnce, Note, Sent
+from botmeter.kafka.reader import committed_records
+from botmeter.kafka.rules_log import RULES_PARTITION
+from botmeter.operations.evidence import Evidence, Outputs
+from botmeter.operations.partitions import Committed, Extent, Partition, PartitionDesk
+
+_SHOWN_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who does it, and why."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rescue does, in lines for a person, and the message that it is; `committed` is what it was planned by."""
+
+    lines: tuple[str, ...]
+    rescue: Rescue
+    committed: Committed
+
+
+class RescueDesk:
+    """Plans rescues, and does them. Used in one thread."""
+
+    def __init__(self, desk: PartitionDesk, author: Author, go_on: Callable[[int], None] = lambda _: None) -> None:
+        """`go_on` is told how many records were read for a plan, again and again."""
+        self._desk, self._author, self._go_on = desk, author, go_on
+        self._inputs = (desk.topics.interactions.name, desk.topics.commands.name)
+
+    # --- Skipping a record ---
+
+    def skip(self, number: int, topic: str, offset: int) -> Plan:
+        """Makes the record that a partition stands at a dead letter. Raises ConfigurationError for any other."""
+        partition = self._failed(number, f"botmeter partition skip {number} {topic}@{offset}")
+        head = self._head(partition, topic)
+        if head is None or head[0] != offset:
+            stands_at = "its end" if head is None else f"{topic}@{head[0]}"
+            raise ConfigurationError(f"partition {number} of {topic} stands at {stands_at}, not at {offset}")
+        _, told = head
+        lines = (
+            f"{topic}@{offset} becomes a dead letter with the reason skipped: {told}",
+            "An interaction that is skipped opens no session; a command that is skipped is not answered.",
+            f"Partition {number} goes on after it. Sending it back: botmeter dead-letters redrive --reason skipped",
+        )
+        rescue = RecordSkipped(0, _now_ms(), *self._signed, number, topic, offset)
+        return Plan(lines, rescue, partition.committed)
+
+    def _head(self, partition: Partition, topic: str) -> tuple[int, str] | None:
+        """Offset and description of the first record that is not taken yet."""
+        extent = partition.extents[topic]
+        start = max(partition.committed.offsets[topic] or 0, extent.begin)
+        chunks = committed_records(self._desk.reader, topic, partition.number, start, extent.end, Flag())
+        with closing(chunks):
+            for chunk in chunks:
+                record = chunk[0]
+                key = (record.key() or b"").decode("utf-8", "backslashreplace")
+                told = f"key {key}, {len(record.value() or b''):,} bytes, of {rfc3339(record.timestamp()[1])}"
+                return record.offset() or 0, told
+        return None
+
+    # --- Inputs that are gone ---
+
+    def restore_from_inputs(self, number: int) -> Plan:
+        """Goes on from the first record that an input still has. Raises ConfigurationError where all are there."""
+        partition = self._failed(number, f"botmeter partition restore-from {number} inputs")
+        taken = {topic: partition.committed.offsets[topic] or 0 for topic in self._inputs}
+        offsets = {topic: _found(at, partition.extents[topic]) for topic, at in taken.items()}
+        deleted = {topic: offsets[topic] - at for topic, at in taken.items() if at < offsets[topic]}
+        anew = [topic for topic, at in taken.items() if at > offsets[topic]]
+        lines = [
+            f"{topic}: {count:,} offsets from {taken[topic]} on were deleted before they were taken: never metered."
+            for topic, count in deleted.items()
+        ]
+        lines += [_made_anew(topic, taken[topic]) for topic in anew]
+        if not lines:
+            raise ConfigurationError(f"partition {number} has all records of its inputs that are to be taken")
+        lines += _read_from(offsets)
+        lost = sum(deleted.values())
+        rescue = self._loss(partition, offsets) if anew else self._offsets_set(number, offsets, lost)
+        return Plan(tuple(lines), rescue, partition.committed)
+
+    # --- A journal that has lost something, or whose offsets are gone ---
+
+    def restore_from_journal(self, number: int) -> Plan:
+        """Goes on with what the journal has. Raises ConfigurationError where nothing is known against it."""
+        partition = self._failed(number, f"botmeter partition restore-from {number} journal")
+        evidence = Outputs(self._desk, number, self._go_on).evidence(self._desk.history().loss(number))
+        told = f"The journal has {evidence.events:,} events of {len(evidence.versions):,} accounts"
+        stood = {
+            topic: evidence.by_all_outputs[topic] if committed is None else committed
+            for topic, committed in partition.committed.offsets.items()
+        }
+        offsets = {topic: _found(at, partition.extents[topic]) for topic, at in stood.items()}
+        anew = [topic for topic, at in stood.items() if at > offsets[topic]]
+        if not partition.committed.is_whole and evidence.is_whole and not anew:
+            lost = sum(offsets[topic] - at for topic, at in stood.items())
+            lines = [f"{told}, and is whole. {lost:,} offsets of the inputs were deleted meanwhile: never metered."]
+            rescue: Rescue = self._offsets_set(number, offsets, lost)
+        else:
+            offsets, again = self._after_a_loss(partition, evidence, offsets)
+            lines = [
+                f"{told}; {evidence.gaps:,} do not follow the one before, {evidence.unreadable:,} cannot be read.",
+                *_lacking(evidence),
+                again,
+                *(_made_anew(topic, stood[topic]) for topic in anew),
+                "What missing events changed is forgotten: sessions charged in them alone are unpaid.",
+                f"Partition {number} is restored cold: {evidence.events:,} events are read.",
+            ]
+            rescue = self._loss(partition, offsets)
+        return Plan((*lines, *_read_from(offsets)), rescue, partition.committed)
+
+    def _after_a_loss(
+        self, partition: Partition, evidence: Evidence, stands: dict[str, int]
+    ) -> tuple[dict[str, int], str]:
+        """Where the journal ends, if the inputs still have all that came after it; else where the group `stands`."""
+        if not evidence.lacking:
+            return stands, "Nothing is decided again."
+        back = {topic: min(at, evidence.by_journal[topic]) for topic, at in stands.items()}
+        if any(at < partition.extents[topic].begin for topic, at in back.items()):
+            return stands, "The inputs no longer have what these events came from: they are lost for good."
+        again = " and ".join(f"{at - back[topic]:,} offsets of {topic}" for topic, at in stands.items())
+        return back, (
+            f"The inputs still have what they came from: {again} are decided again. Alerts, handoffs, results and dead "
+            "letters of these come a second time, with the same ce_id where the same is decided."
+        )
+
+    def _offsets_set(self, number: int, offsets: Mapping[str, int], lost: int) -> OffsetsSet:
+        interactions, commands = (offsets[topic] for topic in self._inputs)
+        return OffsetsSet(0, _now_ms(), *self._signed, number, interactions, commands, lost)
+
+    def _loss(self, partition: Partition, offsets: Mapping[str, int]) -> LossAccepted:
+        admin, topics, number = self._desk.admin, self._desk.topics, partition.number
+        outputs = (
+            topics.journal, topics.balances, topics.alerts, topics.handoffs, topics.command_results,
+            topics.dead_letters, topics.snapshots,
+        )  # fmt: skip
+        names = [topic.name for topic in outputs]
+        ids = questions.topic_ids(admin, names)
+        ends = {name: questions.end_offsets(admin, name, [number])[number] for name in names}
+        told = tuple(OutputEnd(name, ids[name], ends[name]) for name in names)
+        interactions, commands = (offsets[topic] for topic in self._inputs)
+        return LossAccepted(0, _now_ms(), *self._signed, number, interactions, commands, told)
+
+    # --- Doing it ---
+
+    def do(self, plan: Plan) -> Rescue:
+        """Records the rescue. Raises ConfigurationError when something changed since it was planned."""
+        desk, settings = self._desk, self._desk.settings
+        producer = clients.producer_config(
+            settings.kafka, settings.bootstrap_servers, f"{settings.group}-rules", settings.transaction_timeout_ms
+        )
+        notes = {}
+        if not isinstance(plan.rescue, RecordSkipped):
+            offsets = (plan.rescue.interactions, plan.rescue.commands)
+            places = [(topic, plan.rescue.partition) for topic in self._inputs]
+            notes = {place: Note(offset, "") for place, offset in zip(places, offsets, strict=True)}
+        with ExactlyOnce(producer, desk.reading) as recording:
+            rescue = replace(plan.rescue, number=desk.history().length + 1)
+            value = catalogue.RULES.encode(rescue)
+            message = Sent(desk.topics.rules.name, RULES_PARTITION, None, value, [])
+            try:
+                recording.send([message], notes, lambda: self._require_unchanged(plan))
+            except TaskMigrated as error:
+                raise ConfigurationError(
+                    "somebody else records a rescue or rules at the same time; nothing was done: try again"
+                ) from error
+        return rescue
+
+    def _require_unchanged(self, plan: Plan) -> None:
+        number = plan.rescue.partition
+        if self._desk.committed([number])[number] != plan.committed:
+            raise ConfigurationError(
+                f"partition {number} was metered meanwhile; nothing was done: see botmeter partition status {number}"
+            )
+
+    @property
+    def _signed(self) -> tuple[str, str]:
+        return self._author.by, self._author.why
+
+    def _failed(self, number: int, command: str) -> Partition:
+        """The partition. Raises ConfigurationError unless it stands, and this command is what its worker names."""
+        [partition] = self._desk.partitions([number])
+        if partition.state != "FAILED":
+            has = "no worker has it" if partition.owner is None else f"it is metered by {partition.owner}"
+            raise ConfigurationError(f"partition {number} has not failed ({has}): there is nothing to rescue")
+        if command not in (partition.remedy or ""):
+            raise ConfigurationError(
+                f"partition {number} failed for something else: {partition.reason}; {partition.remedy}"
+            )
+        return partition
+
+
+def _lacking(evidence: Evidence) -> Iterator[str]:
+    if evidence.lacking:
+        worst = sorted(evidence.lacking.items(), key=lambda item: -item[1])
+        named = ", ".join(f"{account_id} {versions:,}" for account_id, versions in worst[:_SHOWN_MAX])
+        more = f", and {len(worst) - _SHOWN_MAX:,} others" if len(worst) > _SHOWN_MAX else ""
+        yield f"By their balances {len(worst):,} accounts had more events: {named}{more}."
+
+
+def _read_from(offsets: Mapping[str, int]) -> Iterator[str]:
+    for topic, offset in offsets.items():
+        yield f"{topic} is read from offset {offset} on."
+
+
+def _found(offset: int, extent: Extent) -> int:
+    """The offset, where the partition has it; else its begin."""
+    return offset if extent.begin <= offset <= extent.end else extent.begin
+
+
+def _made_anew(topic: str, taken: int) -> str:
+    return (
+        f"{topic} ends before the offset {taken} that was taken last: it was made anew or has lost records. All that "
+        "is there is metered."
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
