@@ -130,6 +130,10 @@ class RulesHistory:
         """Those of one partition."""
         return tuple(rescue for rescue in self.rescues if rescue.partition == partition)
 
+    def last_rescue(self, partition: int) -> int:
+        """The number of the last of them; 0 where there was none."""
+        return max((rescue.number for rescue in self.rescues_of(partition)), default=0)
+
     def loss(self, partition: int) -> LossAccepted | None:
         """The last that was accepted of a partition."""
         losses = [rescue for rescue in self.rescues_of(partition) if isinstance(rescue, LossAccepted)]

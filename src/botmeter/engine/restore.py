@@ -133,7 +133,7 @@ class Restorer:
         with self._reader() as reader:
             history = self._history(reader, stop)
         known = {number: self._rescue_known[number] for number in partitions if number in self._rescue_known}
-        return {number for number, before in known.items() if _last_rescue(history, number) > before}
+        return {number for number, before in known.items() if history.last_rescue(number) > before}
 
     @contextmanager
     def _reader(self) -> Iterator[Consumer]:
@@ -174,7 +174,7 @@ class Restorer:
     def _job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
         history = self._history(reader, stop)
         require_agreement(history, self._settings.rules)
-        self._rescue_known[partition] = _last_rescue(history, partition)
+        self._rescue_known[partition] = history.last_rescue(partition)
         positions = self._positions(reader, partition, stop)
         # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
         snapshots = self._log(self._settings.topics.snapshots.name, partition)
@@ -245,7 +245,7 @@ class Restorer:
         state.begin_batch()
         pending = {key: (state.accounts[key].account, since) for key, since in progress.pending.items()}
         meter = Meter(job.partition, partitions, state, settings.topics, settings.rules, next_)
-        meter.skipped = {place: f"skipped by {each.by}: {each.why}" for place, each in job.skipped.items()}
+        meter.skipped = job.to_skip(settings.topics)
         return RunningState(
             meter=meter,
             store=progress.store,
@@ -376,10 +376,6 @@ class Restorer:
                 ),
             )
         )
-
-
-def _last_rescue(history: RulesHistory, partition: int) -> int:
-    return max((rescue.number for rescue in history.rescues_of(partition)), default=0)
 
 
 @contextmanager

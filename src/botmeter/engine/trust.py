@@ -13,6 +13,7 @@ from threading import Event as Flag
 from confluent_kafka import Consumer
 
 from botmeter.contracts.rescues import LossAccepted, RecordSkipped
+from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import HOUR_MS
 from botmeter.errors import PartitionRefused, TaskCorrupted
 from botmeter.metering.state import PartitionState
@@ -58,6 +59,15 @@ class Job:
     def loss_number(self) -> int:
         """That of the accepted loss; 0 without one."""
         return 0 if self.loss is None else self.loss.number
+
+    def to_skip(self, topics: Topics) -> dict[tuple[str, int], str]:
+        """The records that are still to be skipped, by topic and offset, each with why."""
+        taken = {topics.interactions.name: self.positions.interactions, topics.commands.name: self.positions.commands}
+        return {
+            place: f"skipped by {each.by}: {each.why}"
+            for place, each in self.skipped.items()
+            if each.offset >= taken[each.topic]
+        }
 
     def lost_below(self, topic: str, log: Log) -> int:
         """The offset of the journal or of the snapshots below which the accepted loss lies; 0 without one."""
