@@ -29,6 +29,7 @@ from botmeter.kafka.backlog import BacklogReader
 from botmeter.kafka.topic_setup import require_topics
 from botmeter.kafka.topic_watch import TopicWatch
 from botmeter.metering.state import WINDOW_BYTES
+from botmeter.operations import permissions
 from botmeter.operations.rules import RulesDesk
 from botmeter.settings.load import instance_id
 from botmeter.settings.model import Settings
@@ -60,16 +61,16 @@ def data_directory(path: Path) -> Iterator[None]:
 
 
 def make_processor(settings: Settings, report: Callable[[str], None]) -> Processor:
-    """The engine, ready to be opened; waits for the broker and checks topics and rules first.
+    """The engine, ready to be opened; waits for the broker and checks permissions, topics and rules first.
 
-    Raises ClusterError when the broker does not answer in time or a topic is missing or wrong, ConfigurationError when
-    other rules are in force.
+    Raises ClusterError when no broker answers or something is amiss, ConfigurationError when other rules are in force.
     """
     admin_config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(admin_config, settings.broker_timeout_s, report)
     admin = clients.make_admin(admin_config)
     topics, rules, clock = settings.topics(), settings.rules(), Clock()
     broker_time = BrokerTime(clock, settings.clock_skew_limit_s * 1000)
+    permissions.require(settings, "worker")
     require_topics(admin, topics.all(), settings.partitions)
     name = instance_id(settings)
     RulesDesk(settings, admin).agree(by=name)

@@ -30,7 +30,7 @@ REFUSED_OPTIONS: Final[Mapping[str, str]] = {
     "transactional.id": _OWN_SETTING.format("BOTMETER_INSTANCE"),
 }
 
-_SECRET: Final = re.compile(r"password|secret|token|key\.pem|oauthbearer\.config|sasl\.jaas")
+_SECRET: Final = re.compile(r"password|passphrase|secret|token|key\.pem|oauthbearer\.config|sasl\.jaas")
 
 
 def redacted(options: Mapping[str, str]) -> dict[str, str]:

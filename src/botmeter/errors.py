@@ -6,6 +6,11 @@ errors.
 
 from __future__ import annotations
 
+from typing import Literal
+
+#: What Kafka grants permissions on.
+Resource = Literal["topic", "group", "transactional id", "cluster"]
+
 
 class BotmeterError(Exception):
     """Root of the tree; the message is one line a person can act on."""
@@ -70,6 +75,17 @@ class ClusterError(ConfigurationError):
     """The broker cannot be reached, or a topic is missing or wrong. Operator action: what the message says."""
 
     exit_code = 3
+
+
+class PermissionMissing(ClusterError):  # noqa: N818
+    """The brokers refuse what the program has to do.
+
+    Recovery: as above, after the brokers were asked which permission it is. Operator action: grant it.
+    """
+
+    def __init__(self, resource: Resource, fault: str) -> None:
+        super().__init__(f"{fault}; a permission is missing, see docs/security.md: botmeter doctor names it")
+        self.resource, self.fault = resource, fault
 
 
 class PartitionRefused(ClusterError):  # noqa: N818

@@ -170,5 +170,5 @@ def test_permissions_that_are_missing_are_named(tmp_path: Path) -> None:
     told = [text for state, text, _ in of(findings(stdout), "permissions") if state == "problem"]
     assert f"missing: WRITE on topic {cluster.topics.alerts.name}" in told, stdout + stderr
     assert f"missing: READ on group {cluster.group}" in told
-    assert any(text.startswith("missing: WRITE and DESCRIBE on transactional ids") for text in told)
+    assert f"missing: WRITE on transactional ids that begin with {cluster.group}-" in told
     assert not any(cluster.topics.journal.name in text for text in told)

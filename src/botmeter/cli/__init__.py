@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from botmeter.errors import BotmeterError, ConfigurationError, InvariantViolated
+from botmeter.errors import BotmeterError, ConfigurationError, InvariantViolated, PermissionMissing
 
 #: Each command's module, which exports a click object `command`, and its help in one line. A table, because importing
 #: a module for its help would make `botmeter --help` and `botmeter replay` wait for Kafka and Faust.
@@ -89,6 +89,8 @@ class _LazyGroup(click.Group):
         try:
             super().invoke(ctx)
             sys.stdout.flush()
+        except PermissionMissing as error:
+            raise _named(error, ctx) from error
         except BrokenPipeError as error:
             if not _reader_is_gone():
                 # Not as it came: click would end the program without a word.
@@ -102,6 +104,17 @@ def _settings() -> object:
     from botmeter.settings.load import load  # noqa: PLC0415 - `botmeter --help` needs none, and pydantic takes its time
 
     return load()
+
+
+def _named(error: PermissionMissing, ctx: click.Context) -> BotmeterError:
+    """The error of a command with the permission that it lacks."""
+    from botmeter.operations import permissions  # noqa: PLC0415 - as above
+    from botmeter.settings.model import Settings  # noqa: PLC0415
+
+    command, settings = ctx.invoked_subcommand, ctx.obj
+    if command is None or command not in permissions.PROGRAMS or not isinstance(settings, Settings):
+        return error
+    return permissions.named(error, command, settings)
 
 
 def _use_config(ctx: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:

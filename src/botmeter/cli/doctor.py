@@ -12,6 +12,7 @@ from botmeter.kafka import clients, questions
 from botmeter.operations.checks_work import Asking
 from botmeter.operations.doctor import examine
 from botmeter.operations.findings import Finding, State
+from botmeter.operations.permissions import PROGRAMS
 from botmeter.settings.model import Settings
 
 _COLOURS: Final[dict[State, str]] = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "cyan"}
@@ -34,13 +35,21 @@ Examples:
     metavar="SECONDS",
     help="How long to listen for interactions, to compare clocks by.",
 )
+@click.option(
+    "--permissions-of",
+    "program",
+    type=click.Choice(list(PROGRAMS)),
+    default="worker",
+    show_default=True,
+    help="Whose permissions these credentials should have.",
+)
 @click.pass_obj
-def command(settings: Settings, as_json: bool, strict: bool, listen: float) -> None:  # noqa: FBT001
+def command(settings: Settings, as_json: bool, strict: bool, listen: float, program: str) -> None:  # noqa: FBT001
     """Check settings, brokers, topics, permissions, rules, group, transactions, journal, dead letters, clocks, disk.
 
-    It reads and asks, and changes nothing: no record is written, no offset moved. It begins a session under the
-    transactional id <BOTMETER_GROUP>-doctor, to see whether that is allowed. With the settings and on the machine of a
-    worker it sees what the worker sees.
+    It reads and asks, and changes nothing: no record is written, no offset moved. Where the brokers ask for permissions
+    it begins a session under the transactional id <BOTMETER_GROUP>-doctor, to see whether that is allowed. With the
+    settings and on the machine of a worker it sees what the worker sees.
 
     Exit code 0: no problem; 1: some; 3: the broker cannot be reached.
     """
@@ -48,7 +57,7 @@ def command(settings: Settings, as_json: bool, strict: bool, listen: float) -> N
     questions.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
     states: list[State] = []
     with clients.make_admin(config) as admin:
-        for finding in examine(Asking(admin, settings, time.time_ns() // 1_000_000, listen)):
+        for finding in examine(Asking(admin, settings, time.time_ns() // 1_000_000, listen, program)):
             states.append(finding.state)
             _tell(finding, as_json=as_json)
     problems, warnings = states.count("problem"), states.count("warning")

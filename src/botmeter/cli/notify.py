@@ -14,6 +14,7 @@ import click
 from botmeter.errors import ConfigurationError
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
+from botmeter.operations.permissions import require
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
 from botmeter.telemetry.logs import log_to_stderr
@@ -103,6 +104,7 @@ def _run(settings: Settings) -> None:
     # Until the notifier runs, a stop ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.warning)
+    require(settings, "notify")
     with traced(settings.traces, "notify") as spans:
         parts = make_parts(settings, spans)
         notifier = Notifier(parts)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
+from botmeter.operations.permissions import require
 from botmeter.readside.collector import spare_the_collector
 from botmeter.readside.database import open_database
 from botmeter.readside.metrics import ProjectionMetrics
@@ -53,6 +54,7 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
     received = _stop_on_signals(stop)
     config = admin_config(settings.kafka, settings.bootstrap_servers)
     wait_for_broker(config, settings.broker_timeout_s, log.info)
+    require(settings, "project")
     engine = open_database(settings.readside_database())
     migrate(engine)
     line, metrics = ProgressLine(sys.stderr), ProjectionMetrics()

@@ -26,7 +26,7 @@ from botmeter.kafka.reader import come_together
 _POLL_S: Final = 0.1
 _BATCH: Final = 1_000
 #: librdkafka wants a group also of a reader that never joins one.
-_GROUP: Final = "botmeter-client-results"
+RESULTS_GROUP: Final = "botmeter-client-results"
 
 #: Account and command id.
 Asked = tuple[str, str]
@@ -133,7 +133,7 @@ class _Reader(threading.Thread):
             numbers = range(questions.partitions_of(admin, self._topic))
             ends = questions.end_offsets(admin, self._topic, numbers)
         self._from = [TopicPartition(self._topic, number, end) for number, end in ends.items()]
-        self._consumer: Consumer = clients.make_consumer(clients.reader_config(options, servers, _GROUP))
+        self._consumer: Consumer = clients.make_consumer(clients.reader_config(options, servers, RESULTS_GROUP))
 
     def run(self) -> None:
         """Reads; whoever waits is told why when it ends by itself."""

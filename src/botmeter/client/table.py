@@ -21,7 +21,7 @@ from botmeter.kafka.reader import come_together
 _POLL_S: Final = 0.1
 _BATCH: Final = 5_000
 #: librdkafka wants a group also of a reader that never joins one.
-_GROUP: Final = "botmeter-client-balances"
+BALANCES_GROUP: Final = "botmeter-client-balances"
 
 
 class BalanceTable:
@@ -57,7 +57,7 @@ class BalanceTable:
             ends = questions.end_offsets(admin, self._topic, numbers)
         self._left = {number: end for number, end in ends.items() if end > begins[number]}
         self._from = [TopicPartition(self._topic, number, begin) for number, begin in begins.items()]
-        self._consumer = clients.make_consumer(clients.reader_config(options, servers, _GROUP))
+        self._consumer = clients.make_consumer(clients.reader_config(options, servers, BALANCES_GROUP))
         self._thread.start()
         self._is_loaded.wait()
         self._require_health()

@@ -17,7 +17,7 @@ from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 from botmeter.embedded.guarded_process import GuardedProcess
 from botmeter.embedded.node import BETWEEN_QUESTIONS_S, Node, PortTaken, java_command
 from botmeter.embedded.ports import free_ports, is_free
-from botmeter.embedded.properties import BROKER_PROPERTIES, kept_cluster_id, server_properties
+from botmeter.embedded.properties import BROKER_PROPERTIES, Listener, kept_cluster_id, server_properties
 from botmeter.embedded.readiness import create_internal_topics
 
 #: Another process can take a port between our look and the broker's bind; this often, it is no accident.
@@ -35,6 +35,8 @@ class EmbeddedKafka(Node):
     started again on the same data and ports. With a `home`, its data are kept there, and the next broker with
     the same home goes on with them. Not for use by several threads.
 
+    Clients without security find it at `bootstrap_servers`; of each of the `listeners` on top, at `servers_of(name)`.
+
     The first start ever on a machine downloads Apache Kafka; later ones take 2 to 3 seconds.
     """
 
@@ -47,6 +49,7 @@ class EmbeddedKafka(Node):
         cache: Path | None = None,
         port: int | None = None,
         home: Path | None = None,
+        listeners: Mapping[str, str] | None = None,
         report: Report = lambda _: None,
     ) -> None:
         """Nothing happens before the block is entered.
@@ -58,6 +61,7 @@ class EmbeddedKafka(Node):
             cache: where the jars are kept; the user's cache directory by default.
             port: where clients find the broker; any free one by default.
             home: an existing directory in which the data are kept, held by one broker at a time.
+            listeners: more of them, each name with its protocol, such as SASL_SSL; what they need is in `properties`.
             report: told in a line each what is going on, for people who wait.
         """
         super().__init__(ready_timeout_ms, report)
@@ -65,6 +69,7 @@ class EmbeddedKafka(Node):
         self._heap_megabytes = heap_megabytes
         self._cache = cache or default_cache()
         self._port, self._home = port, home
+        self._protocols, self._listeners = listeners or {}, list[Listener]()
 
     def __enter__(self) -> Self:
         """Start a new broker.
@@ -94,6 +99,11 @@ class EmbeddedKafka(Node):
     ) -> None:
         """End the broker: killed at once when nobody wants its data, which are deleted; in good order when kept."""
         self._process.close()
+
+    def servers_of(self, listener: str) -> str:
+        """Where clients find the broker by one of the `listeners`: `host:port`; the same after a restart."""
+        [port] = [each.port for each in self._listeners if each.name == listener]
+        return f"127.0.0.1:{port}"
 
     def _guarded(self) -> GuardedProcess:
         if self._home is None:
@@ -136,7 +146,11 @@ class EmbeddedKafka(Node):
         return self.start()
 
     def _choose_ports(self) -> None:
-        chosen, controller_port = free_ports(2)
+        chosen, controller_port, *others = free_ports(2 + len(self._protocols))
         self._broker_port = self._port or chosen
-        text = server_properties(self._properties, self._broker_port, controller_port)
+        self._listeners = [
+            Listener(name, protocol, port)
+            for (name, protocol), port in zip(self._protocols.items(), others, strict=True)
+        ]
+        text = server_properties(self._properties, self._broker_port, controller_port, self._listeners)
         (self.directory / "server.properties").write_text(text, "ascii")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,15 +55,31 @@ class NodePorts:
     controller: int
 
 
-def server_properties(properties: Mapping[str, str], broker_port: int, controller_port: int) -> str:
-    """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One more way in to a broker: its name, its protocol such as SASL_SSL, and its port."""
+
+    name: str
+    protocol: str
+    port: int
+
+
+def server_properties(
+    properties: Mapping[str, str], broker_port: int, controller_port: int, listeners: Sequence[Listener] = ()
+) -> str:
+    """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`.
+
+    `listeners` come on top of the one without security, which the broker itself uses.
+    """
+    every = [Listener("PLAINTEXT", "PLAINTEXT", broker_port), *listeners]
+    every.append(Listener("CONTROLLER", "PLAINTEXT", controller_port))
     node = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": _listeners({each.name: each.port for each in every}),
+        "listener.security.protocol.map": ",".join(f"{each.name}:{each.protocol}" for each in every),
         "log.dirs": "data",
     }
     return _text({**node, **properties})

@@ -24,7 +24,7 @@ from botmeter.kafka.rules_log import read_rules
 from botmeter.metering.records import Record
 
 #: librdkafka wants a group also of a reader that never joins one.
-_GROUP: Final = "botmeter-account-log"
+LOG_GROUP: Final = "botmeter-account-log"
 
 #: One answer of the group's coordinator.
 _ANSWER_S: Final = 5.0
@@ -55,7 +55,7 @@ class AccountLog:
         """Finds the account's partition. Raises ClusterError, Retriable."""
         servers, options = self._connection.bootstrap_servers, self._connection.options
         self._admin = clients.make_admin(clients.admin_config(options, servers))
-        self._reader = clients.make_consumer(clients.reader_config(options, servers, _GROUP))
+        self._reader = clients.make_consumer(clients.reader_config(options, servers, LOG_GROUP))
         partitions = questions.partitions_of(self._admin, self._connection.topics.journal.name)
         self.partition = partition_of(self._key, partitions)
         return self

@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, TopicPartition
 
+from botmeter.errors import ClusterError
 from botmeter.kafka import clients
+from botmeter.kafka.errors import END_OF_PARTITION, classify
 
 _POLL_S: Final = 0.1
 #: More tell nothing more.
@@ -18,12 +20,25 @@ _ENOUGH: Final = 1_000
 def arrivals(
     config: clients.Config, topic: str, partitions: Iterable[int], listen_s: float
 ) -> Iterator[tuple[int, int]]:
-    """Of each record that arrives within the time: its timestamp and when it was received, both UTC ms."""
+    """Of each record that arrives within the time: its timestamp and when it was received, both UTC ms.
+
+    Raises ClusterError when the topic may not be read.
+    """
     deadline, left = time.monotonic() + listen_s, _ENOUGH
     with clients.make_consumer({**config, "isolation.level": "read_uncommitted"}) as consumer:
         consumer.assign([TopicPartition(topic, number, OFFSET_END) for number in partitions])
         while left and time.monotonic() < deadline:
             message = consumer.poll(_POLL_S)
-            if message is not None and message.error() is None:
-                left -= 1
-                yield message.timestamp()[1], time.time_ns() // 1_000_000
+            if message is None:
+                continue
+            if (error := message.error()) is not None:
+                _require_passing(error, topic)
+                continue
+            left -= 1
+            yield message.timestamp()[1], time.time_ns() // 1_000_000
+
+
+def _require_passing(error: KafkaError, topic: str) -> None:
+    """Raises what a person has to mend; the client gets over the rest by itself."""
+    if error.code() != END_OF_PARTITION and isinstance(fault := classify(error, topic), ClusterError):
+        raise fault

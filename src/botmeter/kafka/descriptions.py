@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import confluent_kafka
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclOperation
+from confluent_kafka.admin._acl import AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from botmeter.errors import PermissionMissing
 from botmeter.kafka import clients
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
@@ -97,6 +101,81 @@ def describe_group(admin: AdminClient, group: str) -> GroupDescription:
         return GroupDescription(found.state.name.lower(), members, _names(found.authorized_operations))
 
     return retried(ask, f"group {group}")
+
+
+def has_authorizer(admin: AdminClient) -> bool:
+    """Whether the brokers ask for permissions at all. Raises ClusterError, Retriable."""
+    anything = AclBindingFilter(
+        ResourceType.ANY,
+        None,  # type: ignore[arg-type] # any, says its documentation; so do the other two
+        ResourcePatternType.ANY,
+        None,  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
+        AclOperation.ANY,
+        AclPermissionType.ANY,
+    )
+
+    def ask() -> bool:
+        try:
+            admin.describe_acls(anything, request_timeout=REQUEST_TIMEOUT_S).result()
+        except KafkaException as exception:
+            code = cause(exception).code()
+            if code == KafkaError.SECURITY_DISABLED:
+                return False
+            if code != KafkaError.CLUSTER_AUTHORIZATION_FAILED:
+                raise
+        return True
+
+    return retried(ask, "permissions")
+
+
+def topic_operations(admin: AdminClient, names: Iterable[str]) -> dict[str, frozenset[str] | None]:
+    """What we may do with each topic; None where the brokers do not say, as of a topic that is not there.
+
+    Raises ClusterError, Retriable.
+    """
+    asked = sorted(set(names))
+
+    def ask() -> dict[str, frozenset[str] | None]:
+        answers = admin.describe_topics(
+            TopicCollection(asked), include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S
+        )
+        return {name: _topic_operations(admin, name, answers[name]) for name in asked}
+
+    return retried(ask, "topics") if asked else {}
+
+
+def _topic_operations(admin: AdminClient, name: str, answer: Future[Any]) -> frozenset[str] | None:
+    try:
+        return _names(answer.result().authorized_operations) or None
+    except KafkaException as exception:
+        code = cause(exception).code()
+        if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        if code != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise
+    # Whoever may read or write may ask, so of what is needed only this can be left.
+    return frozenset({"DESCRIBE_CONFIGS"} if _may_see_settings(admin, name) else ())
+
+
+def _may_see_settings(admin: AdminClient, topic: str) -> bool:
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    [answer] = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S).values()
+    try:
+        answer.result()
+    except KafkaException as exception:
+        if cause(exception).code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise
+        return False
+    return True
+
+
+def group_operations(admin: AdminClient, group: str) -> frozenset[str] | None:
+    """What we may do with a group; None where the brokers do not say. Raises ClusterError, Retriable."""
+    try:
+        return describe_group(admin, group).operations or None
+    except PermissionMissing:  # as of a topic
+        return frozenset()
 
 
 def broker_settings(admin: AdminClient, broker: int) -> dict[str, str]:

@@ -4,7 +4,8 @@ The first line that matches counts:
 
 | error | raised as | because |
 |---|---|---|
-| a permission is missing, the login is refused | ClusterError | a person has to grant it |
+| a permission is missing | PermissionMissing | a person has to grant it |
+| the login is refused | ClusterError | a person has to mend it |
 | a record is larger than its topic allows | ClusterError | the same records would be refused again |
 | fenced by a newer producer or group member | TaskMigrated | somebody else owns what we own |
 | any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
@@ -34,22 +35,20 @@ from botmeter.errors import (
     ClusterError,
     OutcomeUnknown,
     PartitionRefused,
+    PermissionMissing,
+    Resource,
     Retriable,
     TaskMigrated,
     TransactionAborted,
 )
 
-_PERMISSIONS: Final[Mapping[int, str]] = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant DESCRIBE and DESCRIBE_CONFIGS on all topics, READ on the "
-    "inputs, the journal, the snapshots and the rules, WRITE on the outputs",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "grant READ on the consumer group",
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "grant WRITE and DESCRIBE on the transactional ids "
-    "that begin with the group's name",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant IDEMPOTENT_WRITE on the cluster, and CREATE for "
-    "`botmeter topics create`",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "check user and password (BOTMETER_KAFKA__SASL_*)",
-    KafkaError._AUTHENTICATION: "check user and password (BOTMETER_KAFKA__SASL_*)",
+_REFUSED: Final[Mapping[int, Resource]] = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "cluster",
 }
+_NOT_LET_IN: Final = frozenset({KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION})
 _FENCED: Final = frozenset(
     {
         KafkaError._ASSIGNMENT_LOST,
@@ -139,8 +138,10 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
     """
     code = error.code()
     line = f"{f'{about}: ' if about else ''}{error.str()} ({error.name()})"
-    if permission := _PERMISSIONS.get(code):
-        return ClusterError(f"{line}; {permission}")
+    if resource := _REFUSED.get(code):
+        return PermissionMissing(resource, line)
+    if code in _NOT_LET_IN:
+        return ClusterError(f"{line}; check user and password (BOTMETER_KAFKA__SASL_*)")
     if code in _TOO_LARGE:
         return ClusterError(f"{line}; max.message.bytes of the topic is too small; {_CHECK_TOPICS}")
     if code in _FENCED and not error.txn_requires_abort():

@@ -150,7 +150,7 @@ def mend(admin: AdminClient, differences: Iterable[Difference]) -> None:
         try:
             answer.result()
         except KafkaException as exception:
-            raise classify(cause(exception), f"topic {topic}") from exception
+            raise classify(cause(exception), f"ALTER_CONFIGS on topic {topic}") from exception
 
 
 def _create(admin: AdminClient, topic: Topic, partitions: int, replication_factor: int) -> bool:
@@ -165,7 +165,7 @@ def _create(admin: AdminClient, topic: Topic, partitions: int, replication_facto
             older = {option: value for option, value in topic.config.items() if option not in _NEWER}
             return _create(admin, replace(topic, config=older), partitions, replication_factor)
         else:
-            raise classify(cause(exception), f"topic {topic.name}") from exception
+            raise classify(cause(exception), f"CREATE on topic {topic.name}") from exception
     topic_ids(admin, [topic.name])
     return was_made
 

@@ -1,13 +1,11 @@
-"""Checks of the cluster: brokers and their settings, topics, replicas, permissions."""
+"""Checks of the cluster: brokers and their settings, topics, replicas."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from botmeter.contracts.topics import Topic
-from botmeter.errors import BotmeterError, ClusterError
-from botmeter.kafka import clients, descriptions
+from botmeter.kafka import descriptions
 from botmeter.kafka.descriptions import Admin
 from botmeter.kafka.topic_setup import check_topics
 from botmeter.operations.findings import Finding, State
@@ -23,8 +21,6 @@ _SINCE: Final = (
     ("group.consumer.", "3.7"),
     ("transaction.partition.", "3.6"),
 )
-
-_READ, _WRITE, _DESCRIBE = "READ", "WRITE", "DESCRIBE"
 
 
 def brokers(admin: Admin, settings: Settings) -> Iterator[Finding]:
@@ -140,60 +136,3 @@ def _replicas(admin: Admin, names: list[str]) -> Iterator[Finding]:
         )
     if not alone and not behind:
         yield Finding("replicas", "ok", "every partition has its replicas in sync")
-
-
-def permissions(admin: Admin, settings: Settings) -> Iterator[Finding]:
-    """What a worker needs and what these credentials have."""
-    topics = settings.topics().all()
-    asked = [(f"topic {topic.name}", _needed(topic, settings), _may_with_topic(admin, topic)) for topic in topics]
-    asked.append((f"group {settings.group}", [_READ, _DESCRIBE], _may_with_group(admin, settings.group)))
-    missing = [
-        f"{name} on {about}"
-        for about, needed, had in asked
-        for name in needed
-        if had is None or (had and name not in had)
-    ]
-    known = any(had is None or had for _, _, had in asked)
-    producer = clients.producer_config(
-        settings.kafka, settings.bootstrap_servers, f"{settings.group}-doctor", settings.transaction_timeout_ms
-    )
-    try:
-        descriptions.require_transactions(producer)
-    except BotmeterError as error:
-        missing.append(f"WRITE and DESCRIBE on transactional ids that begin with {settings.group} ({error})")
-    for name in missing:
-        yield Finding("permissions", "problem", f"missing: {name}", "grant it to the workers' user (kafka-acls.sh)")
-    if not known:
-        yield Finding("permissions", "unknown", "the broker does not say what is allowed")
-    elif not missing:
-        yield Finding("permissions", "ok", "all that a worker needs is allowed")
-
-
-def _may_with_topic(admin: Admin, topic: Topic) -> frozenset[str] | None:
-    """What is allowed, empty where the broker does not say; None where even asking is not."""
-    try:
-        return descriptions.describe_topic(admin, topic.name).operations
-    except ClusterError as error:
-        return _nothing_or_unknown(error)
-
-
-def _may_with_group(admin: Admin, group: str) -> frozenset[str] | None:
-    """As `_may_with_topic`."""
-    try:
-        return descriptions.describe_group(admin, group).operations
-    except ClusterError as error:
-        return _nothing_or_unknown(error)
-
-
-def _nothing_or_unknown(error: ClusterError) -> frozenset[str] | None:
-    """None when asking was refused; a topic that is missing says nothing of permissions."""
-    return None if "AUTHORIZATION_FAILED" in str(error) else frozenset()
-
-
-def _needed(topic: Topic, settings: Settings) -> list[str]:
-    topics = settings.topics()
-    if topic.direction == "in":
-        return [_READ, _DESCRIBE, "DESCRIBE_CONFIGS"]
-    if topic in (topics.journal, topics.snapshots, topics.rules):
-        return [_READ, _WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"]
-    return [_WRITE, _DESCRIBE, "DESCRIBE_CONFIGS"]

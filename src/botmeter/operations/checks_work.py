@@ -28,12 +28,17 @@ _BEHIND_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What the checks ask with; `now_ms` is this machine's clock, UTC ms, `listen_s` how long to listen for traffic."""
+    """What the checks ask with.
+
+    `now_ms` is this machine's clock, UTC ms; `listen_s` how long to listen for traffic; `program` the one whose
+    permissions these credentials should have.
+    """
 
     admin: Admin
     settings: Settings
     now_ms: int
     listen_s: float
+    program: str
 
     @property
     def numbers(self) -> range:

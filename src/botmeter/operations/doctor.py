@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from botmeter.errors import BotmeterError, ClusterError
-from botmeter.operations import checks_cluster, checks_work, rules
+from botmeter.errors import BotmeterError, ClusterError, PermissionMissing
+from botmeter.operations import checks_cluster, checks_work, permissions, rules
 from botmeter.operations.checks_work import Asking
 from botmeter.operations.findings import Finding
 
@@ -35,7 +35,7 @@ CHECKS: dict[str, Check] = {
     "configuration": configuration,
     "brokers": lambda asking: checks_cluster.brokers(asking.admin, asking.settings),
     "topics": lambda asking: checks_cluster.topics(asking.admin, asking.settings),
-    "permissions": lambda asking: checks_cluster.permissions(asking.admin, asking.settings),
+    "permissions": lambda asking: permissions.check(asking.admin, asking.program, asking.settings),
     "rules": lambda asking: rules.check(asking.settings, asking.admin),
     "group": checks_work.group,
     "transactions": checks_work.transactions,
@@ -51,6 +51,9 @@ def examine(asking: Asking) -> Iterator[Finding]:
     for name, check in CHECKS.items():
         try:
             yield from check(asking)
+        except PermissionMissing as error:
+            named = permissions.named(error, "doctor", asking.settings)
+            yield Finding(name, "problem", str(named), "what it says; then look again")
         except ClusterError as error:
             yield Finding(name, "problem", str(error), "what it says; then look again")
         except BotmeterError as error:

@@ -29,6 +29,11 @@ _SETTLES_WITHIN_S: Final = 30.0
 _PAUSE_S: Final = 0.2
 
 
+def transactional_id(group: str) -> str:
+    """Of whoever records rules for the workers of `group`."""
+    return f"{group}-rules"
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a partition stands."""
@@ -159,7 +164,7 @@ class RulesDesk:
         config = clients.producer_config(
             settings.kafka,
             settings.bootstrap_servers,
-            f"{settings.group}-rules",
+            transactional_id(settings.group),
             settings.transaction_timeout_ms,
         )
         return RulesRecorder(config, self._topics.rules.name)

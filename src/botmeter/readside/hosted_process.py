@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from typing import Final
 
@@ -37,7 +37,7 @@ _TELL_S: Final = 0.4
 class Order:
     """What is projected into which database, and how. It may hold passwords, so it is no argument of a command."""
 
-    url: str
+    url: str = field(repr=False)
     source: Source
     batch_records: int
     hours_days: int

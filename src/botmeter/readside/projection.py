@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
@@ -48,7 +48,7 @@ class Source:
     """What is projected: the cluster, and the topics there; that of the deliveries need not exist."""
 
     bootstrap_servers: str
-    kafka: dict[str, str]
+    kafka: dict[str, str] = field(repr=False)
     group: str
     journal: str
     deliveries: str

@@ -256,7 +256,7 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
 
     def readside_database(self) -> str:
         """The URL of the read side's database."""
-        return self.readside_url or f"sqlite:///{self.data_dir.absolute() / 'readside.db'}"
+        return self.readside_url.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'readside.db'}"
 
     def topics(self) -> Topics:
         """The topics of the contract under the configured names."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+import re
+from typing import Final
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+_URL: Final = re.compile(r"((sqlite|postgresql)(\+[a-z0-9_]+)?://\S+)?")
 
 
 class ReadsideSettings(BaseModel):
     """A part of `Settings`."""
 
-    readside_url: str = Field(
-        default="",
-        pattern=r"^((sqlite|postgresql)(\+[a-z0-9_]+)?://\S+)?$",
+    readside_url: SecretStr = Field(
+        default=SecretStr(""),
         description="Database of the read side, such as postgresql+psycopg://user:password@host/name. "
         "Empty: SQLite, the file readside.db in the data directory.",
     )
@@ -31,3 +35,10 @@ class ReadsideSettings(BaseModel):
         ge=1,
         description="Usage by the hour is kept for so many days; sessions and usage by the day are kept for good.",
     )
+
+    @field_validator("readside_url")
+    @classmethod
+    def _a_database(cls, url: SecretStr) -> SecretStr:
+        if not _URL.fullmatch(url.get_secret_value()):
+            raise ValueError("should be an address such as postgresql+psycopg://user:password@host/name")
+        return url

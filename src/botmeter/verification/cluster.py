@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event as Flag
 from types import TracebackType
 from typing import Final, Self, cast
@@ -33,7 +33,7 @@ _PAUSE_S: Final = 0.1
 class Access:
     """How to reach the cluster, and what a worker's settings say of it."""
 
-    kafka: Mapping[str, str]
+    kafka: Mapping[str, str] = field(repr=False)
     bootstrap_servers: str
     group: str
     partitions: int

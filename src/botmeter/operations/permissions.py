@@ -1,0 +1,335 @@
+"""What each program has to be allowed on a cluster that asks: the table of docs/security.md, and what is missing of it.
+
+Kafka gives DESCRIBE to whoever may READ or WRITE, DESCRIBE_CONFIGS to whoever may ALTER_CONFIGS, and a producer's
+IDEMPOTENT_WRITE to whoever may WRITE some topic (brokers since 3.0), so the table has neither where it follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from botmeter.client.results import RESULTS_GROUP
+from botmeter.client.table import BALANCES_GROUP
+from botmeter.contracts.topics import Topic
+from botmeter.errors import BotmeterError, ClusterError, PermissionMissing, Resource
+from botmeter.history.log import LOG_GROUP
+from botmeter.kafka import clients, descriptions
+from botmeter.kafka.descriptions import Admin
+from botmeter.operations.findings import Finding
+from botmeter.operations.redrive import group_of
+from botmeter.operations.rules import transactional_id
+from botmeter.settings.model import Settings
+
+Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
+
+_READ: Final[tuple[Operation, ...]] = ("READ",)
+_WRITE: Final[tuple[Operation, ...]] = ("WRITE",)
+_SEE: Final[tuple[Operation, ...]] = ("DESCRIBE",)
+#: Brokers tell nobody what is allowed with these.
+_UNTOLD: Final = frozenset({"transactional id", "cluster"})
+#: What looking whether a topic is set as the contract wants it takes beside READ or WRITE.
+_CONFIGS: Final[tuple[Operation, ...]] = ("DESCRIBE_CONFIGS",)
+_OPTIONS: Final[Mapping[Resource, str]] = {
+    "topic": "--topic {}",
+    "group": "--group {}",
+    "transactional id": "--transactional-id {}",
+    "cluster": "--cluster",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One row: operations on a resource, named in full or, as `prefixed`, by how its name begins."""
+
+    resource: Resource
+    name: str
+    operations: tuple[Operation, ...]
+    pattern: Literal["literal", "prefixed"] = "literal"
+
+    def of(self, operation: Operation) -> Permission:
+        """This row with one operation alone."""
+        return Permission(self.resource, self.name, (operation,), self.pattern)
+
+    def command(self, bootstrap_servers: str, principal: str) -> str:
+        """What grants it."""
+        words = " ".join(f"--operation {each.title().replace('_', '')}" for each in self.operations)
+        where = _OPTIONS[self.resource].format(self.name)
+        pattern = " --resource-pattern-type prefixed" if self.pattern == "prefixed" else ""
+        return (
+            f"kafka-acls.sh --bootstrap-server {bootstrap_servers} --add --allow-principal '{principal}' "
+            f"{words} {where}{pattern}"
+        )
+
+    def __str__(self) -> str:
+        begin = "s that begin with" if self.pattern == "prefixed" else ""
+        name = "" if self.resource == "cluster" else f" {self.name}"
+        return f"{', '.join(self.operations)} on {self.resource}{begin}{name}"
+
+
+def principal_of(kafka: Mapping[str, str]) -> str:
+    """Who the brokers take us for, as far as the client's options tell."""
+    protocol = kafka.get("security.protocol", "plaintext").lower()
+    if protocol == "plaintext":
+        return "User:ANONYMOUS"
+    return f"User:{kafka.get('sasl.username', '<principal>') if protocol.startswith('sasl') else '<principal>'}"
+
+
+def needed(program: str, settings: Settings) -> list[Permission]:
+    """The rows of a program: a command of `botmeter`, or one of other teams' roles. Each is needed, no other is."""
+    return PROGRAMS[program](settings)
+
+
+def missing(admin: Admin, permissions: Iterable[Permission]) -> list[Permission]:
+    """Of these rows, what the brokers say we may not do, an operation each; nothing where they do not say.
+
+    What is allowed with transactional ids they do not tell at all. Raises ClusterError, Retriable.
+    """
+    rows = list(permissions)
+    may_topics = descriptions.topic_operations(admin, [row.name for row in rows if row.resource == "topic"])
+    found = []
+    for row in rows:
+        if row.resource == "topic":
+            had = may_topics[row.name]
+        elif row.resource == "group":
+            had = descriptions.group_operations(admin, row.name)
+        else:
+            continue
+        found += [] if had is None else [row.of(operation) for operation in _lacking(row, had)]
+    return found
+
+
+def _lacking(row: Permission, had: frozenset[str]) -> list[Operation]:
+    lacking = [operation for operation in row.operations if operation not in had]
+    # Whoever may not even ask is not told of the others.
+    return ["DESCRIBE"] if "DESCRIBE" in lacking else lacking
+
+
+def require(settings: Settings, program: str) -> None:
+    """Returns if the program may do all that it will have to some day, as far as the brokers say.
+
+    Raises ClusterError that names each missing permission, and Retriable.
+    """
+    with clients.make_admin(clients.admin_config(settings.kafka, settings.bootstrap_servers)) as admin:
+        lacking = missing(admin, needed(program, settings))
+    if lacking:
+        raise ClusterError(_line(lacking, settings))
+
+
+def named(error: PermissionMissing, program: str, settings: Settings) -> ClusterError:
+    """What ended a program, with the permission that is missing, where the brokers say which."""
+    rows = needed(program, settings)
+    lacking = [row for row in rows if row.resource == error.resource and row.resource in _UNTOLD]
+    config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
+    with suppress(BotmeterError), clients.make_admin(config) as admin:
+        lacking = missing(admin, rows) or lacking
+    return ClusterError(f"{_line(lacking, settings)} ({error.fault})") if lacking else error
+
+
+def check(admin: Admin, program: str, settings: Settings) -> Iterator[Finding]:
+    """What a program needs and these credentials have. Begins a session of transactions, and writes nothing."""
+    if not descriptions.has_authorizer(admin):
+        yield Finding("permissions", "ok", "the brokers ask for none: whoever reaches them may do anything")
+        return
+    rows = needed(program, settings)
+    lacking = missing(admin, rows) + _refused_transactions(rows, settings)
+    principal = principal_of(settings.kafka)
+    for row in lacking:
+        remedy = f"run: {row.command(settings.bootstrap_servers, principal)}"
+        yield Finding("permissions", "problem", f"missing: {row}", remedy)
+    if not lacking:
+        yield Finding("permissions", "ok", f"{principal} may do all that `{program}` needs")
+
+
+def _refused_transactions(rows: Iterable[Permission], settings: Settings) -> list[Permission]:
+    """The row of the transactional ids, when transactions may not be begun under one of them."""
+    for row in (row for row in rows if row.resource == "transactional id"):
+        name = f"{row.name}doctor" if row.pattern == "prefixed" else row.name
+        config = clients.producer_config(
+            settings.kafka, settings.bootstrap_servers, name, settings.transaction_timeout_ms
+        )
+        try:
+            descriptions.require_transactions(config)
+        except PermissionMissing:
+            return [row]
+    return []
+
+
+def _line(lacking: list[Permission], settings: Settings) -> str:
+    principal = principal_of(settings.kafka)
+    told = ", ".join(map(str, lacking))
+    more = "" if len(lacking) == 1 else "; for the others alike"
+    command = lacking[0].command(settings.bootstrap_servers, principal)
+    return f"missing permission of {principal}: {told}; run: {command}{more}"
+
+
+# --- The table ---
+
+
+def _topic(topic: Topic, *operations: tuple[Operation, ...]) -> Permission:
+    return Permission("topic", topic.name, tuple(operation for each in operations for operation in each))
+
+
+def _group(name: str, operations: tuple[Operation, ...]) -> Permission:
+    return Permission("group", name, operations)
+
+
+def _worker(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        *(_topic(topic, _READ, _CONFIGS) for topic in (topics.interactions, topics.commands)),
+        *(_topic(topic, _READ, _WRITE, _CONFIGS) for topic in (topics.journal, topics.snapshots, topics.rules)),
+        *(
+            _topic(topic, _WRITE, _CONFIGS)
+            for topic in (topics.balances, topics.alerts, topics.handoffs, topics.command_results, topics.dead_letters)
+        ),
+        _topic(topics.deliveries, _SEE, _CONFIGS),
+        _group(settings.group, _READ),
+        Permission("transactional id", f"{settings.group}-", _WRITE, "prefixed"),
+    ]
+
+
+def _project(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [_topic(topics.journal, _READ), _topic(topics.deliveries, _READ), _group(settings.group, _SEE)]
+
+
+def _web(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    projects = settings.readside_database().startswith("sqlite")
+    return [
+        *(_topic(topic, _WRITE) for topic in (topics.interactions, topics.commands)),
+        *(_topic(topic, _READ) for topic in (topics.journal, topics.snapshots, topics.command_results)),
+        *([_topic(topics.deliveries, _READ)] if projects else []),
+        _group(settings.group, _SEE),
+        _group(RESULTS_GROUP, _SEE),
+    ]
+
+
+def _notify(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    read = [topics.alerts, topics.handoffs, topics.journal, *([topics.balances] if settings.notify_projected else [])]
+    return [
+        *(_topic(topic, _READ) for topic in read),
+        _topic(topics.deliveries, _WRITE),
+        _group(settings.notify_group, _READ),
+    ]
+
+
+def _simulate(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        *(_topic(topic, _WRITE, _CONFIGS) for topic in (topics.interactions, topics.commands)),
+        _topic(topics.journal, _READ, _CONFIGS),
+        _group(settings.group, _SEE),
+    ]
+
+
+def _verify(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        *(_topic(topic, _READ, _CONFIGS) for topic in topics.all() if topic is not topics.deliveries),
+        _topic(topics.deliveries, _SEE, _CONFIGS),
+        _group(settings.group, _SEE),
+    ]
+
+
+def _dead_letters(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        _topic(topics.dead_letters, _READ),
+        *(_topic(topic, _WRITE) for topic in (topics.interactions, topics.commands)),
+        _group(group_of(settings.group), _READ),
+        Permission("transactional id", group_of(settings.group), _WRITE),
+    ]
+
+
+def _rules(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        _topic(topics.rules, _READ, _WRITE, _CONFIGS),
+        *(_topic(topic, _SEE, _CONFIGS) for topic in topics.all() if topic is not topics.rules),
+        _group(settings.group, _SEE),
+        Permission("transactional id", transactional_id(settings.group), _WRITE),
+    ]
+
+
+def _account(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    read = (topics.command_results, topics.journal, topics.balances, topics.snapshots)
+    return [
+        _topic(topics.commands, _WRITE),
+        *(_topic(topic, _READ) for topic in read),
+        _group(RESULTS_GROUP, _SEE),
+        _group(LOG_GROUP, _SEE),
+    ]
+
+
+def _topics(settings: Settings) -> list[Permission]:
+    operations: tuple[Operation, ...] = ("CREATE", "DESCRIBE", "ALTER_CONFIGS")
+    return [_topic(topic, operations) for topic in settings.topics().all()]
+
+
+def _doctor(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        *(_topic(topic, _READ, _CONFIGS) for topic in (topics.interactions, topics.rules)),
+        *(_topic(topic, _SEE, _CONFIGS) for topic in topics.all() if topic not in (topics.interactions, topics.rules)),
+        _group(settings.group, _SEE),
+        Permission("transactional id", f"{settings.group}-doctor", _WRITE),
+        Permission("cluster", "kafka-cluster", _CONFIGS),
+    ]
+
+
+def _chat_platform(settings: Settings) -> list[Permission]:
+    return [_topic(settings.topics().interactions, _WRITE)]
+
+
+def _billing_side(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        _topic(topics.commands, _WRITE),
+        _topic(topics.command_results, _READ),
+        _group(RESULTS_GROUP, _SEE),
+    ]
+
+
+def _balance_table(settings: Settings) -> list[Permission]:
+    return [_topic(settings.topics().balances, _READ), _group(BALANCES_GROUP, _SEE)]
+
+
+def _replay(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    return [
+        *(_topic(topic, _READ) for topic in (topics.interactions, topics.commands, topics.journal, topics.rules)),
+        _group(settings.group, _SEE),
+        _group(LOG_GROUP, _SEE),
+    ]
+
+
+PROGRAMS: Final[Mapping[str, Callable[[Settings], list[Permission]]]] = {
+    "worker": _worker,
+    "project": _project,
+    "web": _web,
+    "notify": _notify,
+    "simulate": _simulate,
+    "verify": _verify,
+    "dead-letters": _dead_letters,
+    "rules": _rules,
+    "account": _account,
+    "replay": _replay,
+    "topics": _topics,
+    "doctor": _doctor,
+    "chat platform": _chat_platform,
+    "billing side": _billing_side,
+    "balance table": _balance_table,
+}
+
+
+def rows(settings: Settings) -> Iterator[tuple[str, Permission]]:
+    """The whole table."""
+    for program, find in PROGRAMS.items():
+        for permission in find(settings):
+            yield program, permission
