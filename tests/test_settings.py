@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from botmeter.client_options import REFUSED_OPTIONS
+from botmeter.contracts.pseudonyms import pseudonyms_by
 from botmeter.domain.prices import PriceBook, Rules
 from botmeter.errors import ConfigurationError
 from botmeter.settings.load import instance_id, load
@@ -132,6 +133,7 @@ OTHER_VALUES = {
     "notify_claim_s": "5",
     "notify_mail_senders": "6",
     "readside_url": "sqlite:////elsewhere/readside.db",
+    "pseudonym_key": "a key of more than thirty-two characters",
     "readside_batch_records": "12",
     "readside_port": "0",
     "readside_hours_days": "13",
@@ -170,6 +172,7 @@ def test_every_setting_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPat
         late_limit_ms=3_000,
         exhaustion="all_chats",
         default_thresholds=(50, 80),
+        pseudonyms=pseudonyms_by(OTHER_VALUES["pseudonym_key"].encode()),
     )
     assert [topic.name for topic in settings.topics().all()][:3] == ["in", "commands", "eu.journal"]
 

@@ -121,6 +121,12 @@ def _plan(history: RulesHistory, settings: Settings) -> Iterator[str]:
     yield "From where each partition stands:"
     for name, (old, new) in differences(history.now, rules).items():
         yield f"  {name}: {old} -> {new}"
+    if rules.pseudonyms != history.now.pseudonyms:
+        yield (
+            "End-users are known by other names from then on: whoever has a session opens another one with the next "
+            "chat, and the account is charged for it. What was written before keeps its names; to verify it takes its "
+            "key."
+        )
     if memory_ms(rules) > memory_ms(history.now):
         yield (
             "Session starts are remembered for longer: each worker restores its partitions cold once, from snapshots "

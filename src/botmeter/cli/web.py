@@ -14,6 +14,7 @@ from botmeter.errors import ConfigurationError
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.operations.permissions import require
+from botmeter.operations.rules import require_same_pseudonyms
 from botmeter.readside.projection import Progress
 from botmeter.settings.model import Settings
 from botmeter.settings.page import describe
@@ -100,6 +101,7 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     address = public_url(settings, address_of(listening))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.info)
     require(settings, "web")
+    require_same_pseudonyms(settings)
     metrics = None if settings.http_metrics_port < 0 else WebMetrics()
     projects = settings.readside_database().startswith("sqlite")
     on_progress = metrics.of_projection() if metrics and projects else _tell_nobody

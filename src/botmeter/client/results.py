@@ -158,7 +158,7 @@ class _Reader(threading.Thread):
         if error is None:
             self._resolve_from(message)
         elif error.code() != END_OF_PARTITION:
-            fault: BotmeterError = classify(error, self._topic)
+            fault: BotmeterError = classify(error, f"READ on topic {self._topic}, group {RESULTS_GROUP}")
             if not isinstance(fault, Retriable):  # the client gets over those by itself
                 raise fault
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from botmeter.client.connection import Connection
 from botmeter.client.decoding import Result
@@ -19,7 +19,7 @@ from botmeter.contracts.inputs import InteractionMessage, IssuedMessage
 from botmeter.contracts.topics import Topic
 from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.kafka import clients
-from botmeter.kafka.errors import classify
+from botmeter.kafka.errors import cause, classify
 from botmeter.telemetry.trace_context import TRACEPARENT, Sent, read_traceparent
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Sender:
         self._topics = connection.topics
         config = clients.simple_producer_config({**_TUNED, **connection.options}, connection.bootstrap_servers)
         self._producer = clients.make_producer(config)
+        #: What the producer has died of.
+        self._fault: KafkaError | None = None
         self._results = Results(connection)
         self._spans = _spans(connection)
         self._closing = threading.Event()
@@ -76,6 +78,7 @@ class Sender:
 
         Raises:
             BufferError: too much is on its way; try again in a moment.
+            NotDelivered, ClusterError: the producer cannot go on; make another one once it is mended.
         """
         about = (interaction.event_id, interaction.conversation_id)
         value = INTERACTIONS.encode(interaction)
@@ -133,7 +136,11 @@ class Sender:
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(_POLL_S)
+            try:
+                self._producer.poll(_POLL_S)
+            except KafkaException as exception:
+                self._fault = cause(exception)
+                self._producer.purge()  # what waits is told to its futures, by the next polls
 
     def _produce(
         self, topic: Topic, key: str, value: bytes, about: tuple[str, str | None], traceparent: str | None = None
@@ -145,9 +152,17 @@ class Sender:
             span = self._spans.send(Sent(topic.name, key, len(value), *about), traceparent)
             carried = span.traceparent
         headers: list[tuple[str, str | bytes | None]] = [(TRACEPARENT, carried.encode())] if carried else []
-        told = _told(placed, topic.name, span)
-        self._producer.produce(topic.name, value, key, headers=headers or None, on_delivery=told)
+        told = _told(placed, topic.name, span, self._undelivered)
+        try:
+            self._producer.produce(topic.name, value, key, headers=headers or None, on_delivery=told)
+        except KafkaException as exception:
+            raise self._undelivered(cause(exception), topic.name) from exception
         return placed
+
+    def _undelivered(self, error: KafkaError, topic: str) -> BotmeterError:
+        """What a person has to mend stays what it is; anything else may be published again."""
+        fault = classify(self._fault or error, f"WRITE on topic {topic}")
+        return fault if isinstance(fault, ConfigurationError) else NotDelivered(str(fault))
 
 
 def _spans(connection: Connection) -> Spans | None:
@@ -158,7 +173,12 @@ def _spans(connection: Connection) -> Spans | None:
     return Spans(connection.tracer_provider)
 
 
-def _told(placed: Future[Place], topic: str, span: SendSpan | None) -> Callable[[KafkaError | None, Message], None]:
+def _told(
+    placed: Future[Place],
+    topic: str,
+    span: SendSpan | None,
+    undelivered: Callable[[KafkaError, str], BotmeterError],
+) -> Callable[[KafkaError | None, Message], None]:
     def tell(error: KafkaError | None, message: Message) -> None:
         place = Place(topic, int(message.partition() or 0), int(message.offset() or 0))
         if span is not None:
@@ -168,7 +188,7 @@ def _told(placed: Future[Place], topic: str, span: SendSpan | None) -> Callable[
         if error is None:
             placed.set_result(place)
         else:
-            placed.set_exception(_undelivered(error, topic))
+            placed.set_exception(undelivered(error, topic))
 
     return tell
 
@@ -178,9 +198,3 @@ def _end(span: SendSpan, error: KafkaError | None, place: Place) -> None:
         span.acknowledged(place.partition, place.offset)
     else:
         span.failed(error.name())
-
-
-def _undelivered(error: KafkaError, topic: str) -> BotmeterError:
-    """What a person has to mend stays what it is; anything else may be published again."""
-    fault = classify(error, topic)
-    return fault if isinstance(fault, ConfigurationError) else NotDelivered(str(fault))

@@ -100,7 +100,7 @@ class BalanceTable:
         if error is None:
             self._keep(message)
         elif error.code() != END_OF_PARTITION:
-            fault = classify(error, self._topic)
+            fault = classify(error, f"READ on topic {self._topic}, group {BALANCES_GROUP}")
             if not isinstance(fault, Retriable):  # the client gets over those by itself
                 raise fault
             return

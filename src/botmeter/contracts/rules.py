@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
 from botmeter.contracts.codec import Codec, Special
+from botmeter.contracts.pseudonyms import pseudonyms_of_key
 from botmeter.contracts.rescues import LossAccepted, OffsetsSet, RecordSkipped, Rescue
 from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
 from botmeter.domain.sessions import memory_ms
@@ -51,11 +52,15 @@ class WireRules(msgspec.Struct):
     late_limit_ms: int
     exhaustion: Exhaustion
     default_thresholds: tuple[int, ...]
+    pseudonym_key: str | None = None
 
     def rules(self) -> Rules:
-        """As the domain has them."""
+        """As the domain has them; of the key of pseudonyms only the id is known."""
         prices = PriceBook(self.pack_sessions, self.pack_price_minor, self.currency, self.complimentary_sessions)
-        return Rules(prices, self.ahead_limit_ms, self.late_limit_ms, self.exhaustion, self.default_thresholds)
+        pseudonyms = None if self.pseudonym_key is None else pseudonyms_of_key(self.pseudonym_key)
+        return Rules(
+            prices, self.ahead_limit_ms, self.late_limit_ms, self.exhaustion, self.default_thresholds, pseudonyms
+        )
 
 
 def wire_rules(rules: Rules) -> WireRules:
@@ -64,7 +69,13 @@ def wire_rules(rules: Rules) -> WireRules:
     return WireRules(
         prices.pack_sessions, prices.pack_price_minor, prices.currency, prices.complimentary_sessions,
         rules.ahead_limit_ms, rules.late_limit_ms, rules.exhaustion, rules.default_thresholds,
+        None if rules.pseudonyms is None else rules.pseudonyms.key_id,
     )  # fmt: skip
+
+
+def with_key(rules: Rules, known: Rules) -> Rules:
+    """Rules of the log, with the key of the settings (`known`) where they name that one."""
+    return replace(rules, pseudonyms=known.pseudonyms) if rules.pseudonyms == known.pseudonyms else rules
 
 
 _RULES: Final[Codec[RulesSet | Rescue]] = Codec(
@@ -87,12 +98,16 @@ class RulesChange:
 
 
 class RulesHistory:
-    """All rules there were, in their order, and the rescues among them; `unrecorded` where none were ever recorded."""
+    """All rules there were, in their order, and the rescues among them; `unrecorded`, the settings', where none were."""
 
     def __init__(self, log: Sequence[RulesSet | Rescue], unrecorded: Rules) -> None:
         #: How many messages the log has.
         self.length = len(log)
-        self.messages = tuple(message for message in log if isinstance(message, RulesSet))
+        self.messages = tuple(
+            replace(message, rules=with_key(message.rules, unrecorded))
+            for message in log
+            if isinstance(message, RulesSet)
+        )
         self.rescues = tuple(message for message in log if not isinstance(message, RulesSet))
         self._unrecorded = unrecorded
 
@@ -165,6 +180,7 @@ def as_settings(rules: Rules) -> dict[str, str]:
         "late_limit_s": str(rules.late_limit_ms // SECOND_MS),
         "exhaustion": rules.exhaustion,
         "default_thresholds": ",".join(map(str, rules.default_thresholds)),
+        "pseudonym_key": "none" if rules.pseudonyms is None else f"key {rules.pseudonyms.key_id}",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -37,6 +38,14 @@ class PriceBook:
 
 
 @dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """By which key end-users are known (`S2`): `of` gives the pseudonym for account and id. Equal when the key is."""
+
+    key_id: str
+    of: Callable[[str, str], str] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All settings a decision may depend on; the same rules and the same log give the same journal."""
 
@@ -47,3 +56,5 @@ class Rules:
     late_limit_ms: int = 48 * HOUR_MS
     exhaustion: Exhaustion = "new_sessions"
     default_thresholds: tuple[int, ...] = (80,)
+    #: None: end-users are known by the ids of the chat platform.
+    pseudonyms: Pseudonyms | None = None

@@ -13,7 +13,6 @@ from botmeter.domain.contacts import Contact, ContactDetails
 from botmeter.domain.events import Event
 from botmeter.domain.sessions import session_id
 from botmeter.errors import PoisonRecord
-from botmeter.metering.records import Record
 
 _CHARACTERS: Final = 16
 #: Stands for a value that cannot be read, and may hold anything.
@@ -42,13 +41,13 @@ class Pseudonyms:
             changed["contacts"] = [self._contact_json(contact) for contact in fields["contacts"]]
         return changed
 
-    def in_value(self, record: Record, topics: Topics) -> Any:
+    def in_value(self, topic: str, value: bytes, topics: Topics) -> Any:
         """The value of an input with pseudonyms, and without fields that the contract does not know."""
         try:
-            fields = decoding.json_object(record.value())
+            fields = decoding.json_object(value)
         except PoisonRecord:
             return _UNREADABLE
-        known = _known_fields(record.topic() == topics.interactions.name)
+        known = _known_fields(topic == topics.interactions.name)
         return self.in_fields({name: value for name, value in fields.items() if name in known})
 
     def in_event(self, event: Event) -> Event:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
 
 import msgspec
 
+from botmeter.contracts import decoding
 from botmeter.contracts.instants import rfc3339
 from botmeter.contracts.rules import RulesChange, RulesHistory, wire_rules
 from botmeter.contracts.topics import Topics
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, fold
 from botmeter.domain.events import Event
+from botmeter.errors import PoisonRecord
 from botmeter.history.pseudonyms import Pseudonyms
 from botmeter.history.remade import remade_command, remade_interaction
 from botmeter.metering.records import Record
@@ -71,6 +73,8 @@ def tape_of(
 ) -> list[TapeLine]:
     """The lines, in the order in which their records were decided (`J4`).
 
+    Where the journal has pseudonyms for end-users, so has the tape, and its rules need no key.
+
     Args:
         events: the whole of the account's journal.
         interactions: the account's records that are still there, in the order of their offsets.
@@ -79,7 +83,8 @@ def tape_of(
         pseudonyms: for end-users, conversations and contacts; None writes them as they are.
         rules: those in force from each place on, with the version that the account had by then.
     """
-    maker = _Maker(topics, pseudonyms)
+    changes = list(rules)
+    maker = _Maker(topics, pseudonyms, [change for change, _ in changes])
     kept_interactions, kept_commands = list(interactions), list(commands)
     groups = [list(group) for _, group in groupby(events, key=lambda event: event.cause)]
     maker.add_interactions(kept_interactions)
@@ -88,7 +93,7 @@ def tape_of(
     for group in groups:
         maker.add_what_is_gone(group, account)
         account = fold(account, group)
-    for change, version in rules:
+    for change, version in changes:
         maker.add_rules(change, version)
     return sorted(maker.lines, key=lambda line: line.order)
 
@@ -96,8 +101,8 @@ def tape_of(
 class _Maker:
     """Collects the lines."""
 
-    def __init__(self, topics: Topics, pseudonyms: Pseudonyms | None) -> None:
-        self._topics, self._pseudonyms = topics, pseudonyms
+    def __init__(self, topics: Topics, pseudonyms: Pseudonyms | None, rules: Sequence[RulesChange]) -> None:
+        self._topics, self._pseudonyms, self._rules = topics, pseudonyms, rules
         self._kept: set[tuple[str, int]] = set()
         self.lines: list[TapeLine] = []
 
@@ -145,7 +150,9 @@ class _Maker:
     def add_rules(self, change: RulesChange, version: int) -> None:
         """After all that was decided by the rules before."""
         order = (change.interactions, 0, version, _AT_THE_END)
-        self.lines.append(TapeLine(order, {"rules": wire_rules(change.rules)}, is_remade=False))
+        self.lines.append(
+            TapeLine(order, {"rules": wire_rules(replace(change.rules, pseudonyms=None))}, is_remade=False)
+        )
 
     def _add_tick(self, order: _Order, at: int) -> None:
         self.lines.append(TapeLine(order, {"tick": rfc3339(at)}, is_remade=False))
@@ -166,9 +173,26 @@ class _Maker:
         self._kept.add((record.topic(), record.offset()))
         key = (record.key() or b"").decode("utf-8", "surrogateescape")
         fields = self._fields(record.topic(), record.partition(), record.offset(), key, record.timestamp()[1])
-        value = record.value() or b""
-        shown = _as_it_is(value) if self._pseudonyms is None else self._pseudonyms.in_value(record, self._topics)
+        value = self._as_decided(record)
+        shown = (
+            _as_it_is(value)
+            if self._pseudonyms is None
+            else self._pseudonyms.in_value(record.topic(), value, self._topics)
+        )
         self.lines.append(TapeLine(order, {**fields, "value": shown}, is_remade=False))
+
+    def _as_decided(self, record: Record) -> bytes:
+        """The record's value, with a pseudonym where that was in the place of the end-user."""
+        value = record.value() or b""
+        in_force = [change.rules for change in self._rules if change.interactions <= record.offset()]
+        if record.topic() != self._topics.interactions.name or not in_force or in_force[-1].pseudonyms is None:
+            return value
+        try:
+            hot = decoding.decode_interaction(value)
+        except PoisonRecord:
+            return value
+        known_as = in_force[-1].pseudonyms.of(hot.account_id, hot.end_user_id)
+        return msgspec.json.encode(decoding.json_object(value) | {"end_user_id": known_as})
 
     def _fields(self, topic: str, partition: int, offset: int, key: str, at: int) -> dict[str, Any]:
         return {"topic": topic, "partition": partition, "offset": offset, "key": key, "timestamp": rfc3339(at)}

@@ -164,9 +164,10 @@ def _may_see_settings(admin: AdminClient, topic: str) -> bool:
     try:
         answer.result()
     except KafkaException as exception:
-        if cause(exception).code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        code = cause(exception).code()
+        if code not in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
             raise
-        return False
+        return code != KafkaError.TOPIC_AUTHORIZATION_FAILED
     return True
 
 

@@ -22,8 +22,9 @@ from typing import Any, Final, TypeVar, cast
 from botmeter.contracts import catalogue
 from botmeter.contracts.catalogue import Channel, Told
 from botmeter.contracts.cloudevents import Place
-from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interactions, domain_interaction
+from botmeter.contracts.decoding import HotInteraction, decode_command, domain_interaction
 from botmeter.contracts.instants import millis
+from botmeter.contracts.pseudonyms import decoder_of, named_as_it_came
 from botmeter.contracts.session_started import cause_of, encode_session_started, stands_as_it_is
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.announcements import Alert, announce, answer, balance_of
@@ -102,6 +103,7 @@ class Meter:
     def follow_rules(self, rules: Rules) -> None:
         """From here on these are in force (`C5`); between two batches."""
         self._rules = rules
+        self._decode = decoder_of(rules)
         # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something
         # does, whether the account is exhausted by then shows only in order, so the first look settles none of them.
         self._joins_at_first_look = rules.exhaustion == "new_sessions"
@@ -149,7 +151,7 @@ class Meter:
         still_open: list[_Open] = []
         covered = ignored = 0
         # What cannot be read is a PoisonRecord, which is of no account known and so fails the first comparison.
-        interactions = cast("list[HotInteraction]", decode_interactions([record.value() for record in records]))
+        interactions = cast("list[HotInteraction]", self._decode([record.value() for record in records]))
         for record, hot in zip(records, interactions, strict=True):
             key = record.key()
             kind, at = record.timestamp()
@@ -287,7 +289,7 @@ class Meter:
         cause = InteractionCause(record.topic(), record.partition(), record.offset(), hot.event_id)
         decision = Decision(None if state is None else state.account, cause)
         outcome = take_interaction(decision, domain_interaction(hot, occurred_at), memory, at, self._rules)
-        self._record(key, decision, traceparent_of(record))
+        self._record(key, decision, traceparent_of(record), record.value())
         if outcome in REFUSED:
             self._dead_letter(record, PoisonRecord(outcome, REFUSED[outcome]))
         else:
@@ -343,8 +345,13 @@ class Meter:
             if home != self.partition:
                 raise PoisonRecord("wrong_partition", f"records of this account belong on partition {home}")
 
-    def _record(self, key: bytes, decision: Decision, traceparent: bytes | None) -> None:
-        """Takes over what was decided and writes its events, each followed by what it announces."""
+    def _record(
+        self, key: bytes, decision: Decision, traceparent: bytes | None, interaction: bytes | None = None
+    ) -> None:
+        """Takes over what was decided and writes its events, each followed by what it announces.
+
+        `interaction` is the value of the record, where it was one.
+        """
         if not decision.events:
             return
         for event, account in zip(decision.events, decision.states, strict=True):
@@ -354,7 +361,8 @@ class Meter:
                 if isinstance(announcement, Alert):
                     self._write(catalogue.ALERTS, key, announcement, traceparent)
                 else:
-                    self._write(catalogue.HANDOFFS, key, announcement, traceparent)
+                    handoff = named_as_it_came(announcement, self._rules, interaction)
+                    self._write(catalogue.HANDOFFS, key, handoff, traceparent)
         self.state.put_account(decision.account)
         self._decided.changed[key] = (decision.events[-1].at, traceparent)
 

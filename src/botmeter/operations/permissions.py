@@ -201,7 +201,7 @@ def _web(settings: Settings) -> list[Permission]:
     projects = settings.readside_database().startswith("sqlite")
     return [
         *(_topic(topic, _WRITE) for topic in (topics.interactions, topics.commands)),
-        *(_topic(topic, _READ) for topic in (topics.journal, topics.snapshots, topics.command_results)),
+        *(_topic(topic, _READ) for topic in (topics.journal, topics.snapshots, topics.command_results, topics.rules)),
         *([_topic(topics.deliveries, _READ)] if projects else []),
         _group(settings.group, _SEE),
         _group(RESULTS_GROUP, _SEE),

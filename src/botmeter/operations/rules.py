@@ -27,6 +27,7 @@ _ATTEMPTS_MAX: Final = 20
 #: A transaction that a killed worker left open ends by its own limit.
 _SETTLES_WITHIN_S: Final = 30.0
 _PAUSE_S: Final = 0.2
+_PSEUDONYM_KEY: Final = "BOTMETER_PSEUDONYM_KEY"
 
 
 def transactional_id(group: str) -> str:
@@ -55,6 +56,16 @@ def check(settings: Settings, admin: Admin) -> Iterator[Finding]:
         yield Finding("rules", "ok", f"these settings are the rules in force, number {len(history.messages)}")
     else:
         yield Finding("rules", "ok", "none are recorded yet: the first worker records its settings")
+
+
+def require_same_pseudonyms(settings: Settings) -> None:
+    """Returns if the settings name end-users as the log does. Raises ConfigurationError, ClusterError, Retriable."""
+    with clients.make_admin(clients.admin_config(settings.kafka, settings.bootstrap_servers)) as admin:
+        history = RulesDesk(settings, admin).history()
+    found = differences(history.now, settings.rules()).get(_PSEUDONYM_KEY)
+    if found is not None:
+        there, here = found
+        raise ConfigurationError(f"{_PSEUDONYM_KEY} is {here}, in force is {there}: set it as the workers have it")
 
 
 class RulesDesk:

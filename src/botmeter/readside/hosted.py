@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from botmeter.domain.prices import Pseudonyms
 from botmeter.readside.database import open_database
 from botmeter.readside.hosted_process import Order
 from botmeter.readside.migrations import migrate
@@ -41,16 +42,18 @@ class ReadSide:
 
 
 @contextmanager
-def read_side(order: Order, on_progress: Callable[[Progress], None] = lambda _: None) -> Iterator[ReadSide]:
+def read_side(
+    order: Order, on_progress: Callable[[Progress], None] = lambda _: None, pseudonyms: Pseudonyms | None = None
+) -> Iterator[ReadSide]:
     """Questions to the order's database, its tables made. One of SQLite is projected into while the block lasts.
 
     `on_progress` is told how far that is, some times a second, in a thread. Into PostgreSQL `botmeter project`
-    projects. Raises ConfigurationError for a URL that is none.
+    projects. `pseudonyms` are those of the journal. Raises ConfigurationError for a URL that is none.
     """
     engine = open_database(order.url)
     try:
         migrate(engine)
-        found = ReadSide(Queries(engine, order.source.journal), UsedLinks(engine))
+        found = ReadSide(Queries(engine, order.source.journal, pseudonyms), UsedLinks(engine))
         if engine.dialect.name == "sqlite":
             with _projecting(_Keeper(order, on_progress)):
                 yield found

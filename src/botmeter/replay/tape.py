@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from botmeter.contracts.instants import millis
-from botmeter.contracts.rules import WireRules
+from botmeter.contracts.rules import WireRules, with_key
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.prices import Rules
 from botmeter.errors import ConfigurationError
@@ -119,6 +119,7 @@ class Tape:
 
     def __init__(self, topics: Topics, rules: Rules, partitions: int) -> None:
         self._topics, self._rules, self._partitions = topics, rules, partitions
+        self._settings = rules
         self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._places: dict[int, _Place] = {}
         #: The partition of each key.
@@ -137,7 +138,7 @@ class Tape:
                 continue
             line = self._line(text, number)
             if line.rules is not None:
-                self._follow(line.rules.rules())
+                self._follow(with_key(line.rules.rules(), self._settings))
             elif line.tick is not None:
                 yield from self._tick(_broker_time(line.tick, number))
             else:

@@ -7,16 +7,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from botmeter.client_options import REFUSED_OPTIONS, flattened, redacted
+from botmeter.contracts.pseudonyms import pseudonyms_by
 from botmeter.contracts.topics import Topics
-from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Rules
+from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Pseudonyms, Rules
 from botmeter.settings.notify import NotifySettings
 from botmeter.settings.readside import ReadsideSettings
-from botmeter.settings.web import WebSettings
+from botmeter.settings.web import SECRET_CHARACTERS_MIN, WebSettings
 
 PREFIX: Final = "BOTMETER_"
 #: Names the TOML file; itself no setting.
@@ -153,6 +154,12 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         description="A partition stands when a larger share of a minute's records, at least 1,000, became dead "
         "letters: a sender is at fault, and its records stay in the input until it is mended. 100: never.",
     )
+    pseudonym_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of at least 32 characters by which end-users are known in all that is kept for long: journal, "
+        "snapshots, stores, read side (docs/privacy.md). The same for all programs of an installation, and kept as "
+        "safe as a password. Empty: by their ids.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
     )
@@ -190,6 +197,13 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         if replicas == 0:
             raise ValueError("should be -1 or at least 1")
         return replicas
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _strong_key(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < SECRET_CHARACTERS_MIN:
+            raise ValueError(f"should have at least {SECRET_CHARACTERS_MIN} characters")
+        return key
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -252,7 +266,13 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
             late_limit_ms=self.late_limit_s * SECOND_MS,
             exhaustion=self.exhaustion,
             default_thresholds=self.default_thresholds,
+            pseudonyms=self.pseudonyms(),
         )
+
+    def pseudonyms(self) -> Pseudonyms | None:
+        """Those of end-users; None without a key."""
+        key = self.pseudonym_key.get_secret_value()
+        return pseudonyms_by(key.encode()) if key else None
 
     def readside_database(self) -> str:
         """The URL of the read side's database."""

@@ -9,8 +9,9 @@ from collections.abc import Sequence as Records
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from botmeter.contracts.decoding import HotInteraction, decode_command, decode_interaction, domain_interaction
+from botmeter.contracts.decoding import HotInteraction, decode_command, domain_interaction
 from botmeter.contracts.instants import millis
+from botmeter.contracts.pseudonyms import decoder_of, named_as_it_came
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.announcements import Alert, announce, answer
 from botmeter.domain.billing import decide_command, decide_tick
@@ -76,6 +77,7 @@ class Recount:
     def follow_rules(self, rules: Rules) -> None:
         """From here on, these are in force (`C5`)."""
         self._rules = rules
+        self._decode = decoder_of(rules)
         self._short_way_when = ("active", "exhausted") if rules.exhaustion == "new_sessions" else ("active",)
 
     def take_interactions(self, records: Records[Record]) -> None:
@@ -97,7 +99,9 @@ class Recount:
             key, at = record.key() or b"", record.timestamp()[1]
             account = accounts.get(key)
             try:
-                hot = decode_interaction(record.value())
+                [hot] = self._decode([record.value()])
+                if isinstance(hot, PoisonRecord):
+                    raise hot
                 if account is None or account.account_id != hot.account_id:
                     self._require_place(key, hot.account_id)
             except PoisonRecord as poison:
@@ -150,7 +154,7 @@ class Recount:
         cause = InteractionCause(record.topic(), record.partition(), record.offset(), hot.event_id)
         events, outcome = decide_interaction(states.accounts.get(key), interaction, memory, at, cause, self._rules)
         if events:
-            self._expect(key, events, place_of(record))
+            self._expect(key, events, place_of(record), record.value())
         if outcome in _REFUSALS:
             self._refuse(record, outcome)
         else:
@@ -201,8 +205,11 @@ class Recount:
         self._findings.outcomes[reason] += 1
         self._outputs.dead_letters.expect(Refused(record, reason), identity, place_of(record))
 
-    def _expect(self, key: bytes, events: list[Event], source: str) -> None:
-        """These events, and what each of them announces; then the account stands where a balance may say it does."""
+    def _expect(self, key: bytes, events: list[Event], source: str, interaction: bytes | None = None) -> None:
+        """These events, and what each of them announces; then the account stands where a balance may say it does.
+
+        `interaction` is the value of the record that led to them, where it was one.
+        """
         outputs = self._outputs
         for event in events:
             account = self._states.apply(key, event)
@@ -211,8 +218,11 @@ class Recount:
             if not self._ledger.take(event):
                 self._tell_overshoot(event, source)
             for announcement in announce(event, account):
-                topic = outputs.alerts if isinstance(announcement, Alert) else outputs.handoffs
-                topic.expect(announcement, identity, source)
+                if isinstance(announcement, Alert):
+                    outputs.alerts.expect(announcement, identity, source)
+                else:
+                    handoff = named_as_it_came(announcement, self._rules, interaction)
+                    outputs.handoffs.expect(handoff, identity, source)
         outputs.balances.reached(account, events[-1].at)
 
     def _tell_overshoot(self, event: Event, source: str) -> None:

@@ -42,7 +42,7 @@ def connected(
             log_level=settings.log_level,
             log_format=settings.log_format,
         )
-        with read_side(order, on_progress) as found:
+        with read_side(order, on_progress, settings.pseudonyms()) as found:
             connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka, tracer_provider)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)

@@ -33,6 +33,13 @@ class RulesInForce(WireModel):
     default_thresholds: Annotated[
         list[Percent], Field(description="Percentages that alert, ascending, of accounts that set none of their own.")
     ]
+    pseudonym_key: Annotated[
+        str | None,
+        Field(
+            description="Id of the key by which end-users have pseudonyms in the journal and all that is made of it. "
+            "null: they are named by their ids."
+        ),
+    ] = None
 
 
 class PartitionTaken(WireModel):
@@ -60,6 +67,7 @@ class RulesSet(
             "late_limit_ms": 259_200_000,
             "exhaustion": "new_sessions",
             "default_thresholds": [80],
+            "pseudonym_key": None,
         },
         "taken": [{"partition": 0, "interactions": 18, "commands": 6, "journal": 44}],
     },

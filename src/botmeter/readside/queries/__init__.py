@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from botmeter.domain.prices import PriceBook
+from botmeter.contracts.pseudonyms import asked
+from botmeter.domain.prices import PriceBook, Pseudonyms
 from botmeter.readside.database import reading
 from botmeter.readside.queries import accounts, freshness, sessions, statements, timeline, usage, what_if
 from botmeter.readside.queries.found import find_account
@@ -50,9 +52,9 @@ class Queries:
     Cursors are opaque texts; one that is not of the same question raises ValueError.
     """
 
-    def __init__(self, engine: Engine, journal: str = "botmeter.journal") -> None:
-        """`journal` is the name of its topic."""
-        self._engine, self._journal = engine, journal
+    def __init__(self, engine: Engine, journal: str = "botmeter.journal", pseudonyms: Pseudonyms | None = None) -> None:
+        """`journal` is the name of its topic; `pseudonyms` are what it has for end-users, None for their ids."""
+        self._engine, self._journal, self._pseudonyms = engine, journal, pseudonyms
 
     @contextmanager
     def _account(self, account_id: str) -> Iterator[tuple[Connection, Tables, Any]]:
@@ -137,7 +139,8 @@ class Queries:
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None
-            return sessions.covering(connection, tables, account, end_user_id, at, preview=preview)
+            known_as = asked(self._pseudonyms, account_id, end_user_id)
+            return sessions.covering(connection, tables, account, known_as, at, preview=preview)
 
     # --- Usage -------------------------------------------------------------------------------------------------------
 
@@ -166,13 +169,18 @@ class Queries:
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return SessionPage((), None)
-            return sessions.page(connection, tables, account, wanted, limit, cursor)
+            return sessions.page(connection, tables, account, self._as_kept(account_id, wanted), limit, cursor)
 
     def all_sessions(self, account_id: str, wanted: SessionFilter) -> Iterator[SessionRow]:
         """Every session, oldest first, streamed: for CSV and NDJSON. The iterator holds a connection until it ends."""
         with self._account(account_id) as (connection, tables, account):
             if account is not None:
-                yield from sessions.stream(connection, tables, account, wanted)
+                yield from sessions.stream(connection, tables, account, self._as_kept(account_id, wanted))
+
+    def _as_kept(self, account_id: str, wanted: SessionFilter) -> SessionFilter:
+        if wanted.end_user_id is None:
+            return wanted
+        return replace(wanted, end_user_id=asked(self._pseudonyms, account_id, wanted.end_user_id))
 
     def explain(self, session_id: str) -> Explanation | None:
         """Why a session was charged, and to what."""

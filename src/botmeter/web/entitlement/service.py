@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from botmeter.contracts.topics import partition_of
 from botmeter.settings.model import Settings
@@ -56,6 +56,9 @@ class Entitlement:
     def answer(self, question: Question) -> tuple[Answer | None, AsOf]:
         """Who answers an interaction of this moment; no answer for an account nobody knows. Raises NotReady."""
         view = self._view(question.account_id)
+        if question.end_user_id is not None and self._rules.pseudonyms is not None:
+            known_as = self._rules.pseudonyms.of(question.account_id, question.end_user_id)
+            question = replace(question, end_user_id=known_as)
         as_of = AsOf(self._topics.journal.name, view.partition, view.position, view.level_at)
         return answer(view, question, int(time.time() * 1000), self._rules), as_of
 
