@@ -8,7 +8,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Final, Self, cast
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
 from botmeter.client.connection import Connection
 from botmeter.contracts import catalogue
@@ -25,9 +25,6 @@ from botmeter.metering.records import Record
 
 #: librdkafka wants a group also of a reader that never joins one.
 LOG_GROUP: Final = "botmeter-account-log"
-
-#: One answer of the group's coordinator.
-_ANSWER_S: Final = 5.0
 
 #: Told the topic, the offset read to, and the offset at which reading ends.
 Report = Callable[[str, int, int], None]
@@ -94,15 +91,15 @@ class AccountLog:
     def _taken(self, group: str) -> dict[str, int | None]:
         """Where the group stands in the account's partition of each input, None where it never was."""
         topics = self._connection.topics
-        asked = [TopicPartition(topic.name, self.partition) for topic in (topics.interactions, topics.commands)]
+        places = [(topic.name, self.partition) for topic in (topics.interactions, topics.commands)]
         # Read committed, it would be refused an answer while a transaction is open: with a busy worker, all the time.
         config = clients.reader_config(self._connection.options, self._connection.bootstrap_servers, group)
         asker = clients.make_consumer({**config, "isolation.level": "read_uncommitted"})
         try:
-            answers = questions.retried(lambda: asker.committed(asked, timeout=_ANSWER_S), group)
+            answers = questions.committed_offsets(asker, places)
         finally:
             asker.close()
-        return {answer.topic: answer.offset if answer.offset >= 0 else None for answer in answers}
+        return {topic: offset for (topic, _), offset in answers.items()}
 
     def events(self, start: int = 0) -> Iterator[Event]:
         """The account's journal from offset `start` on. Raises ClusterError, Retriable."""

@@ -150,8 +150,20 @@ def committed_offsets(consumer: Consumer, places: Iterable[tuple[str, int]]) -> 
     Retriable.
     """
     asked = [TopicPartition(topic, number) for topic, number in places]
-    answers = retried(lambda: consumer.committed(asked, timeout=REQUEST_TIMEOUT_S), "the group's offsets")
+    answers = retried(lambda: _committed(consumer, asked), "the group's offsets")
     return {(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in answers}
+
+
+def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """The answer; a consumer that may not see its group only runs out of time, and tells why when it is polled."""
+    try:
+        return consumer.committed(asked, timeout=REQUEST_TIMEOUT_S)
+    except KafkaException:
+        told = None if consumer.assignment() else consumer.poll(0)
+        error = None if told is None else told.error()
+        if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            raise KafkaException(error) from None
+        raise
 
 
 def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int]:
@@ -170,7 +182,7 @@ def latest_timestamp(admin: AdminClient, topic: str, partition: int) -> int | No
     place = TopicPartition(topic, partition)
 
     def ask() -> int:
-        admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)  # as in _offsets
+        _look_at(admin, topic)
         answers = admin.list_offsets({place: _LATEST_TIMESTAMP}, request_timeout=REQUEST_TIMEOUT_S)
         return int(answers[place].result().timestamp)
 
@@ -192,13 +204,22 @@ def _offsets(
         return {}
 
     def ask() -> dict[int, int]:
-        # What the client knows of leaders outlives an election: it would ask as of the old epoch, and be refused, until
-        # its next look at the topic minutes later.
-        admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)
+        _look_at(admin, topic)
         answers = admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S)
         return {partition.partition: answer.result().offset for partition, answer in answers.items()}
 
     return retried(ask, topic)
+
+
+def _look_at(admin: AdminClient, topic: str) -> None:
+    """Has the client learn where the leaders are. Raises KafkaException when the topic may not be looked at.
+
+    What it knows outlives an election: it would ask as of the old epoch, and be refused, until its next look at the
+    topic minutes later. And of a topic that is hidden from it, it would say that it has no leader.
+    """
+    found = admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics.get(topic)
+    if found is not None and found.error is not None and found.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        raise KafkaException(found.error)
 
 
 def partitions_of(admin: AdminClient, topic: str) -> int:
