@@ -79,9 +79,16 @@ def test_who_asks_may_use_the_id_or_the_pseudonym() -> None:
     assert asked(None, "acme", "u-1") == "u-1"
 
 
+def recorded(rules_: Rules) -> RulesSet:
+    """As the log has them."""
+    found = decode_rules(encode_rules(RulesSet(1, 0, "worker", None, rules_, ())))
+    assert isinstance(found, RulesSet)
+    return found
+
+
 def test_the_log_names_the_key_and_another_one_is_a_difference_that_says_so() -> None:
     keyed = replace(Rules(), pseudonyms=PSEUDONYMS)
-    read = decode_rules(encode_rules(RulesSet(1, 0, "worker", None, keyed, ())))
+    read = recorded(keyed)
 
     assert KEY not in encode_rules(read)
     assert RulesHistory([read], keyed).now.pseudonyms is PSEUDONYMS
@@ -92,7 +99,7 @@ def test_the_log_names_the_key_and_another_one_is_a_difference_that_says_so() ->
 
 
 def test_a_log_by_a_key_that_is_not_there_cannot_be_decided_again() -> None:
-    known_by_id = decode_rules(encode_rules(RulesSet(1, 0, "w", None, replace(Rules(), pseudonyms=PSEUDONYMS), ())))
+    known_by_id = recorded(replace(Rules(), pseudonyms=PSEUDONYMS))
 
     with pytest.raises(ConfigurationError, match="BOTMETER_PSEUDONYM_KEY"):
         meter([input_of(7, 3, 100)], known_by_id.rules)

@@ -98,7 +98,10 @@ class RulesChange:
 
 
 class RulesHistory:
-    """All rules there were, in their order, and the rescues among them; `unrecorded`, the settings', where none were."""
+    """All rules there were, in their order, and the rescues among them.
+
+    `unrecorded`, the rules of the settings, count where none were ever recorded.
+    """
 
     def __init__(self, log: Sequence[RulesSet | Rescue], unrecorded: Rules) -> None:
         #: How many messages the log has.
