@@ -76,7 +76,8 @@ def test_without_one_permission_a_program_says_which(secured: SecuredKafka, prog
             with secured.without(user_of(program), row):
                 ran = programs.run(program)
             words = ("permission is missing",) if program in OTHERS else row.operations
-            is_told = [line for line in ran.said.splitlines() if row.name in line and words[0] in line]
+            where = "on cluster" if row.resource == "cluster" else row.name
+            is_told = [line for line in ran.said.splitlines() if where in line and words[0] in line]
             if ran.is_well or not is_told or "Traceback" in ran.said:
                 unnamed.append(f"{row}: {ran.is_well} {ran.said[-600:]}")
 

@@ -34,9 +34,9 @@ from botmeter.domain.events import CommandCause, InteractionCause, TimerCause
 from botmeter.domain.metering import Memory, take_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import session_id
-from botmeter.errors import PartitionRefused, PoisonRecord
+from botmeter.errors import PoisonRecord
 from botmeter.metering.dead_letters import REFUSED, Skipped, around_skipped, dead_letter
-from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, traceparent_of
+from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, producers_time, traceparent_of
 from botmeter.metering.state import AccountState, Changes, PartitionState
 from botmeter.metering.store import NEVER
 from botmeter.metering.windows import (
@@ -156,7 +156,7 @@ class Meter:
             key = record.key()
             kind, at = record.timestamp()
             if kind != LOG_APPEND_TIME:
-                raise _producers_time(record)
+                raise producers_time(record)
             state = accounts.get(key)  # type: ignore[arg-type]  # a record without a key finds none
             if state is None or state.account_id != hot.account_id:
                 self._place(record, hot, at, still_open)
@@ -304,7 +304,7 @@ class Meter:
             return
         key, (kind, at) = record.key() or b"", record.timestamp()
         if kind != LOG_APPEND_TIME:
-            raise _producers_time(record)
+            raise producers_time(record)
         try:
             account_id, command = decode_command(record.value())
             self._require_place(key, account_id)
@@ -396,13 +396,4 @@ def _is_plain_start(state: AccountState, record: Record, hot: HotInteraction, oc
         and occurred_at >= state.cycle_starts_at
         and not hot.preview
         and stands_as_it_is(record.value() or b"")
-    )
-
-
-def _producers_time(record: Record) -> PartitionRefused:
-    """Of a record that the broker has not stamped: limits and cycles rest on its time (`S7`, `C3`)."""
-    return PartitionRefused(
-        f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
-        "producer's time",
-        "set message.timestamp.type=LogAppendTime for the topic (botmeter topics create --fix)",
     )

@@ -7,6 +7,7 @@ from operator import methodcaller
 from typing import Final, NamedTuple, Protocol
 
 from botmeter.contracts.cloudevents import TRUNCATED_HEADER
+from botmeter.errors import PartitionRefused
 
 Header = tuple[str, bytes | None]
 
@@ -75,3 +76,12 @@ def traceparent_of(record: Record) -> bytes | None:
         if name == "traceparent":
             return value if value is not None and len(value) <= _TRACEPARENT_MAX_BYTES else None
     return None
+
+
+def producers_time(record: Record) -> PartitionRefused:
+    """Of a record that the broker has not stamped: limits and cycles rest on its time (`S7`, `C3`)."""
+    return PartitionRefused(
+        f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
+        "producer's time",
+        "set message.timestamp.type=LogAppendTime for the topic (botmeter topics create --fix)",
+    )
