@@ -10,7 +10,8 @@ import os
 import re
 import signal
 import zoneinfo
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from botmeter.embedded.distribution import KAFKA_VERSION
 from botmeter.embedded.ports import free_ports
 from botmeter.embedded.properties import BROKER_PROPERTIES
 from botmeter.embedded.readiness import await_broker, create_internal_topics
+from figures import PROPERTY, told
 
 # As the program does: time zones come from the pinned database, the same on every machine.
 zoneinfo.reset_tzpath(to=())
@@ -56,6 +58,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("kafka") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(KAFKA_TEST_TIMEOUT_S))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of all long tests, last."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if lines := told(reports):
+        terminalreporter.section("figures")
+        terminalreporter.write("\n".join([*lines, ""]))
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Iterator[Counter[str]]:
+    """What this test counts, by its name in the plural; told at the end of the run, whatever became of the test."""
+    counted: Counter[str] = Counter()
+    yield counted
+    record_property(PROPERTY, dict(counted))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ Records = dict[Place, list[Message]]
 class Cluster:
     """The topics of one installation, what is written to them and what is read from them, and its workers."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, directory: Path, partitions: int = PARTITIONS) -> None:
+    def __init__(
+        self, bootstrap_servers: str, prefix: str, directory: Path, partitions: int = PARTITIONS, copies: int = 1
+    ) -> None:
+        """`copies`: how many brokers keep each record."""
         self.bootstrap_servers = bootstrap_servers
         self.partitions = partitions
         self.topics = Topics.named(prefix, f"{prefix}chat.interactions", f"{prefix}billing.commands")
@@ -61,7 +64,7 @@ class Cluster:
         # Read committed, it would be refused an answer while a transaction is open: with a busy worker, all the time.
         asking = {**reading, "isolation.level": "read_uncommitted"}
         self._asker = self._closing.enter_context(clients.make_consumer(asking))
-        create_topics(self._admin, self.topics.all(), partitions, replication_factor=1)
+        create_topics(self._admin, self.topics.all(), partitions, replication_factor=copies)
 
     def close(self) -> None:
         """Kills what still runs."""
@@ -142,7 +145,7 @@ class Cluster:
     def read(self, *topics: Topic) -> Records:
         """Everything committed, by topic and partition, up to the high watermarks of now."""
         ends = {(topic.name, number): end for topic in topics for number, end in self.ends(topic).items()}
-        return _read(self._reader, ends)
+        return read_up_to(self._reader, ends)
 
     def committed(self) -> dict[Place, int]:
         """The offsets the group has committed in the inputs, -1001 where none; those of an open transaction are not."""
@@ -173,8 +176,8 @@ class Cluster:
             time.sleep(0.05)
 
 
-def _read(reader: Consumer, ends: Mapping[Place, int]) -> Records:
-    """All committed records below these ends, in the order of their offsets."""
+def read_up_to(reader: Consumer, ends: Mapping[Place, int]) -> Records:
+    """All records below these ends that this reader is shown, in the order of their offsets."""
     found: Records = {place: [] for place in ends}
     left = {place for place, end in ends.items() if end}
     reader.assign([TopicPartition(topic, number, 0) for topic, number in left])

@@ -1,4 +1,4 @@
-"""A TCP proxy before a broker, which can hold back what the broker says to those who fetch records."""
+"""A TCP proxy before a broker, which can hold back what the two sides say to each other."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         #: Where the broker listens; until it is set, clients are turned away.
         self.target: int | None = None
-        self._flows = threading.Event()
-        self._flows.set()
+        self._fetches_flow, self._all_flows = threading.Event(), threading.Event()
+        self.release()
         self._sockets: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
@@ -33,7 +33,7 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.release_fetches()
+        self.release()
         _end(self._listener)  # else accept would not notice that it is closed
         self._accepting.join()
         for each in [self._listener, *self._sockets]:
@@ -42,11 +42,16 @@ class Proxy:
 
     def hold_fetches(self) -> None:
         """From now on, nobody who has ever fetched through it hears anything; all others do."""
-        self._flows.clear()
+        self._fetches_flow.clear()
 
-    def release_fetches(self) -> None:
-        """They hear all that was held back, in order."""
-        self._flows.set()
+    def cut(self) -> None:
+        """From now on, nothing comes through, either way; connections stay open, as in a network that loses it all."""
+        self._all_flows.clear()
+
+    def release(self) -> None:
+        """All that was held back comes through, in order, however old it is by now."""
+        self._fetches_flow.set()
+        self._all_flows.set()
 
     def _accept(self) -> None:
         while True:
@@ -70,6 +75,7 @@ class Proxy:
                 request = _exactly(client, struct.unpack(">i", head)[0])
                 if struct.unpack(">h", request[:2])[0] == _FETCH:
                     fetches.set()
+                self._all_flows.wait()
                 broker.sendall(head + request)
         except OSError:
             pass
@@ -79,7 +85,8 @@ class Proxy:
         try:
             while said := broker.recv(_CHUNK):
                 if fetches.is_set():
-                    self._flows.wait()
+                    self._fetches_flow.wait()
+                self._all_flows.wait()
                 client.sendall(said)
         except OSError:
             pass

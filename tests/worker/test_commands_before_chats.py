@@ -83,7 +83,7 @@ def test_a_chat_waits_for_commands_whose_leader_is_slow_to_tell_of_them(pair: tu
     cluster.flush()
     await_taken(cluster, worker, (interactions, 1))  # one of the two is slow, and holds up its own chats alone
     assert cluster.committed()[interactions, 0] <= 0
-    proxy.release_fetches()
+    proxy.release()
     cluster.await_all_taken([worker])
 
     types = [event["type"] for event in journal(cluster, 0)]

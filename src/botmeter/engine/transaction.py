@@ -206,17 +206,20 @@ class Transaction:
             self._ask(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
             self._ask(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
-            self._give_up(producer, classify(cause(exception)))
+            self._give_up(producer, classify(cause(exception)), deadline)
         except BotmeterError as error:
-            self._give_up(producer, error)
+            self._give_up(producer, error, deadline)
         return journal_ends
 
     def _ask(self, call: Callable[[], object], deadline: Deadline) -> None:
         """Has the broker do it, as `_resumed`."""
         self._may_echo = _resumed(call, deadline) or self._may_echo
 
-    def _give_up(self, producer: Producer, error: BotmeterError) -> NoReturn:
+    def _give_up(self, producer: Producer, error: BotmeterError, deadline: Deadline) -> NoReturn:
         """Aborts where that is possible, and raises what the caller has to do."""
+        if isinstance(error, TaskMigrated) and deadline.is_past:
+            # A broker that ends a transaction past its time fences its producer, as another worker of its name would.
+            raise OutcomeUnknown(f"the transaction took longer than {self._timeout_s:g} s: {error}") from error
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
         try:

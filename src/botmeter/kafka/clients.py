@@ -34,7 +34,12 @@ _EVERY_CLIENT: Final[Config] = {
     # Client metrics pushed to the broker: one more conversation at every start and stop that nobody listens to here.
     "enable.metrics.push": False,
 }
+#: A broker that is frozen or cut off keeps its connections, and what it was asked waits for so long, before its
+#: successor is asked: with the default of a minute a worker would stand that long, though another coordinates its
+#: group. Longer than any healthy broker takes. A transactional producer derives its own from the transaction's timeout.
+_ANSWERS: Final[Config] = {"socket.timeout.ms": 10_000}
 _READING: Final[Config] = {
+    **_ANSWERS,
     # An answer comes as soon as there is a byte; only an idle broker keeps the request, and for less than the default
     # 500 ms, because partitions just assigned or rewound have to wait for it.
     "fetch.min.bytes": 1,
@@ -198,7 +203,7 @@ def simple_producer_config(kafka: Mapping[str, str], bootstrap_servers: str) -> 
 
 def admin_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
     """The client that asks about topics and offsets and makes topics."""
-    return _config(bootstrap_servers, {"client.id": "botmeter-admin", **kafka}, {})
+    return _config(bootstrap_servers, {**_ANSWERS, "client.id": "botmeter-admin", **kafka}, {})
 
 
 def make_consumer(config: Config) -> Consumer:
