@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from botmeter.engine import processor, store_rocksdb
 from botmeter.kafka import clients, topic_setup
+from botmeter.operations import permissions
 from memory_kafka.admin import MemoryAdmin
 from memory_kafka.broker import MemoryBroker
 from memory_kafka.consumer import MemoryConsumer
@@ -52,6 +53,7 @@ def _replacements(scheduler: Scheduler, broker: MemoryBroker, disk: Disk) -> lis
         (clients.make_producer, _client(MemoryProducer, scheduler, broker)),
         (clients.make_admin, lambda _: MemoryAdmin(broker, process_of(scheduler))),
         (topic_setup.require_topics, lambda *_: None),
+        (permissions.require, lambda *_: None),  # the broker in memory has no authorizer
     ]
 
 
