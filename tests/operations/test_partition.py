@@ -127,6 +127,10 @@ def test_a_journal_with_a_gap_is_read_over_it_when_somebody_accepts_that(cluster
     worker = cluster.worker()
     line = worker.hears(FAILED + "the journal has a gap")
     await_told(cluster, worker)
+    readside = cluster.environment("readside", BOTMETER_READSIDE_URL=f"sqlite:///{cluster.data_dir()}.db")
+    with WorkerProcess(readside, "project") as projection:
+        projection.hears("read side: .* are missing; .* run: botmeter partition restore-from 0 journal")
+        assert projection.ended() == 1
 
     assert "1 do not follow the one before, 0 cannot be read." in rescue(cluster, line)
     worker.hears("partition 0: somebody has rescued it")
@@ -134,6 +138,9 @@ def test_a_journal_with_a_gap_is_read_over_it_when_somebody_accepts_that(cluster
     shutil.rmtree(cluster.data_dir())
     again = cluster.worker().restored(PARTITIONS)
     await_all(cluster, traffic, again, "partition 0 verified from an accepted loss on")
+    with WorkerProcess(readside, "project") as projection:
+        projection.hears("level with the journal")
+        projection.leaves()
 
 
 # --- What takes longer, or happens to few ---

@@ -285,6 +285,6 @@ def test_a_journal_that_does_not_follow_itself_stops_it(cluster: Cluster, sqlite
     cluster.flush()
     with readside.projection() as projection:
         assert projection.ended() == 1
-        projection.hears("version 7 has no account before it")
+        projection.hears("events of acme before its version 7 are missing")
     with reading(readside.engine) as (connection, tables):
         assert connection.execute(select(tables.history)).all() == []

@@ -47,6 +47,8 @@ def begin(cluster: Cluster) -> Traffic:
     traffic = Traffic(cluster, seed=61)
     for name in ON.values():
         traffic.ask(opening(name))
+    cluster.flush()
+    for name in ON.values():
         traffic.say(interaction(name, "u-1"))
     cluster.flush()
     worker = cluster.worker()

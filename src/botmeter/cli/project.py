@@ -113,6 +113,7 @@ def source_of(settings: Settings) -> Source:
         group=settings.group,
         journal=topics.journal.name,
         deliveries=topics.deliveries.name,
+        rules=topics.rules.name,
         partitions=settings.partitions,
     )
 

@@ -34,6 +34,15 @@ def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rul
 
     Raises RestoreStopped when `stop` is set, ClusterError when a record cannot be read, Retriable.
     """
+    return RulesHistory(_messages(reader, admin, topic, stop), unrecorded)
+
+
+def read_rescues(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> list[Rescue]:
+    """The rescues alone, in their order. Raises as `read_rules`."""
+    return [message for message in _messages(reader, admin, topic, stop) if not isinstance(message, RulesSet)]
+
+
+def _messages(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> list[RulesSet | Rescue]:
     begin = questions.begin_offsets(admin, topic, [RULES_PARTITION])[RULES_PARTITION]
     end = questions.end_offsets(admin, topic, [RULES_PARTITION])[RULES_PARTITION]
     messages: list[RulesSet | Rescue] = []
@@ -41,7 +50,7 @@ def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rul
         messages.extend(_message(record) for record in chunk)
     if messages and (begin or [each.number for each in messages] != [*range(1, len(messages) + 1)]):
         raise ClusterError(f"topic {topic} has lost records: bring them back, for the log is recomputed by them")
-    return RulesHistory(messages, unrecorded)
+    return messages
 
 
 def _message(record: Message) -> RulesSet | Rescue:

@@ -193,7 +193,8 @@ def _worker(settings: Settings) -> list[Permission]:
 
 def _project(settings: Settings) -> list[Permission]:
     topics = settings.topics()
-    return [_topic(topics.journal, _READ), _topic(topics.deliveries, _READ), _group(settings.group, _SEE)]
+    read = [topics.journal, topics.deliveries, topics.rules]
+    return [*(_topic(topic, _READ) for topic in read), _group(settings.group, _SEE)]
 
 
 def _web(settings: Settings) -> list[Permission]:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -18,12 +19,16 @@ from uuid import uuid4
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from botmeter.contracts.rescues import LossAccepted
 from botmeter.errors import ConfigurationError, Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.follower import Chunk, Follower
+from botmeter.kafka.reader import RestoreStopped
+from botmeter.kafka.rules_log import read_rescues
 from botmeter.readside.database import current_generation
 from botmeter.readside.pruning import HourPruner
 from botmeter.readside.records import read_delivery, read_event
+from botmeter.readside.rows import Gap
 from botmeter.readside.tables import TABLES, Generation
 from botmeter.readside.watermarks import WatermarkAsker
 from botmeter.readside.writer import Advance, Batch, Overtaken, Position, Standby, Writer
@@ -52,6 +57,7 @@ class Source:
     group: str
     journal: str
     deliveries: str
+    rules: str
     partitions: int
 
 
@@ -88,12 +94,15 @@ class Projection:
         self._on_progress = on_progress
         self._owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:12]}"
         self._records, self._hours_days = 0, hours_days
+        #: Where a gap was met last.
+        self._gap: tuple[int, int] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Projects until `stop` is set.
 
         Raises:
             ConfigurationError: the topic was made anew, the cluster refuses: what a person has to mend.
+            Gap: the journal lacks events, and nobody has accepted that.
             InvariantViolated: the journal cannot be read or does not follow itself.
         """
         admin = clients.make_admin(clients.admin_config(self._source.kafka, self._source.bootstrap_servers))
@@ -101,6 +110,13 @@ class Projection:
             while not stop.is_set():
                 try:
                     self._follow(admin, stop)
+                except Gap as gap:
+                    if gap.place == self._gap:
+                        raise
+                    self._gap = gap.place
+                    log.warning("read side: %s; looking whether somebody has accepted that", gap)
+                except RestoreStopped:
+                    return
                 except Overtaken as overtaken:
                     log.info("read side: %s; reading the offsets anew", overtaken)
                 except Standby as standby:
@@ -120,7 +136,9 @@ class Projection:
         writer = Writer(self._engine, TABLES[generation], self._owner, current)
         writer.write(Batch(), _now())  # whoever only stands by opens no connections
         topics = {self._source.journal, self._source.deliveries} & questions.existing_topics(admin)
-        positions = self._positions(writer, questions.topic_ids(admin, {self._source.journal, *topics}))
+        ids = questions.topic_ids(admin, {self._source.journal, *topics})
+        positions = self._positions(writer, ids)
+        writer.gaps_below = self._accepted_losses(admin, ids[self._source.journal], stop)
         follower = Follower(clients.make_consumer(self._reader_config()))
         asker = WatermarkAsker(lambda: _ends(admin, positions))
         try:
@@ -164,6 +182,15 @@ class Projection:
                 pruner.step(now)
             if looks_on and now - begun > _LOOK_FOR_TOPICS_MS:
                 return
+
+    def _accepted_losses(self, admin: Any, journal_id: str, stop: threading.Event) -> dict[int, int]:
+        """By partition: the offset of the journal below which somebody has accepted that events are lost."""
+        source, found = self._source, dict[int, int]()
+        with closing(clients.make_consumer(self._reader_config())) as reader:
+            for rescue in read_rescues(reader, admin, source.rules, stop):
+                if isinstance(rescue, LossAccepted):
+                    found[rescue.partition] = rescue.reaches_to(source.journal, journal_id)
+        return found
 
     def _batch(
         self, chunk: Chunk, asker: WatermarkAsker, positions: dict[Place, Position], told: Iterable[Place]

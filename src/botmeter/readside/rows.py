@@ -39,13 +39,38 @@ class Rows:
     touched: dict[str, Standing] = field(default_factory=dict)
 
 
-def project(standings: dict[str, Standing], rows: Rows, partition: int, offset: int, event: Event) -> None:
+class Gap(InvariantViolated):
+    """Events are missing before one of the journal. Recovery: bring them back, or accept that they are lost."""
+
+    def __init__(self, partition: int, offset: int, event: Event) -> None:
+        """What lies at this place, while what comes before it does not."""
+        self.place = (partition, offset)
+        super().__init__(
+            f"journal, partition {partition}, offset {offset}: events of {event.account_id} before its version "
+            f"{event.version} are missing; bring them back, or, if they are gone for good, run: "
+            f"botmeter partition restore-from {partition} journal"
+        )
+
+
+def project(
+    standings: dict[str, Standing], rows: Rows, partition: int, offset: int, event: Event, gaps_below: int
+) -> None:
     """One event of the journal, read at `offset`: changes the account's standing and adds the rows.
 
     An event that the account has already is skipped: a broker that lost the end of a transaction can show it twice.
-    Raises InvariantViolated for one that does not follow its account's version.
+    Below the offset `gaps_below` people have accepted that events are lost: an account is as the others left it, and
+    without its opening it is left out.
+
+    Raises Gap where events are missing, InvariantViolated for one that cannot be.
     """
     standing = standings.get(event.account_id)
+    version = standing.account.version if standing is not None else 0
+    if event.version > version + 1:
+        if offset >= gaps_below:
+            raise Gap(partition, offset, event)
+        if standing is None:
+            return
+        standing.account = replace(standing.account, version=event.version - 1)
     if standing is None:
         standing = standings[event.account_id] = _opened(partition, offset, event)
         _add_history(standing, None, rows, offset, event)

@@ -79,6 +79,8 @@ class Writer:
         self._engine, self._tables, self._owner, self._current = engine, tables, owner, current
         self._loader = Loader(engine)
         self._standings: dict[str, Standing] = {}
+        #: By partition: below this offset of the journal people have accepted that events are lost.
+        self.gaps_below: dict[int, int] = {}
 
     def positions(self, topic: str, topic_id: str, partitions: Iterable[int], now: int) -> list[Position]:
         """Where each partition is to be read on; those seen for the first time from their beginning."""
@@ -102,7 +104,7 @@ class Writer:
     def write(self, batch: Batch, now: int) -> None:
         """Writes a batch in one transaction. `now` is this machine's time, UTC ms.
 
-        Raises Overtaken or Standby, and whatever else goes wrong; then nothing was written.
+        Raises Overtaken, Standby or Gap, and whatever else goes wrong; then nothing was written.
         """
         rows = Rows()
         try:
@@ -161,7 +163,7 @@ class Writer:
     def _fold(self, connection: Connection, events: Sequence[tuple[int, int, Event]], rows: Rows) -> None:
         self._load(connection, {event.account_id for _, _, event in events} - self._standings.keys())
         for partition, offset, event in events:
-            project(self._standings, rows, partition, offset, event)
+            project(self._standings, rows, partition, offset, event, self.gaps_below.get(partition, 0))
 
     def _load(self, connection: Connection, account_ids: Iterable[str]) -> None:
         accounts, missing = self._tables.accounts, sorted(account_ids)
