@@ -65,7 +65,7 @@ class Worker:
 
     def stop(self, *, for_good: bool = False) -> None:
         """In good order."""
-        self._is_stopping, self._is_wanted = True, not for_good
+        self._is_stopping, self._is_wanted = True, self._is_wanted and not for_good
 
     def _live(self) -> None:
         try:
