@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -69,7 +70,10 @@ class Programs:
     def run(self, program: str, way: str = "plain") -> Ran:
         """Puts the program through its work; `way` is how it comes in."""
         self._way, self._number = way, self._number + 1
-        return self._run[program]()
+        try:
+            return self._run[program]()
+        finally:
+            self._way = "plain"
 
     def settings(self, program: str) -> Settings:
         """What of its settings decides about its permissions."""
@@ -153,6 +157,8 @@ class Programs:
             request = urllib.request.Request(f"{api}/{path}", json.dumps(body).encode(), headers)  # noqa: S310 - http
             with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
                 assert answer.status in (200, 201)
+        shown = urllib.request.Request(f"{api}/accounts/acme", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
+        self._cluster.await_true(lambda: _is_found(shown), [], PATIENCE_S, "the projection inside did not begin")
 
     def _notify(self) -> Ran:
         with self.started(
@@ -280,3 +286,11 @@ def _heard(service: WorkerProcess, does: str) -> Ran:
     except AssertionError:
         return Ran(is_well=False, said=service.said)
     return Ran(is_well=True, said=service.said)
+
+
+def _is_found(asked: urllib.request.Request) -> bool:
+    try:
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310 - http
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return False
