@@ -296,7 +296,7 @@ def _selected(topic: DeadLetterTopic, asked: _Asked) -> Iterator[Letter]:
 def _redriven(settings: Settings) -> Redriven:
     """What was sent back by now."""
     name = settings.topics().dead_letters.name
-    with clients.make_consumer({**_reader_config(settings), "isolation.level": "read_uncommitted"}) as asker:
+    with clients.make_consumer(clients.asking_config(_reader_config(settings))) as asker:
         return redriven_by(read_notes(asker, [(name, number) for number in range(settings.partitions)]))
 
 

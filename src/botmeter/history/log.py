@@ -92,9 +92,8 @@ class AccountLog:
         """Where the group stands in the account's partition of each input, None where it never was."""
         topics = self._connection.topics
         places = [(topic.name, self.partition) for topic in (topics.interactions, topics.commands)]
-        # Read committed, it would be refused an answer while a transaction is open: with a busy worker, all the time.
         config = clients.reader_config(self._connection.options, self._connection.bootstrap_servers, group)
-        asker = clients.make_consumer({**config, "isolation.level": "read_uncommitted"})
+        asker = clients.make_consumer(clients.asking_config(config))
         try:
             answers = questions.committed_offsets(asker, places)
         finally:

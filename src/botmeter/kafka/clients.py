@@ -156,6 +156,14 @@ def reader_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) 
     return _config(bootstrap_servers, tuned, {**_EXACTLY_ONCE_READING, "group.id": group})
 
 
+def asking_config(reading: Config) -> Config:
+    """That of a reader which asks only what a group has committed.
+
+    Read committed, it would get no answer while a transaction is open: with a busy worker, all the time.
+    """
+    return {**reading, "isolation.level": "read_uncommitted"}
+
+
 def subscriber_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str, start: str) -> Config:
     """A consumer of outputs: a member of `group` whose handled records are committed once a second.
 

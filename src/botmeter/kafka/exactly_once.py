@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from botmeter.contracts.cloudevents import OriginalHeaders
 from botmeter.errors import BotmeterError, OutcomeUnknown
-from botmeter.kafka.clients import Config, make_consumer, make_producer
+from botmeter.kafka.clients import Config, asking_config, make_consumer, make_producer
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 
@@ -52,8 +52,7 @@ class ExactlyOnce:
         cluster's fault asks for.
         """
         self._producer: Producer = make_producer(producer_config)
-        # Read committed, there would be no answer while a transaction is open.
-        self._consumer: Consumer = make_consumer({**reader_config, "isolation.level": "read_uncommitted"})
+        self._consumer: Consumer = make_consumer(asking_config(reader_config))
         retried(lambda: self._producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
 
     def __enter__(self) -> Self:

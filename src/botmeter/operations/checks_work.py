@@ -75,7 +75,7 @@ def group(asking: Asking) -> Iterator[Finding]:
 def _lag(asking: Asking) -> Iterator[Finding]:
     topics = asking.settings.topics()
     inputs = (topics.interactions, topics.commands)
-    with clients.make_consumer({**asking.reader, "isolation.level": "read_uncommitted"}) as asker:
+    with clients.make_consumer(clients.asking_config(asking.reader)) as asker:
         committed = questions.committed_offsets(
             asker, [(topic.name, number) for topic in inputs for number in asking.numbers]
         )

@@ -117,9 +117,7 @@ class PartitionDesk:
         self.settings, self.admin, self.topics = settings, admin, settings.topics()
         self._closing = ExitStack()
         self.reader = self._closing.enter_context(clients.make_consumer(self.reading))
-        # Read committed, it would get no answer while a transaction is open: with a busy worker, all the time.
-        asking = {**self.reading, "isolation.level": "read_uncommitted"}
-        self._asker = self._closing.enter_context(clients.make_consumer(asking))
+        self._asker = self._closing.enter_context(clients.make_consumer(clients.asking_config(self.reading)))
 
     def __enter__(self) -> Self:
         return self

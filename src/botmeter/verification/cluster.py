@@ -81,9 +81,7 @@ class VerifiedCluster:
         admin = clients.admin_config(access.kafka, access.bootstrap_servers)
         self._admin = self._closing.enter_context(clients.make_admin(admin))
         reading = clients.reader_config(access.kafka, access.bootstrap_servers, access.group)
-        # Read committed, it would get no answer while a transaction is open: with a busy worker, all the time.
-        asking = {**reading, "isolation.level": "read_uncommitted"}
-        self._asker = self._closing.enter_context(clients.make_consumer(asking))
+        self._asker = self._closing.enter_context(clients.make_consumer(clients.asking_config(reading)))
         # One for each topic, so that each is read as fast as it is compared, and none further.
         self._readers = {
             topic.name: self._closing.enter_context(clients.make_consumer(reading))

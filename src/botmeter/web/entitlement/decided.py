@@ -58,8 +58,7 @@ class Decided:
         self._loop = asyncio.get_running_loop()
         self._waiting: set[_Waiter] = set()
         self._wanted, self._stop_asked = threading.Event(), threading.Event()
-        # Read committed, the group's offsets would not be told while a transaction is open, which is nearly always.
-        asking = {**clients.reader_config(kafka, bootstrap_servers, group), "isolation.level": "read_uncommitted"}
+        asking = clients.asking_config(clients.reader_config(kafka, bootstrap_servers, group))
         self._closing = ExitStack()
         self._asker = self._closing.enter_context(clients.make_consumer(asking))
         self._admin = self._closing.enter_context(clients.make_admin(clients.admin_config(kafka, bootstrap_servers)))
