@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accounts", type=int, default=1_000)
     parser.add_argument("--sessions", type=int, default=500_000)
-    parser.add_argument("--url", default="sqlite:///readside-benchmark.db")
+    parser.add_argument("--url", default="sqlite:///build/readside-benchmark.db")
     parser.add_argument("--batch", type=int, default=50_000, help="events of one transaction")
     parser.add_argument("--report-every", type=int, default=100_000)
     chosen = parser.parse_args()
