@@ -26,6 +26,8 @@ DEPLOYED = sorted((ROOT / "deploy").iterdir())
 
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
+#: More is a database or an archive that came along by mistake.
+FILE_BYTES_MAX = 1_000_000
 #: Names that tell nothing about what is inside.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "base", "misc"}
 #: All that a pure decision needs (J2); clocks, randomness, files and sockets are not among it.
@@ -165,6 +167,10 @@ def test_no_file_speaks_of_one_machine_or_of_a_registry() -> None:
     ]
 
     assert found == []
+
+
+def test_nothing_large_is_kept() -> None:
+    assert [shown(path) for path in files() if path.stat().st_size > FILE_BYTES_MAX] == []
 
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:
