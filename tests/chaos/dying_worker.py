@@ -20,7 +20,7 @@ from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.transaction import Batch
 from botmeter.kafka import clients
-from botmeter.kafka.clients import _HeardAdmin
+from botmeter.kafka.clients import _PolledAdmin
 from botmeter.metering.store import StoreUpdate
 
 _lock = threading.Lock()
@@ -102,7 +102,7 @@ class MortalProducer(Producer):
         super().abort_transaction(*args)
 
 
-class MortalAdmin(_HeardAdmin):
+class MortalAdmin(_PolledAdmin):
     def list_offsets(self, *args: Any, **kwargs: Any) -> Any:
         passes("before question")
         return super().list_offsets(*args, **kwargs)
@@ -131,7 +131,7 @@ def take_and_tell(processor: Processor) -> Batch:
 
 
 if __name__ == "__main__":
-    vars(clients).update(Consumer=MortalConsumer, Producer=MortalProducer, _HeardAdmin=MortalAdmin)
+    vars(clients).update(Consumer=MortalConsumer, Producer=MortalProducer, _PolledAdmin=MortalAdmin)
     vars(restore).update(RocksDbStore=MortalStore)
     type.__setattr__(Processor, "take", take_and_tell)
     cli.main()

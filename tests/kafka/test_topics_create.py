@@ -18,7 +18,7 @@ from botmeter.contracts.topics import Topic, Topics
 from botmeter.errors import ClusterError
 from botmeter.kafka.clients import admin_config, make_admin
 from botmeter.kafka.questions import topic_ids
-from botmeter.kafka.topic_setup import Finding, check_topics, create_topics, mend, require_topics
+from botmeter.kafka.topic_setup import Finding, check_topics, create_topics, fix_settings, require_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -239,7 +239,7 @@ def test_nothing_mends_the_number_of_partitions(
 def test_more_than_wanted_is_left_as_it_is(admin: AdminClient, topics: Topics) -> None:
     make(admin, topics.alerts, {"retention.ms": "-1"})
 
-    mend(admin, [difference for finding in create(admin, topics) for difference in finding.differences])
+    fix_settings(admin, [difference for finding in create(admin, topics) for difference in finding.differences])
 
     [alerts] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topics.alerts.name)]).values()
     assert alerts.result()["retention.ms"].value == "-1"

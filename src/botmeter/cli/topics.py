@@ -8,7 +8,7 @@ import click
 
 from botmeter.kafka.clients import admin_config, make_admin
 from botmeter.kafka.questions import wait_for_broker
-from botmeter.kafka.topic_setup import Difference, Finding, check_topics, create_topics, mend
+from botmeter.kafka.topic_setup import Difference, Finding, check_topics, create_topics, fix_settings
 from botmeter.settings.model import Settings
 
 
@@ -23,13 +23,13 @@ def command() -> None:
 def create(settings: Settings, fix: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Create the topics that are missing, and check those that exist.
 
-    Says of each topic what differs from what botmeter needs and the command that mends it. An existing topic is altered
-    by --fix alone, which sets what differs and nothing else; it never makes a topic keep less than before, and never
-    changes the number of partitions, because accounts would move between them.
+    Prints for each topic what differs from what botmeter needs, and the command that fixes it. An existing topic is
+    altered by --fix alone, which sets what differs and nothing else. It never makes a topic keep less than before, and
+    never changes the number of partitions, because accounts would move between them.
 
     \b
       botmeter topics create          # create and check
-      botmeter topics create --fix    # and mend
+      botmeter topics create --fix    # and set what differs
 
     Exit code 0: all is well; 1: something differs; 3: the broker cannot be reached or refuses.
 
@@ -42,24 +42,24 @@ def create(settings: Settings, fix: bool) -> None:  # noqa: FBT001 - a flag of t
     with make_admin(config) as admin:
         findings = create_topics(admin, topics, settings.partitions, settings.replication_factor)
         if fix:
-            mend(admin, _announced(findings))
+            fix_settings(admin, _announced(findings))
             findings = check_topics(admin, topics, settings.partitions)
     for line in _lines(findings, settings.bootstrap_servers):
         click.echo(line)
-    if not all(finding.is_well for finding in findings):
+    if not all(finding.is_ok for finding in findings):
         raise click.exceptions.Exit(1)
 
 
 def _announced(findings: Iterable[Finding]) -> list[Difference]:
-    """What is going to be mended, said before it is."""
-    found = [difference for finding in findings for difference in finding.differences if difference.can_be_mended]
+    """Returns the settings to fix, each printed before it is set."""
+    found = [difference for finding in findings for difference in finding.differences if difference.can_be_fixed]
     for each in found:
         click.echo(f"setting {each.what} of {each.topic} to {each.wanted}, it is {each.found}", err=True)
     return found
 
 
 def _lines(findings: Iterable[Finding], bootstrap_servers: str) -> Iterable[str]:
-    """One line a topic, and under it what mends it."""
+    """One line per topic, and below it the commands that fix it."""
     found = list(findings)
     width = max(len(finding.topic) for finding in found)
     for finding in found:
@@ -68,7 +68,7 @@ def _lines(findings: Iterable[Finding], bootstrap_servers: str) -> Iterable[str]
 
 
 def differences(findings: Iterable[Finding], bootstrap_servers: str) -> Iterable[str]:
-    """What mends each difference, a line each."""
+    """One line per difference: the command that fixes it."""
     for finding in findings:
         for difference in finding.differences:
             yield f"    {difference.remedy(bootstrap_servers)}"

@@ -20,7 +20,7 @@ from botmeter.contracts.catalogue import COMMAND_RESULTS
 from botmeter.errors import BotmeterError, Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.errors import END_OF_PARTITION, classify
-from botmeter.kafka.reader import come_together
+from botmeter.kafka.reader import available_messages
 
 #: How long the reader waits for a record before it looks whether it is still wanted.
 _POLL_S: Final = 0.1
@@ -140,7 +140,7 @@ class _Reader(threading.Thread):
         try:
             self._consumer.assign(self._from)
             while not self._stop_asked.is_set():
-                for message in come_together(self._consumer, _BATCH, _POLL_S):
+                for message in available_messages(self._consumer, _BATCH, _POLL_S):
                     self._take(message)
         except BaseException as error:  # noqa: BLE001 - handed to all who wait; the next one starts a new reader
             self.has_ended = True

@@ -16,7 +16,7 @@ from botmeter.contracts.catalogue import BALANCES
 from botmeter.errors import Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.errors import END_OF_PARTITION, classify
-from botmeter.kafka.reader import come_together
+from botmeter.kafka.reader import available_messages
 
 _POLL_S: Final = 0.1
 _BATCH: Final = 5_000
@@ -87,7 +87,7 @@ class BalanceTable:
             while not self._stop_asked.is_set():
                 if not self._left:
                     self._is_loaded.set()
-                for message in come_together(self._consumer, _BATCH, _POLL_S):
+                for message in available_messages(self._consumer, _BATCH, _POLL_S):
                     self._take(message)
         except BaseException as error:  # noqa: BLE001 - told to whoever asks next
             self._fault = error

@@ -1,4 +1,7 @@
-"""What of the inputs a group has not committed, by the cluster's word: how many offsets, and since when they wait."""
+"""The records of the inputs that a group has not committed: how many offsets, and since when the first one waits.
+
+The cluster is asked for all of it; nothing is taken from the memory of a worker.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from botmeter.kafka.clients import Config, make_consumer
 
 Place = tuple[str, int]
 
-#: How long to read for the first waiting records: what has not come by then is told the next time.
+#: How long to read for the first waiting records. A record that has not arrived by then is reported next time.
 _READ_S: Final = 2.0
 _POLL_S: Final = 0.1
-#: Of each partition only one record is wanted, so as little as possible is fetched.
+#: Only one record of each partition is needed, so the client fetches as little as possible.
 _ONE_RECORD: Final[Config] = {
     "isolation.level": "read_uncommitted",
     "queued.min.messages": 1,
@@ -30,10 +33,10 @@ _ONE_RECORD: Final[Config] = {
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in one partition of an input.
+    """The uncommitted records in one partition of an input.
 
-    `offsets`: from the one committed to the high watermark, records of open transactions included; `oldest_at`: the
-    broker's time of the first record there, UTC ms, None when nothing waits or it could not be read.
+    `offsets`: from the committed offset to the high watermark, records of open transactions included. `oldest_at`: the
+    broker's time of the first of these records, UTC ms; None when none waits or it could not be read.
     """
 
     offsets: int
@@ -41,18 +44,18 @@ class Backlog:
 
 
 class BacklogReader:
-    """Asks and reads for one group, whose member it is not. Belongs to one thread."""
+    """Reads the backlog of one group without being a member of it. Used by one thread."""
 
     def __init__(self, admin: AdminClient, reader_config: Config) -> None:
         self._admin = admin
         self._consumer: Consumer = make_consumer({**reader_config, **_ONE_RECORD})
 
     def close(self) -> None:
-        """Lets the client go."""
+        """Closes the client."""
         self._consumer.close()
 
     def of(self, topics: Iterable[str], partitions: Iterable[int]) -> dict[Place, Backlog]:
-        """Of each of these partitions of each topic. Raises ClusterError, Retriable."""
+        """Returns the backlog of each of these partitions of each topic. Raises ClusterError, Retriable."""
         names, numbers = list(topics), list(partitions)
         committed = questions.committed_offsets(self._consumer, [(name, n) for name in names for n in numbers])
         starts: dict[Place, int] = {}
@@ -66,7 +69,7 @@ class BacklogReader:
         return {place: Backlog(max(0, end - starts[place]), times.get(place)) for place, end in ends.items()}
 
     def _first_times(self, starts: Mapping[Place, int]) -> dict[Place, int]:
-        """The broker's time of the first record at or after each offset, of those that were read in time."""
+        """Returns the broker's time of the first record at or after each offset; without those not read in time."""
         if not starts:
             return {}
         found: dict[Place, int] = {}

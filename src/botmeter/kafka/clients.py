@@ -1,6 +1,6 @@
-"""How each Kafka client is configured and made.
+"""How each Kafka client is configured and created.
 
-Options of BOTMETER_KAFKA__* win over what only tunes, never over what the guarantees rest on.
+Options of BOTMETER_KAFKA__* override what only tunes, and never what the guarantees depend on.
 """
 
 from __future__ import annotations
@@ -27,33 +27,34 @@ _EVERY_CLIENT: Final[Config] = {
     # Back within seconds after a broker returned; the default of 10 s is longer than most restarts.
     "reconnect.backoff.ms": 200,
     "reconnect.backoff.max.ms": 2_000,
-    # Firewalls forget idle connections without a word.
+    # Firewalls drop idle connections silently.
     "socket.keepalive.enable": True,
-    # Brokers close idle connections; that is no news.
+    # Brokers close idle connections as a matter of course; a log line for each would be noise.
     "log.connection.close": False,
-    # Client metrics pushed to the broker: one more conversation at every start and stop that nobody listens to here.
+    # Pushing client metrics to the broker costs a request at every start and stop, and botmeter does not use them.
     "enable.metrics.push": False,
 }
-#: A broker that is frozen or cut off keeps its connections, and what it was asked waits for so long, before its
-#: successor is asked: with the default of a minute a worker would stand that long, though another coordinates its
-#: group. Longer than any healthy broker takes. A transactional producer derives its own from the transaction's timeout.
-_ANSWERS: Final[Config] = {"socket.timeout.ms": 10_000}
+#: A broker that is frozen or cut off keeps its connections. A request to it waits for this long before the client asks
+#: its successor: with the default of a minute a worker would stop for a minute, though another broker coordinates its
+#: group by then. Longer than any healthy broker takes. A transactional producer derives its own from the transaction's
+#: timeout.
+_REQUESTS: Final[Config] = {"socket.timeout.ms": 10_000}
 _READING: Final[Config] = {
-    **_ANSWERS,
-    # An answer comes as soon as there is a byte; only an idle broker keeps the request, and for less than the default
-    # 500 ms, because partitions just assigned or rewound have to wait for it.
+    **_REQUESTS,
+    # The broker answers as soon as it has a byte. Only an idle broker holds the request, and for less than the default
+    # of 500 ms, because partitions just assigned or rewound have to wait for it.
     "fetch.min.bytes": 1,
     "fetch.wait.max.ms": 100,
     # One partition alone should fill a micro-batch in a few fetches.
     "max.partition.fetch.bytes": 4 * 1024 * 1024,
-    # Prefetched beyond the batch at work. The backoff is how long fetching pauses once the queue is full: the default
+    # Prefetched beyond the current batch. The backoff is how long fetching pauses once the queue is full: the default
     # of 1 s would let the queue run dry at full speed.
     "queued.min.messages": 50_000,
     "queued.max.messages.kbytes": 32 * 1024,
     "fetch.queue.backoff.ms": 10,
     # A leader that moved is found again at once.
     "fetch.error.backoff.ms": 100,
-    # The broker's disk is not to be trusted with money.
+    # A corrupt record must not be billed.
     "check.crcs": True,
 }
 _EXACTLY_ONCE_READING: Final[Config] = {
@@ -61,12 +62,12 @@ _EXACTLY_ONCE_READING: Final[Config] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
-    # A lost offset is an error somebody decides about, never a jump.
+    # A lost offset is an error that an operator resolves; the client must not jump to another offset.
     "auto.offset.reset": "error",
     "allow.auto.create.topics": False,
 }
 _WRITING: Final[Config] = {
-    # A commit flushes at once; until then a few milliseconds make full batches of what is decided meanwhile.
+    # A commit flushes at once. Until then, a few milliseconds collect records into full batches.
     "linger.ms": 5,
     "compression.type": "lz4",
     # All of one micro-batch, several records for each input.
@@ -76,20 +77,20 @@ _WRITING: Final[Config] = {
 _CONTRACTUAL_WRITING: Final[Config] = {
     "enable.idempotence": True,
     "acks": "all",
-    # The partition of an account is part of the contract: what Java clients compute.
+    # The partition of an account is part of the contract: the one that Java clients compute.
     "partitioner": "murmur2_random",
     "message.max.bytes": MESSAGE_MAX_BYTES,
 }
-#: So often is an admin client's log looked at.
+#: How often an admin client is polled for its log.
 _LOGS_S: Final = 0.5
 #: Options only a member of the group may have; two consumers with one group.instance.id fence each other.
-_OF_MEMBERS: Final = ("group.instance.id", "group.protocol", "group.remote.assignor")
+_MEMBER_OPTIONS: Final = ("group.instance.id", "group.protocol", "group.remote.assignor")
 
 
-class _NotOfThisRole(logging.Filter):
-    """Drops librdkafka's warning that a producer has no use for an option of consumers, and so on.
+class _UnusedOptionFilter(logging.Filter):
+    """Drops librdkafka's warning that a producer ignores an option of consumers, and so on.
 
-    All options of BOTMETER_KAFKA__* go to all clients, so it says nothing.
+    All options of BOTMETER_KAFKA__* go to all clients, so the warning is expected.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -97,26 +98,26 @@ class _NotOfThisRole(logging.Filter):
 
 
 _LOG: Final = logging.getLogger("botmeter.librdkafka")
-_LOG.addFilter(_NotOfThisRole())
+_LOG.addFilter(_UnusedOptionFilter())
 
 
-class _HeardAdmin(AdminClient):
-    """Its log waits in a queue for a poll, which nobody makes who only asks questions; so a thread does."""
+class _PolledAdmin(AdminClient):
+    """An admin client queues its log lines until it is polled. Its callers never poll, so a thread does."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._closing = Event()
-        self._listener = Thread(target=_listen, args=(ref(self), self._closing), name="admin-log", daemon=True)
-        self._listener.start()
+        self._poller = Thread(target=_poll, args=(ref(self), self._closing), name="admin-log", daemon=True)
+        self._poller.start()
 
     def __exit__(self, *raised: object) -> Any:
-        # The client must not be destroyed under a poll.
+        # The client must not be destroyed during a poll.
         self._closing.set()
-        self._listener.join()
+        self._poller.join()
         return super().__exit__(*raised)
 
 
-def _listen(admin: ref[_HeardAdmin], closing: Event) -> None:
+def _poll(admin: ref[_PolledAdmin], closing: Event) -> None:
     while not closing.wait(_LOGS_S):
         client = admin()
         if client is None:
@@ -126,15 +127,15 @@ def _listen(admin: ref[_HeardAdmin], closing: Event) -> None:
 
 
 def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
-    """The worker's consumer: a member of the group that commits only through the producer's transaction."""
+    """Configures the worker's consumer: a member of the group that commits only through the producer's transaction."""
     tuned: Config = {
         **_READING,
         "client.id": "botmeter-worker",
-        # A killed worker's partitions move after this. Less would mistake a long garbage collection of the broker or a
-        # paused container for a death; the transaction timeout keeps the next owner waiting about as long anyway.
+        # A killed worker's partitions move after this time. With less, a long garbage collection of the broker or a
+        # paused container would look like a death; the transaction timeout delays the next owner about as long anyway.
         "session.timeout.ms": 15_000,
         "heartbeat.interval.ms": 3_000,
-        # The consumer is polled all the time, during restores too; a worker silent for so long hangs.
+        # The consumer is polled all the time, during restores too; a worker that does not poll for so long hangs.
         "max.poll.interval.ms": 120_000,
         **kafka,
     }
@@ -147,27 +148,27 @@ def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str
 
 
 def reader_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
-    """A consumer for `assign` alone, as restores use it: never subscribed, so it never becomes a member of `group`.
+    """Configures a consumer that only uses `assign`, as restores do: it never becomes a member of `group`.
 
-    librdkafka wants a group even then; with the worker's own, a restore needs no further permission.
+    librdkafka requires a group even then. With the worker's own group, a restore needs no further permission.
     """
-    own = {option: value for option, value in kafka.items() if option not in _OF_MEMBERS}
+    own = {option: value for option, value in kafka.items() if option not in _MEMBER_OPTIONS}
     tuned: Config = {**_READING, "client.id": "botmeter-reader", **own}
     return _config(bootstrap_servers, tuned, {**_EXACTLY_ONCE_READING, "group.id": group})
 
 
 def asking_config(reading: Config) -> Config:
-    """That of a reader which asks only what a group has committed.
+    """Configures a reader that only asks which offsets a group has committed.
 
-    Read committed, it would get no answer while a transaction is open: with a busy worker, all the time.
+    With read_committed it would get no answer while a transaction is open: with a busy worker, never.
     """
     return {**reading, "isolation.level": "read_uncommitted"}
 
 
 def subscriber_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str, start: str) -> Config:
-    """A consumer of outputs: a member of `group` whose handled records are committed once a second.
+    """Configures a consumer of outputs: a member of `group` that commits its handled records once a second.
 
-    What is handled is told by `store_offsets`. `start`, earliest or latest, is where a new group begins.
+    The caller marks a record as handled by `store_offsets`. `start`, earliest or latest, is where a new group begins.
     """
     fixed: Config = {
         "isolation.level": "read_committed",
@@ -182,8 +183,8 @@ def subscriber_config(kafka: Mapping[str, str], bootstrap_servers: str, group: s
 
 
 def follower_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str, client_id: str) -> Config:
-    """A member of a group that keeps its offsets itself (`subscription.py`)."""
-    own = {option: value for option, value in kafka.items() if option not in _OF_MEMBERS}
+    """Configures a member of a group that keeps its offsets itself (`subscription.py`)."""
+    own = {option: value for option, value in kafka.items() if option not in _MEMBER_OPTIONS}
     tuned: Config = {**_READING, "client.id": client_id, "session.timeout.ms": 15_000, **own}
     fixed = {**_EXACTLY_ONCE_READING, "group.id": group, "partition.assignment.strategy": "cooperative-sticky"}
     return _config(bootstrap_servers, tuned, fixed)
@@ -192,51 +193,52 @@ def follower_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str
 def producer_config(
     kafka: Mapping[str, str], bootstrap_servers: str, transactional_id: str, transaction_timeout_ms: int
 ) -> Config:
-    """The transactional producer of a worker: one micro-batch, one transaction."""
+    """Configures the transactional producer of a worker: one micro-batch, one transaction."""
     fixed: Config = {
         **_CONTRACTUAL_WRITING,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": transaction_timeout_ms,
-        # By default a client that lost every broker forgets them and starts anew, and a send_offsets_to_transaction
-        # under way then waits for the forgotten group coordinator for ever, whatever its timeout (librdkafka 5511).
+        # By default a client that lost every broker forgets them and bootstraps again. A pending
+        # send_offsets_to_transaction then waits for the forgotten coordinator for ever, whatever its timeout
+        # (librdkafka 5511).
         "metadata.recovery.strategy": "none",
     }
     return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-worker", **kafka}, fixed)
 
 
 def simple_producer_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
-    """A producer without transactions, for whoever writes inputs: the simulation, the demo, tests."""
+    """Configures a producer without transactions, for writers of inputs: the simulation, the demo, tests."""
     return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-source", **kafka}, _CONTRACTUAL_WRITING)
 
 
 def admin_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
-    """The client that asks about topics and offsets and makes topics."""
-    return _config(bootstrap_servers, {**_ANSWERS, "client.id": "botmeter-admin", **kafka}, {})
+    """Configures the client that describes topics and offsets and creates topics."""
+    return _config(bootstrap_servers, {**_REQUESTS, "client.id": "botmeter-admin", **kafka}, {})
 
 
 def make_consumer(config: Config) -> Consumer:
-    """A consumer. Raises ConfigurationError for an option librdkafka does not take."""
-    return _made(lambda: Consumer(config))
+    """Creates a consumer. Raises ConfigurationError for an option that librdkafka rejects."""
+    return _create(lambda: Consumer(config))
 
 
 def make_producer(config: Config) -> Producer:
-    """A producer. Raises ConfigurationError for an option librdkafka does not take."""
-    return _made(lambda: Producer(config))
+    """Creates a producer. Raises ConfigurationError for an option that librdkafka rejects."""
+    return _create(lambda: Producer(config))
 
 
 def make_admin(config: Config) -> AdminClient:
-    """An admin client. Raises ConfigurationError for an option librdkafka does not take.
+    """Creates an admin client. Raises ConfigurationError for an option that librdkafka rejects.
 
-    What it logs during an outage is handed on, though nobody polls it.
+    Its log lines, such as those of an outage, reach the log though its caller never polls it.
     """
-    return _made(lambda: _HeardAdmin(config))
+    return _create(lambda: _PolledAdmin(config))
 
 
 def _config(bootstrap_servers: str, tuned: Config, fixed: Config) -> Config:
     return {**_EVERY_CLIENT, **tuned, **fixed, "bootstrap.servers": bootstrap_servers, "logger": _LOG}
 
 
-def _made(make: Callable[[], Client]) -> Client:
+def _create(make: Callable[[], Client]) -> Client:
     try:
         return make()
     except KafkaException as exception:

@@ -1,4 +1,4 @@
-"""What a cluster says of itself: its brokers and their settings, replicas, groups, and what we are allowed to do."""
+"""Descriptions of a cluster: its brokers and their settings, replicas, groups, and the operations we are allowed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from botmeter.kafka import clients
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 
-#: The client that asks.
+#: The client that the functions here take.
 Admin = AdminClient
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterDescription:
-    """The brokers, and what we may do on the cluster (empty where the broker does not say)."""
+    """The brokers, and the operations we may do on the cluster (empty where the broker does not report them)."""
 
     cluster_id: str
     brokers: Mapping[int, str]
@@ -34,7 +34,7 @@ class ClusterDescription:
 
 @dataclass(frozen=True, slots=True)
 class TopicDescription:
-    """A topic's partitions by number: replicas and how many of them are in sync; what we may do with it."""
+    """A topic's partitions by number, as (replicas, replicas in sync), and the operations we may do on it."""
 
     replicas: Mapping[int, tuple[int, int]]
     without_leader: tuple[int, ...]
@@ -51,26 +51,26 @@ class GroupDescription:
 
 
 def client_versions() -> str:
-    """Of the client library."""
+    """Returns the versions of the client library."""
     return f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}"
 
 
 def describe_cluster(admin: AdminClient) -> ClusterDescription:
-    """Raises ClusterError, Retriable."""
+    """Describes the cluster. Raises ClusterError, Retriable."""
 
-    def ask() -> ClusterDescription:
+    def request() -> ClusterDescription:
         future = admin.describe_cluster(include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S)
         found = future.result()
         brokers = {node.id: f"{node.host}:{node.port}" for node in found.nodes}
         return ClusterDescription(str(found.cluster_id), brokers, _names(found.authorized_operations))
 
-    return retried(ask, "the cluster")
+    return retried(request, "the cluster")
 
 
 def describe_topic(admin: AdminClient, name: str) -> TopicDescription:
-    """Raises ClusterError, Retriable."""
+    """Describes one topic. Raises ClusterError, Retriable."""
 
-    def ask() -> TopicDescription:
+    def request() -> TopicDescription:
         answers = admin.describe_topics(
             TopicCollection([name]), include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S
         )
@@ -81,13 +81,13 @@ def describe_topic(admin: AdminClient, name: str) -> TopicDescription:
             _names(found.authorized_operations),
         )
 
-    return retried(ask, f"topic {name}")
+    return retried(request, f"topic {name}")
 
 
 def describe_group(admin: AdminClient, group: str) -> GroupDescription:
-    """Raises ClusterError, Retriable."""
+    """Describes one consumer group. Raises ClusterError, Retriable."""
 
-    def ask() -> GroupDescription:
+    def request() -> GroupDescription:
         answers = admin.describe_consumer_groups(
             [group], include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S
         )
@@ -100,11 +100,11 @@ def describe_group(admin: AdminClient, group: str) -> GroupDescription:
         }
         return GroupDescription(found.state.name.lower(), members, _names(found.authorized_operations))
 
-    return retried(ask, f"group {group}")
+    return retried(request, f"group {group}")
 
 
 def has_authorizer(admin: AdminClient) -> bool:
-    """Whether the brokers ask for permissions at all. Raises ClusterError, Retriable."""
+    """Returns whether the brokers check permissions at all. Raises ClusterError, Retriable."""
     anything = AclBindingFilter(
         ResourceType.ANY,
         None,  # type: ignore[arg-type] # any, says its documentation; so do the other two
@@ -115,7 +115,7 @@ def has_authorizer(admin: AdminClient) -> bool:
         AclPermissionType.ANY,
     )
 
-    def ask() -> bool:
+    def request() -> bool:
         try:
             admin.describe_acls(anything, request_timeout=REQUEST_TIMEOUT_S).result()
         except KafkaException as exception:
@@ -126,23 +126,23 @@ def has_authorizer(admin: AdminClient) -> bool:
                 raise
         return True
 
-    return retried(ask, "permissions")
+    return retried(request, "permissions")
 
 
 def topic_operations(admin: AdminClient, names: Iterable[str]) -> dict[str, frozenset[str] | None]:
-    """What we may do with each topic; None where the brokers do not say, as of a topic that is not there.
+    """Returns the operations we may do on each topic; None where unknown, as for a topic that does not exist.
 
     Raises ClusterError, Retriable.
     """
-    asked = sorted(set(names))
+    topics = sorted(set(names))
 
-    def ask() -> dict[str, frozenset[str] | None]:
+    def request() -> dict[str, frozenset[str] | None]:
         answers = admin.describe_topics(
-            TopicCollection(asked), include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S
+            TopicCollection(topics), include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S
         )
-        return {name: _topic_operations(admin, name, answers[name]) for name in asked}
+        return {name: _topic_operations(admin, name, answers[name]) for name in topics}
 
-    return retried(ask, "topics") if asked else {}
+    return retried(request, "topics") if topics else {}
 
 
 def _topic_operations(admin: AdminClient, name: str, answer: Future[Any]) -> frozenset[str] | None:
@@ -154,11 +154,11 @@ def _topic_operations(admin: AdminClient, name: str, answer: Future[Any]) -> fro
             return None
         if code != KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise
-    # Whoever may read or write may ask, so of what is needed only this can be left.
-    return frozenset({"DESCRIBE_CONFIGS"} if _may_see_settings(admin, name) else ())
+    # Permission to read or write includes DESCRIBE. Without DESCRIBE, only DESCRIBE_CONFIGS can be left.
+    return frozenset({"DESCRIBE_CONFIGS"} if _may_describe_configs(admin, name) else ())
 
 
-def _may_see_settings(admin: AdminClient, topic: str) -> bool:
+def _may_describe_configs(admin: AdminClient, topic: str) -> bool:
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     [answer] = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S).values()
     try:
@@ -172,32 +172,31 @@ def _may_see_settings(admin: AdminClient, topic: str) -> bool:
 
 
 def group_operations(admin: AdminClient, group: str) -> frozenset[str] | None:
-    """What we may do with a group; None where the brokers do not say. Raises ClusterError, Retriable."""
+    """Returns the operations we may do on a group; None where unknown. Raises ClusterError, Retriable."""
     try:
         return describe_group(admin, group).operations or None
-    except PermissionMissing:  # as of a topic
+    except PermissionMissing:  # permission to join includes DESCRIBE, as with a topic
         return frozenset()
 
 
 def broker_settings(admin: AdminClient, broker: int) -> dict[str, str]:
-    """A broker's settings by name, defaults included. Raises ClusterError, Retriable."""
+    """Returns a broker's settings by name, defaults included. Raises ClusterError, Retriable."""
 
-    def ask() -> dict[str, str]:
+    def request() -> dict[str, str]:
         resource = ConfigResource(ConfigResource.Type.BROKER, str(broker))
         [answer] = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S).values()
         return {entry.name: entry.value or "" for entry in answer.result().values()}
 
-    return retried(ask, f"the settings of broker {broker}")
+    return retried(request, f"the settings of broker {broker}")
 
 
 def require_transactions(config: clients.Config) -> None:
-    """Returns if transactions may be begun under the transactional id of this producer; writes nothing.
+    """Returns if this producer may begin transactions under its transactional id; writes nothing.
 
     Raises ClusterError, Retriable.
     """
-    producer = clients.make_producer(
-        config
-    )  # not closed: one that was refused fails in that too; it goes with its name
+    # Closing a producer that was refused fails too, so it is left to the garbage collector.
+    producer = clients.make_producer(config)
     try:
         producer.init_transactions(2 * REQUEST_TIMEOUT_S)
     except KafkaException as exception:

@@ -1,27 +1,27 @@
-"""What an error of a Kafka client asks us to do.
+"""Maps an error of a Kafka client to the error that botmeter raises, which names the recovery.
 
-The first line that matches counts:
+The first row that matches counts:
 
 | error | raised as | because |
 |---|---|---|
-| a permission is missing | PermissionMissing | a person has to grant it |
-| the login is refused | ClusterError | a person has to mend it |
+| a permission is missing | PermissionMissing | an operator must grant it |
+| the login is refused | ClusterError | an operator must fix it |
 | a record is larger than its topic allows | ClusterError | the same records would be refused again |
-| fenced by a newer producer or group member | TaskMigrated | somebody else owns what we own |
+| fenced by a newer producer or group member | TaskMigrated | another worker owns the partitions now |
 | any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
 | the transaction must be aborted | TransactionAborted | nothing of the batch counts |
-| marked retriable, or a passing fault of the cluster | Retriable | the same call again, bounded by the caller |
-| records are gone before they were read | PartitionRefused | a person has to mend it, the other partitions go on |
-| a topic is missing or refused | ClusterError | a person has to mend it |
-| anything else | OutcomeUnknown | librdkafka: what is not classified is to be taken as fatal |
+| marked retriable, or a transient fault of the cluster | Retriable | the caller repeats the call, for a bounded time |
+| records were deleted before they were read | PartitionRefused | an operator must fix it; other partitions go on |
+| a topic is missing or refused | ClusterError | an operator must fix it |
+| anything else | OutcomeUnknown | librdkafka's rule: treat an error that is not classified as fatal |
 
-Some errors mean different things in different places, so callers look at them before they ask here: `_PARTITION_EOF`
-is no error; `_AUTO_OFFSET_RESET` in a restore says that the local store is older than the log (TaskCorrupted);
-`_PURGE_QUEUE` and `_PURGE_INFLIGHT` in a delivery report are the echo of our own abort. A transactional call that is
-still Retriable at the caller's deadline is an OutcomeUnknown.
+Some errors mean different things in different places, so callers check them before they call `classify`:
+`_PARTITION_EOF` is no error. `_AUTO_OFFSET_RESET` in a restore means that the local store is older than the log
+(TaskCorrupted). `_PURGE_QUEUE` and `_PURGE_INFLIGHT` in a delivery report come from our own abort. A transactional call
+that is still Retriable at the caller's deadline is an OutcomeUnknown.
 """
 
-# ruff: noqa: SLF001 - librdkafka's own codes are public, and begin with an underscore
+# ruff: noqa: SLF001 - librdkafka's own codes are public, though they begin with an underscore
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _REFUSED: Final[Mapping[int, Resource]] = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional id",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "cluster",
 }
-_NOT_LET_IN: Final = frozenset({KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION})
+_LOGIN_REFUSED: Final = frozenset({KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION})
 _FENCED: Final = frozenset(
     {
         KafkaError._ASSIGNMENT_LOST,
@@ -65,13 +65,13 @@ _FENCED: Final = frozenset(
         KafkaError.UNRELEASED_INSTANCE_ID,
     }
 )
-#: Delivery failed: librdkafka fails the transaction with it, but the report of a record carries no flags.
+#: Delivery failed. librdkafka fails the transaction with it, but the delivery report of a record carries no flags.
 _UNDELIVERED: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError.TRANSACTION_ABORTABLE})
-#: librdkafka flags as retriable only what transactional calls return; these are the same faults from other calls.
-_PASSING: Final = frozenset(
+#: librdkafka marks as retriable only what transactional calls return; these are the same faults from other calls.
+_TRANSIENT: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
-        # The client lets a broker go that is not part of the cluster any more, or that it knew only by its address.
+        # The client drops a broker that left the cluster, or that it knew only by its bootstrap address.
         KafkaError._DESTROY_BROKER,
         KafkaError._RESOLVE,
         KafkaError._TIMED_OUT,
@@ -101,10 +101,10 @@ _PASSING: Final = frozenset(
     }
 )
 _CHECK_TOPICS: Final = "run: botmeter topics create"
-_GONE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
-#: They also break the transaction, which says what has to be done at once, not that trying again would help.
+_RECORDS_DELETED: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
+#: They also require an abort of the transaction, but trying again would not help.
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
-_MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
+_OPERATOR_REMEDIES: Final[Mapping[int, str]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: _CHECK_TOPICS,
     KafkaError._UNKNOWN_TOPIC: _CHECK_TOPICS,
     KafkaError._UNKNOWN_PARTITION: _CHECK_TOPICS,
@@ -125,22 +125,22 @@ _MENDED_BY_A_PERSON: Final[Mapping[int, str]] = {
 }
 
 
-#: The code with which a consumer says that it has read all there is; no error.
+#: The code with which a consumer reports that it has read a partition to its end; no error.
 END_OF_PARTITION: Final = KafkaError._PARTITION_EOF
 
 
 def classify(error: KafkaError, about: str = "") -> BotmeterError:
-    """What to raise for `error`, by the table at the top of this module.
+    """Returns what to raise for `error`, by the table at the top of this module.
 
     Args:
         error: as a client raised, returned or reported it.
-        about: what the call was for, such as a topic's name, when the error does not say.
+        about: the subject of the call, such as a topic's name, where the error does not name it.
     """
     code = error.code()
     line = f"{f'{about}: ' if about else ''}{error.str()} ({error.name()})"
     if resource := _REFUSED.get(code):
         return PermissionMissing(resource, line)
-    if code in _NOT_LET_IN:
+    if code in _LOGIN_REFUSED:
         return ClusterError(f"{line}; check user and password (BOTMETER_KAFKA__SASL_*)")
     if code in _TOO_LARGE:
         return ClusterError(f"{line}; max.message.bytes of the topic is too small; {_CHECK_TOPICS}")
@@ -150,19 +150,19 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
         return OutcomeUnknown(line)
     if error.txn_requires_abort() or code in _UNDELIVERED:
         return TransactionAborted(line)
-    if error.retriable() or code in _PASSING:
+    if error.retriable() or code in _TRANSIENT:
         return Retriable(line)
-    if code in _GONE:
+    if code in _RECORDS_DELETED:
         return PartitionRefused(line, "records were deleted before they were read; see the retention of the topic")
-    if remedy := _MENDED_BY_A_PERSON.get(code):
+    if remedy := _OPERATOR_REMEDIES.get(code):
         return ClusterError(f"{line}; {remedy}")
     return OutcomeUnknown(line)
 
 
 def cause(exception: KafkaException | SystemError) -> KafkaError:
-    """The error inside an exception of the client.
+    """Returns the error inside an exception of the client.
 
-    The client raises SystemError where it met the error while it called back with delivery reports.
+    The client raises SystemError when the error happened while it called back with delivery reports.
     """
     raised = exception.__cause__ if isinstance(exception, SystemError) else exception
     error = raised.args[0] if isinstance(raised, KafkaException) else None

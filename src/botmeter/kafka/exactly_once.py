@@ -1,6 +1,6 @@
-"""Records sent in transactions, with a note of what was done kept in the same transactions as a group's offsets.
+"""Sends records in transactions. A note of what was done is committed in the same transaction, as a group's offset.
 
-For rooms that move records by hand. One process at a time holds a transactional id: a later one fences the earlier.
+For operations that move records by hand. One process at a time holds a transactional id; a later one fences it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from botmeter.kafka.clients import Config, asking_config, make_consumer, make_pr
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 
-#: Kafka's `offset.metadata.max.bytes`: longer notes are refused by the broker.
+#: Kafka's `offset.metadata.max.bytes`: the broker refuses longer notes.
 NOTE_BYTES_MAX: Final = 4096
 _CALL_TIMEOUT_S: Final = 30.0
 
@@ -26,7 +26,7 @@ Place = tuple[str, int]
 
 
 class Note(NamedTuple):
-    """An offset of a partition and a text beside it."""
+    """An offset of a partition and the text that is committed with it."""
 
     offset: int
     text: str
@@ -46,10 +46,10 @@ class ExactlyOnce:
     """A transactional producer and the notes of its group."""
 
     def __init__(self, producer_config: Config, reader_config: Config) -> None:
-        """The reader's group is the one that the notes are kept in.
+        """The group of `reader_config` is the one that keeps the notes.
 
-        Fences whoever held the transactional id, so that the notes read afterwards are the last ones. Raises what the
-        cluster's fault asks for.
+        Fences the earlier holder of the transactional id, so that notes read afterwards are the latest ones. Raises the
+        classified error of the cluster.
         """
         self._producer: Producer = make_producer(producer_config)
         self._consumer: Consumer = make_consumer(asking_config(reader_config))
@@ -68,9 +68,9 @@ class ExactlyOnce:
     def send(
         self, records: Iterable[Sent], notes: Mapping[Place, Note], confirm: Callable[[], None] = lambda: None
     ) -> None:
-        """All of the records and the notes, or nothing. Raises what the cluster's fault asks for.
+        """Commits all of the records and the notes, or nothing. Raises the classified error of the cluster.
 
-        What `confirm` raises, when others can see that something comes, takes it all back.
+        `confirm` is called just before the commit; an error that it raises aborts the transaction.
         """
         faults: list[KafkaError] = []
 
@@ -115,12 +115,12 @@ class ExactlyOnce:
             self._producer.abort_transaction(_CALL_TIMEOUT_S)
 
     def notes(self, places: Iterable[Place]) -> dict[Place, Note]:
-        """The notes of these partitions, of those that have one."""
+        """Returns the notes of these partitions; partitions without a note are left out."""
         return read_notes(self._consumer, places)
 
 
 def read_notes(consumer: Consumer, places: Iterable[Place]) -> dict[Place, Note]:
-    """The notes that the consumer's group keeps of these partitions. Raises ClusterError, Retriable."""
+    """Returns the notes that the consumer's group keeps of these partitions. Raises ClusterError, Retriable."""
     asked = [TopicPartition(topic, number) for topic, number in places]
     answers = retried(lambda: consumer.committed(asked, timeout=REQUEST_TIMEOUT_S), "the notes")
     return {

@@ -1,4 +1,4 @@
-"""Following topics while the program runs: with `assign` alone, read committed, from offsets kept elsewhere."""
+"""Follows topics while the program runs: with `assign` only, read_committed, from offsets that are kept elsewhere."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ log = logging.getLogger(__name__)
 
 #: A topic's name and the number of a partition.
 Place = tuple[str, int]
-#: After the first record, how long more of them are waited for.
+#: How long to wait for more records after the first.
 _GATHER_S: Final = 0.005
 
 
 @dataclass(slots=True)
 class Chunk:
-    """What was read: records, in order within each partition, and where reading goes on, where that is known."""
+    """Records in the order of each partition, and the next offset to read of each partition where it is known."""
 
     records: list[Message] = field(default_factory=list)
     positions: dict[Place, int] = field(default_factory=dict)
 
 
 class Follower:
-    """Reads partitions on and on. No member of a group, so nothing is committed in Kafka. Used by one thread."""
+    """Reads partitions continuously. It is no member of a group and commits nothing in Kafka. Used by one thread."""
 
     def __init__(self, consumer: Consumer) -> None:
-        """`consumer` is one of `clients.reader_config`; it is closed with the follower."""
+        """`consumer` is made from `clients.reader_config`; it is closed with the follower."""
         self._consumer = consumer
 
     def follow(self, offsets: Mapping[Place, int]) -> None:
@@ -40,9 +40,9 @@ class Follower:
         self._consumer.assign([TopicPartition(topic, partition, at) for (topic, partition), at in offsets.items()])
 
     def read(self, records_max: int, wait_s: float) -> Chunk:
-        """What has come: at most so many records, as soon as there are some, or nothing after `wait_s`.
+        """Returns at most `records_max` records as soon as there are some, or none after `wait_s`.
 
-        Raises ClusterError when records that were to be read are gone, or the cluster refuses.
+        Raises ClusterError when the next records were deleted, or the cluster refuses.
         """
         first = self._consumer.poll(wait_s)
         if first is None:
@@ -63,19 +63,19 @@ def _sorted(messages: Iterable[Message]) -> Chunk:
             chunk.records.append(message)
             chunk.positions[place] = (message.offset() or 0) + 1
         elif error.code() == END_OF_PARTITION:
-            chunk.positions[place] = message.offset() or 0  # beyond the marks of transactions too
+            chunk.positions[place] = message.offset() or 0  # past the control records of transactions, too
         else:
-            _require_passing(error, place)
+            _require_transient(error, place)
     return chunk
 
 
-def _require_passing(error: KafkaError, place: Place) -> None:
-    """Raises what the error asks for, unless the client mends it by itself."""
+def _require_transient(error: KafkaError, place: Place) -> None:
+    """Raises the classified error, unless the client recovers from it by itself."""
     topic, partition = place
     if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own codes begin with an underscore
         raise ClusterError(
-            f"{topic}, partition {partition}: the records to be read next are not there any more ({error.str()}); "
-            "was the topic made anew, or cut?"
+            f"{topic}, partition {partition}: the next records to read do not exist any more ({error.str()}); "
+            "was the topic recreated or truncated?"
         )
     mapped = classify(error, topic)
     if not isinstance(mapped, Retriable):

@@ -1,4 +1,4 @@
-"""What one asks of a cluster besides records: is it there, where do partitions begin and end, which topic is it."""
+"""Queries to a cluster besides reading records: is it up, where partitions begin and end, the ids of topics."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _answers(admin: AdminClient, timeout_s: float) -> bool:
 
 
 def _reason(faults: list[KafkaError]) -> str:
-    """Why, as far as librdkafka said. Raises what waiting cannot mend."""
+    """Returns why, as far as librdkafka reported it. Raises an error that waiting cannot fix."""
     for fault in faults:
         if isinstance(refused := classify(fault), ClusterError):
             raise refused
@@ -96,12 +96,12 @@ def _reason(faults: list[KafkaError]) -> str:
 
 
 def begin_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-    """Offset of the first record each partition still has. Raises ClusterError, Retriable."""
+    """Returns the offset of the first record that each partition still has. Raises ClusterError, Retriable."""
     return _offsets(admin, topic, partitions, _EARLIEST)
 
 
 def end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-    """The high watermark of each partition, open transactions included. Raises ClusterError, Retriable."""
+    """Returns the high watermark of each partition, open transactions included. Raises ClusterError, Retriable."""
     return _offsets(admin, topic, partitions, _LATEST)
 
 
@@ -111,15 +111,15 @@ Answers = dict[int, Answer]
 
 
 def ask_end_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> Answers:
-    """Asks for the high watermark of each partition, and does not wait for the answers.
+    """Requests the high watermark of each partition, and does not wait for the answers.
 
-    After one that failed, the leaders are to be found anew (`find_leaders`) before the next question.
+    After a failed answer, the caller looks up the leaders again (`find_leaders`) before the next request.
     """
     return _asked(admin, topic, partitions, IsolationLevel.READ_UNCOMMITTED)
 
 
 def ask_stable_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> Answers:
-    """As `ask_end_offsets`, for what `stable_offsets` tells."""
+    """As `ask_end_offsets`, but requests what `stable_offsets` returns."""
     return _asked(admin, topic, partitions, IsolationLevel.READ_COMMITTED)
 
 
@@ -130,13 +130,13 @@ def _asked(admin: AdminClient, topic: str, partitions: Iterable[int], isolation:
 
 
 def find_leaders(admin: AdminClient, topic: str) -> None:
-    """Has the client look where the leaders of a topic are; it keeps what it knew when there is no answer."""
+    """Makes the client look up the leaders of a topic; without an answer it keeps those it knew."""
     with suppress(KafkaException):
         admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S)
 
 
 def stable_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-    """Where readers of what is committed wait: the first record of an open transaction, else the high watermark.
+    """Returns where a read_committed reader stops: at the first record of an open transaction, else the high watermark.
 
     Raises ClusterError, Retriable.
     """
@@ -144,10 +144,10 @@ def stable_offsets(admin: AdminClient, topic: str, partitions: Iterable[int]) ->
 
 
 def committed_offsets(consumer: Consumer, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int | None]:
-    """What the consumer's group has committed for each topic and partition, None where nothing.
+    """Returns the offset that the consumer's group has committed for each topic and partition, or None.
 
-    The consumer is to read uncommitted: otherwise there is no answer while a transaction is open. Raises ClusterError,
-    Retriable.
+    The consumer must be read_uncommitted: otherwise there is no answer while a transaction is open. Raises
+    ClusterError, Retriable.
     """
     asked = [TopicPartition(topic, number) for topic, number in places]
     answers = retried(lambda: _committed(consumer, asked), "the group's offsets")
@@ -155,7 +155,7 @@ def committed_offsets(consumer: Consumer, places: Iterable[tuple[str, int]]) -> 
 
 
 def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
-    """The answer; a consumer that may not see its group only runs out of time, and tells why when it is polled."""
+    """Returns the answer. A consumer that may not see its group only times out; a poll then returns the reason."""
     try:
         return consumer.committed(asked, timeout=REQUEST_TIMEOUT_S)
     except KafkaException:
@@ -167,7 +167,7 @@ def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPar
 
 
 def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int]:
-    """Offset of each partition's first record at or after `timestamp_ms` (UTC ms), or its end when there is none.
+    """Returns the offset of each partition's first record at or after `timestamp_ms` (UTC ms), else of its end.
 
     Raises ClusterError, Retriable.
     """
@@ -178,7 +178,7 @@ def offsets_at(admin: AdminClient, topic: str, partitions: Iterable[int], timest
 
 
 def latest_timestamp(admin: AdminClient, topic: str, partition: int) -> int | None:
-    """The highest timestamp in a partition, UTC ms; None when it has no records. Raises ClusterError, Retriable."""
+    """Returns the highest timestamp in a partition, UTC ms; None without records. Raises ClusterError, Retriable."""
     place = TopicPartition(topic, partition)
 
     def ask() -> int:
@@ -212,10 +212,10 @@ def _offsets(
 
 
 def _look_at(admin: AdminClient, topic: str) -> None:
-    """Has the client learn where the leaders are. Raises KafkaException when the topic may not be looked at.
+    """Makes the client look up the leaders. Raises KafkaException when it may not describe the topic.
 
-    What it knows outlives an election: it would ask as of the old epoch, and be refused, until its next look at the
-    topic minutes later. And of a topic that is hidden from it, it would say that it has no leader.
+    What it knows outlives an election: it would ask with the old epoch, and be refused, until it refreshes its metadata
+    minutes later. And it would report a topic that is hidden from it as one without a leader.
     """
     found = admin.list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics.get(topic)
     if found is not None and found.error is not None and found.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
@@ -223,7 +223,7 @@ def _look_at(admin: AdminClient, topic: str) -> None:
 
 
 def partitions_of(admin: AdminClient, topic: str) -> int:
-    """Number of partitions of a topic. Raises ClusterError, also when there is no such topic, and Retriable."""
+    """Returns the number of partitions of a topic. Raises ClusterError, also for a missing topic, and Retriable."""
 
     def ask() -> int:
         answers = admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_S)
@@ -233,12 +233,12 @@ def partitions_of(admin: AdminClient, topic: str) -> int:
 
 
 def existing_topics(admin: AdminClient) -> frozenset[str]:
-    """The names of all topics that this client may see. Raises ClusterError, Retriable."""
+    """Returns the names of all topics that this client may see. Raises ClusterError, Retriable."""
     return frozenset(retried(lambda: admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics, "the topics"))
 
 
 def topic_ids(admin: AdminClient, names: Iterable[str]) -> dict[str, str]:
-    """The id of each topic: it changes when a topic is deleted and made again. Raises ClusterError, Retriable."""
+    """Returns the id of each topic: it changes when a topic is recreated. Raises ClusterError, Retriable."""
     return {name: _topic_id(admin, name) for name in names}
 
 
@@ -251,10 +251,10 @@ def _topic_id(admin: AdminClient, name: str) -> str:
 
 
 def retried(ask: Callable[[], T], about: str) -> T:
-    """What `ask` returns, asked again while the fault is a passing one, for at most 30 s.
+    """Returns what `ask` returns; calls it again while the fault is transient, for at most 30 s.
 
     Raises:
-        BotmeterError: by `classify`; Retriable when time is up.
+        BotmeterError: by `classify`; Retriable when the time is up.
     """
     begun = time.monotonic()
     while True:

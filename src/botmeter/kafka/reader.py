@@ -1,4 +1,4 @@
-"""Reading a partition up to a known end, as restores do it: with `assign` alone, read committed, and to be stopped."""
+"""Reads a partition up to a known end, as restores do: with `assign` only, read_committed, and a flag to stop it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ log = logging.getLogger(__name__)
 
 #: Records handed over at a time: bounds memory and the work lost by a crash.
 _CHUNK_RECORDS: Final = 5_000
-#: One answer of the broker, and the pause before it is asked again.
+#: The time limit of one request to the broker, and the pause before the next attempt.
 REQUEST_S: Final = 5.0
 _PAUSE_S: Final = 0.2
-#: How long to wait for a first record, and then for more of its kind.
+#: How long to wait for a first record, and then for more records.
 _POLL_S: Final = 0.1
 _GATHER_S: Final = 0.01
-#: Without progress for so long, a reader says what it waits for; a live worker commits far more often.
+#: Without progress for so long, a reader logs what it waits for. A live worker commits far more often.
 _PATIENCE_S: Final = 10.0
 
 
 class RestoreStopped(BotmeterError):  # noqa: N818 - named by what happened
-    """The partition was revoked, or the worker stops. Recovery: forget the restore; its store is closed."""
+    """The partition was revoked, or the worker stops. Recovery: abandon the restore; its store is closed."""
 
 
 def require_wanted(partition: int, stop: Flag) -> None:
-    """Raises RestoreStopped when nobody waits for the restore any more."""
+    """Raises RestoreStopped when `stop` is set: the worker no longer needs the restore."""
     if stop.is_set():
         raise RestoreStopped(f"restore of partition {partition} was stopped")
 
@@ -41,10 +41,10 @@ def require_wanted(partition: int, stop: Flag) -> None:
 def committed_records(
     reader: Consumer, topic: str, partition: int, start: int, end: int, stop: Flag
 ) -> Generator[list[Message]]:
-    """All committed records from `start` up to the high watermark `end`, in chunks.
+    """Yields all committed records from `start` up to the high watermark `end`, in chunks.
 
-    The reader has nothing assigned any more when the iteration ends; one that may end early is to be closed, or it ends
-    whenever it is forgotten. Raises RestoreStopped when `stop` is set.
+    The reader has no partition assigned when the iteration ends. A caller that may stop early must close the generator.
+    Raises RestoreStopped when `stop` is set.
     """
     if start >= end:
         return
@@ -52,7 +52,7 @@ def committed_records(
     try:
         yield from _chunks(reader, topic, partition, end, stop)
     finally:
-        reader.unassign()  # it would go on fetching in the pool of readers
+        reader.unassign()  # otherwise it would go on fetching in the pool of readers
 
 
 def _chunks(reader: Consumer, topic: str, partition: int, end: int, stop: Flag) -> Iterator[list[Message]]:
@@ -70,7 +70,7 @@ def _chunks(reader: Consumer, topic: str, partition: int, end: int, stop: Flag) 
             elif error.code() == END_OF_PARTITION:
                 is_done = is_done or (message.offset() or 0) >= end
             else:
-                _require_passing(error, topic)
+                _require_transient(error, topic)
         if chunk:
             yield chunk
             progress_s = time.monotonic()
@@ -83,13 +83,13 @@ def _chunks(reader: Consumer, topic: str, partition: int, end: int, stop: Flag) 
 
 
 def _assign(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> None:
-    """Starts reading, at once: asking for offsets finds the leader, for which the client looks once a second."""
+    """Starts reading at once: a request for offsets finds the leader, which the client itself does once a second."""
     until_answered(stop, lambda: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_S))
     reader.assign([TopicPartition(topic, partition, offset)])
 
 
 def until_answered(stop: Flag, ask: Callable[[], T]) -> T:
-    """The answer to a question that may have to be asked again, such as while offsets are unstable."""
+    """Returns what `ask` returns; calls it again while the fault is transient, such as unstable offsets."""
     while not stop.is_set():
         try:
             return ask()
@@ -102,17 +102,17 @@ def until_answered(stop: Flag, ask: Callable[[], T]) -> T:
     raise RestoreStopped("the restore was stopped")
 
 
-def come_together(reader: Consumer, at_most: int, wait_s: float) -> list[Message]:
-    """What has come, at once; when nothing has, what comes first within `wait_s`. News about partitions is among it.
+def available_messages(reader: Consumer, at_most: int, wait_s: float) -> list[Message]:
+    """Returns the messages that are here already, else the first that arrives within `wait_s`; errors included.
 
-    `consume` alone would wait until all of `at_most` are there, or the time is up.
+    `consume` alone would wait until there are `at_most` messages, or the time is up.
     """
     first = reader.poll(wait_s)
     return [] if first is None else [first, *reader.consume(at_most, timeout=0)]
 
 
 def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, stop: Flag) -> int | None:
-    """The broker's time of the first record at or after `offset`, UTC ms; None when there is none yet."""
+    """Returns the broker's time of the first record at or after `offset`, UTC ms; None when there is none yet."""
     _assign(reader, topic, partition, offset, stop)
     try:
         while not stop.is_set():
@@ -124,14 +124,14 @@ def first_timestamp(reader: Consumer, topic: str, partition: int, offset: int, s
                 return message.timestamp()[1]
             if error.code() == END_OF_PARTITION:
                 return None
-            _require_passing(error, topic)
+            _require_transient(error, topic)
         raise RestoreStopped(f"restore of partition {partition} was stopped")
     finally:
         reader.unassign()
 
 
-def _require_passing(error: KafkaError, topic: str) -> None:
-    """Raises what the error asks for, unless the client mends it by itself."""
+def _require_transient(error: KafkaError, topic: str) -> None:
+    """Raises the classified error, unless the client recovers from it by itself."""
     mapped = classify(error, topic)
     if not isinstance(mapped, Retriable):
         raise mapped

@@ -1,7 +1,7 @@
-"""The rules in force on a cluster, and the rescues: read, compared, and recorded by one at a time (`C5`).
+"""Reads, compares and records the rules in force on a cluster, and the rescues (`C5`). One process records at a time.
 
-Whoever records fences whoever is at it, and reads what is there after that. Readers go on to the high watermark, so a
-change under way is waited for and never missed.
+A recorder fences the earlier one before it reads. Readers read up to the high watermark, so they wait for a change that
+is being recorded and never miss it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CALL_TIMEOUT_S: Final = 30.0
 
 
 def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rules, stop: Flag) -> RulesHistory:
-    """All that was recorded; `unrecorded` counts where nothing was.
+    """Returns all recorded rules; `unrecorded` are the rules in force while none are recorded.
 
     Raises RestoreStopped when `stop` is set, ClusterError when a record cannot be read, Retriable.
     """
@@ -38,7 +38,7 @@ def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rul
 
 
 def read_rescues(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> list[Rescue]:
-    """The rescues alone, in their order. Raises as `read_rules`."""
+    """Returns only the rescues, in their order. Raises as `read_rules`."""
     return [message for message in _messages(reader, admin, topic, stop) if not isinstance(message, RulesSet)]
 
 
@@ -67,27 +67,27 @@ def require_agreement(history: RulesHistory, rules: Rules) -> None:
     found = differences(history.now, rules)
     if not found:
         return
-    told = ", ".join(f"{name} is {here}, in force is {there}" for name, (there, here) in found.items())
+    changes = ", ".join(f"{name} is {here}, in force is {there}" for name, (there, here) in found.items())
     last = history.messages[-1]
     raise ConfigurationError(
-        f"{told} (rules number {last.number}, set by {last.by}): set it as all workers of the group have it, or change "
-        "the rules for all of them: stop them and run: botmeter rules set"
+        f"{changes} (rules number {last.number}, set by {last.by}): set it as all workers of the group have it, or "
+        "change the rules for all of them: stop them and run: botmeter rules set"
     )
 
 
 class RulesRecorder:
-    """Holds the right to record; a later one takes it away."""
+    """Holds the right to record; a later recorder fences it."""
 
     def __init__(self, producer_config: Config, topic: str) -> None:
-        """`producer_config` is that of a transactional producer. Raises what the cluster's fault asks for."""
+        """`producer_config` is of a transactional producer. Raises the classified error of the cluster."""
         self._producer: Producer = make_producer(producer_config)
         self._topic = topic
         questions.retried(lambda: self._producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
 
     def record(self, message: RulesSet, confirm: Callable[[], None] = lambda: None) -> None:
-        """Records it; whatever `confirm` raises, once readers can see that something comes, takes it back.
+        """Records the message. `confirm` is called just before the commit; an error that it raises aborts the record.
 
-        Raises TaskMigrated when another recorder came, OutcomeUnknown when it may have been recorded or not.
+        Raises TaskMigrated when another recorder fenced this one, OutcomeUnknown when the commit may have succeeded.
         """
         try:
             self._producer.begin_transaction()

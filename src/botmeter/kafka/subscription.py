@@ -1,6 +1,6 @@
-"""A member of a consumer group that keeps its offsets elsewhere, in one transaction with what it made of the records.
+"""A member of a consumer group that keeps its offsets elsewhere, in one transaction with its results.
 
-Kafka's own committed offsets are only for people and tools that look at the group's lag; nothing is started from them.
+The offsets committed in Kafka only show the group's lag to people and tools; reading never starts from them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A record as its reader needs it; `timestamp_ms` is the broker's or the producer's, UTC ms."""
+    """A record that was read; `timestamp_ms` is the broker's or the producer's, UTC ms."""
 
     place: Place
     offset: int
@@ -47,7 +47,7 @@ class Subscription:
     def __init__(
         self, config: Config, topics: Sequence[str], offsets_of: Callable[[Sequence[Place]], Mapping[Place, int]]
     ) -> None:
-        """`offsets_of` says, whenever partitions are assigned, which offset to read next; none where it knows none."""
+        """`offsets_of` returns the next offset to read of each assigned partition; a partition it omits is new."""
         self._consumer: Consumer = make_consumer(config)
         self._offsets_of = offsets_of
         self._failed: BaseException | None = None
@@ -64,7 +64,7 @@ class Subscription:
         self._consumer.close()
 
     def poll(self, records_max: int, timeout_s: float) -> list[Received]:
-        """What has come, in the order of each partition's offsets. Raises what a person has to mend."""
+        """Returns the records that arrived, in offset order per partition. Raises what an operator must fix."""
         first = self._consumer.poll(timeout_s)
         if self._failed:
             raise self._failed
@@ -76,18 +76,18 @@ class Subscription:
         return [_received(message) for message in (first, *rest) if self._is_record(message)]
 
     def rewind(self, places: Iterable[Place]) -> None:
-        """Read these partitions again from where `offsets_of` says; what was polled beyond does not count."""
+        """Reads these partitions again from the offsets of `offsets_of`; the caller drops what it polled since."""
         for start in self._from_offsets(sorted(self.places.intersection(places))):
             self._consumer.seek(start)
 
     def show_progress(self, offsets: Mapping[Place, int]) -> None:
-        """Tell the group where its members are, for those who look at its lag; a failure costs nothing."""
-        told = [TopicPartition(*place, offset) for place, offset in offsets.items() if place in self.places]
-        if told:
-            self._consumer.commit(offsets=told, asynchronous=True)
+        """Commits offsets in Kafka, only so that tools can show the group's lag; a failure does no harm."""
+        commits = [TopicPartition(*place, offset) for place, offset in offsets.items() if place in self.places]
+        if commits:
+            self._consumer.commit(offsets=commits, asynchronous=True)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        try:  # what is raised in here, the client would assign in spite of
+        try:  # the client would assign the partitions in spite of an error that is raised in here
             places = [Place(partition.topic, partition.partition) for partition in partitions]
             consumer.incremental_assign(self._from_offsets(places))
             self.places.update(places)
@@ -113,7 +113,7 @@ class Subscription:
             log.warning("%s, partition %d: records %d to %d were deleted unread", *place, offset, low - 1)
             return OFFSET_BEGINNING
         if offset > high:
-            log.warning("%s, partition %d ends at %d, before offset %d: it was made anew", *place, high, offset)
+            log.warning("%s, partition %d ends at %d, before offset %d: it was recreated", *place, high, offset)
             return OFFSET_BEGINNING
         return offset
 
@@ -147,5 +147,5 @@ def _received(message: Message) -> Received:
 
 
 def _pairs(headers: Any) -> list[tuple[str, bytes | None]]:
-    """Headers as the client gives them; the last of a name counts."""
+    """Returns the headers as the client gives them; the last one of a name counts."""
     return list(headers or ())

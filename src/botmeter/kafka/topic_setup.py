@@ -1,6 +1,6 @@
-"""Topics as the contract wants them: create what is missing, say what differs, mend settings when told to.
+"""Sets up topics as the contract requires: creates missing topics, reports differences, fixes settings on request.
 
-Nothing that exists is altered unasked. The number of partitions never is: accounts would move between them.
+An existing topic is only altered on request. The number of partitions is never altered: accounts would move.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried, topic_ids
 
 #: The controller of a large cluster takes its time.
 CREATE_TIMEOUT_S: Final = 30.0
-#: More than wanted does no harm.
+#: A larger value than wanted does no harm.
 _AT_LEAST: Final = ("retention.ms", "max.message.bytes", "message.timestamp.before.max.ms")
-#: Less is as good.
+#: A smaller value than wanted does no harm.
 _AT_MOST: Final = ("segment.bytes",)
 #: Brokers before 3.6 do not know these, and do not need them.
 _NEWER: Final = ("message.timestamp.before.max.ms",)
@@ -33,7 +33,7 @@ _PARTITIONS: Final = "the number of partitions"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing of a topic that is not as the contract wants it."""
+    """One setting of a topic that is not as the contract requires."""
 
     topic: str
     what: str
@@ -43,22 +43,22 @@ class Difference:
 
     @property
     def stops_the_worker(self) -> bool:
-        """Whether it would make billing wrong.
+        """Whether billing would be wrong with it.
 
-        Records kept too short a time only hurt who reads late; segments and timestamps of the snapshots, how long a
-        restore takes and when an account without traffic is looked at.
+        Records kept for too short a time only affect late readers. Segments and timestamps of the snapshots only affect
+        how long a restore takes and when the cycle of an account without traffic is rolled.
         """
         if self.what == "retention.ms":
             return self.wanted == _FOREVER
         return not (self.direction == "internal" and self.what in ("segment.bytes", "message.timestamp.type"))
 
     @property
-    def can_be_mended(self) -> bool:
-        """Whether `mend` can: settings it can, the number of partitions nobody can."""
+    def can_be_fixed(self) -> bool:
+        """Whether `fix_settings` can fix it: it can set settings, but not the number of partitions."""
         return self.what != _PARTITIONS
 
     def remedy(self, bootstrap_servers: str) -> str:
-        """What to do about it, with the exact command where one does."""
+        """Returns what to do about it, with the exact command where there is one."""
         if self.what == _PARTITIONS:
             return (
                 f"another number would move accounts to other partitions: set BOTMETER_PARTITIONS={self.found}, or, "
@@ -75,14 +75,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one topic."""
+    """The result of checking one topic."""
 
     topic: str
     state: Literal["ok", "created", "missing", "differs"]
     differences: tuple[Difference, ...] = ()
 
     @property
-    def is_well(self) -> bool:
+    def is_ok(self) -> bool:
         """Whether nothing is left to do."""
         return self.state in ("ok", "created")
 
@@ -90,11 +90,11 @@ class Finding:
 def create_topics(
     admin: AdminClient, topics: Iterable[Topic], partitions: int, replication_factor: int
 ) -> list[Finding]:
-    """Create the topics that are missing and check the others.
+    """Creates the topics that are missing and checks the others.
 
     Args:
         admin: allowed to create topics and to describe their configuration.
-        topics: as the contract wants them.
+        topics: as the contract requires them.
         partitions: of each of them.
         replication_factor: of new ones; -1 is the broker's default.
 
@@ -106,22 +106,22 @@ def create_topics(
     for topic in topics:
         finding = _check(admin, topic, partitions)
         if finding.state == "missing":
-            was_made = _create(admin, topic, partitions, replication_factor)
-            finding = Finding(topic.name, "created") if was_made else _check(admin, topic, partitions)
+            is_created = _create(admin, topic, partitions, replication_factor)
+            finding = Finding(topic.name, "created") if is_created else _check(admin, topic, partitions)
         findings.append(finding)
     return findings
 
 
 def check_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int) -> list[Finding]:
-    """Compare each topic with what the contract wants. Raises ClusterError, Retriable."""
+    """Compares each topic with the contract. Raises ClusterError, Retriable."""
     return [_check(admin, topic, partitions) for topic in topics]
 
 
 def require_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int) -> None:
-    """Return if the worker can do its work with the topics as they are.
+    """Returns if the worker can do its work with the topics as they are.
 
     Raises:
-        ClusterError: names the first topic that is missing or wrong, and the command that mends it.
+        ClusterError: names the first topic that is missing or wrong, and the command that fixes it.
         Retriable: the broker does not answer.
     """
     for finding in check_topics(admin, topics, partitions):
@@ -132,8 +132,8 @@ def require_topics(admin: AdminClient, topics: Iterable[Topic], partitions: int)
                 raise ClusterError(f"topic {finding.topic}: {difference}; see: botmeter topics create")
 
 
-def mend(admin: AdminClient, differences: Iterable[Difference]) -> None:
-    """Set each setting to what the contract wants; those of a topic at once. The number of partitions stays.
+def fix_settings(admin: AdminClient, differences: Iterable[Difference]) -> None:
+    """Sets each setting to the wanted value, all of one topic in one request. The number of partitions stays.
 
     Raises:
         ClusterError: the broker refuses.
@@ -141,7 +141,7 @@ def mend(admin: AdminClient, differences: Iterable[Difference]) -> None:
     """
     wanted: dict[str, list[ConfigEntry]] = {}
     for difference in differences:
-        if difference.can_be_mended:
+        if difference.can_be_fixed:
             entry = ConfigEntry(difference.what, difference.wanted, incremental_operation=AlterConfigOpType.SET)
             wanted.setdefault(difference.topic, []).append(entry)
     for topic, entries in wanted.items():
@@ -154,23 +154,23 @@ def mend(admin: AdminClient, differences: Iterable[Difference]) -> None:
 
 
 def _create(admin: AdminClient, topic: Topic, partitions: int, replication_factor: int) -> bool:
-    """Make a topic and wait until the brokers know it; False when somebody else was faster."""
-    was_made = True
+    """Creates a topic and waits until the brokers know it; returns False when another client created it first."""
+    is_created = True
     try:
-        _ask_for(admin, topic.name, partitions, replication_factor, topic.config)
+        _request_topic(admin, topic.name, partitions, replication_factor, topic.config)
     except KafkaException as exception:
         if cause(exception).code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            was_made = False
+            is_created = False
         elif cause(exception).code() == KafkaError.INVALID_CONFIG and set(_NEWER) & topic.config.keys():
             older = {option: value for option, value in topic.config.items() if option not in _NEWER}
             return _create(admin, replace(topic, config=older), partitions, replication_factor)
         else:
             raise classify(cause(exception), f"CREATE on topic {topic.name}") from exception
     topic_ids(admin, [topic.name])
-    return was_made
+    return is_created
 
 
-def _ask_for(
+def _request_topic(
     admin: AdminClient, name: str, partitions: int, replication_factor: int, config: Mapping[str, str]
 ) -> None:
     new = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=dict(config))
@@ -197,7 +197,7 @@ def _check(admin: AdminClient, topic: Topic, wanted_partitions: int) -> Finding:
 
 
 def _partitions_of(admin: AdminClient, name: str) -> int | None:
-    """Number of partitions of a topic, None if there is no such topic."""
+    """Returns the number of partitions of a topic, None if there is no such topic."""
     answers = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
     try:
         return len(answers[name].result().partitions)

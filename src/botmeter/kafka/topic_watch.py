@@ -1,4 +1,4 @@
-"""Whether the topics are still those the worker began with, looked at beside its work."""
+"""Watches, on a thread of its own, whether the topics are still those that the worker started with."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from botmeter.kafka import questions
 log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 10.0
-#: How long its end is waited for.
+#: How long `close` waits for the thread to end.
 _END_S: Final = 0.5
 
 
 class TopicWatch:
-    """Asks every few seconds, on a thread of its own.
+    """Queries the topics' ids every few seconds.
 
-    Without it, the deletion of an output would only be seen in commits that fail, one made anew not at all.
+    Without it, the deletion of an output topic would only show in failing commits, and a recreated topic not at all.
     """
 
     def __init__(self, admin: AdminClient, names: Iterable[str]) -> None:
-        """Knows the topics as they are now. Raises ClusterError, Retriable."""
+        """Remembers the topics as they are now, and starts the thread. Raises ClusterError, Retriable."""
         self._admin, self._names = admin, tuple(names)
         self._ids = questions.topic_ids(admin, self._names)
         self._found: BotmeterError | None = None
@@ -36,12 +36,12 @@ class TopicWatch:
         self._thread.start()
 
     def check(self) -> None:
-        """Raises ClusterError when a topic was deleted or made anew since the start."""
+        """Raises ClusterError when a topic was deleted or recreated since the start."""
         if self._found is not None:
             raise self._found
 
     def close(self) -> None:
-        """Ends the thread; a question under way is left to itself."""
+        """Ends the thread; does not wait for a query under way."""
         self._stop.set()
         self._thread.join(_END_S)
 
@@ -57,10 +57,10 @@ class TopicWatch:
             return None
         except BotmeterError as error:
             return error
-        anew = [name for name in self._names if ids[name] != self._ids[name]]
-        if not anew:
+        recreated = [name for name in self._names if ids[name] != self._ids[name]]
+        if not recreated:
             return None
         return ClusterError(
-            f"topic {anew[0]} was deleted and made again while the worker ran; what it held is gone, and the worker "
-            "has to look at all topics anew: restart it"
+            f"topic {recreated[0]} was deleted and made again while the worker ran; its records are gone, and the "
+            "worker must read all topics again: restart it"
         )

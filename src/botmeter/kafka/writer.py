@@ -1,4 +1,4 @@
-"""A producer of few records for rooms that have no transaction of their own around them."""
+"""A producer of few records, for callers that have no transaction of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botmeter.errors import Retriable
 from botmeter.kafka.clients import Config, make_producer
 from botmeter.kafka.errors import cause, classify
 
-#: Through the restart of a broker; what is not acknowledged by then is written again by the caller.
+#: Long enough for the restart of a broker. The caller writes again what is not acknowledged by then.
 _ACKNOWLEDGED_WITHIN_S: Final = 30.0
 
 
@@ -32,9 +32,9 @@ class Writer:
         self._topic = topic
 
     def write(self, records: Iterable[Written]) -> None:
-        """Return when the brokers have all of them; raises otherwise, and then some may have been written.
+        """Returns when the brokers have all records; raises otherwise, and then some may have been written.
 
-        Raises Retriable, or ClusterError for what a person has to mend.
+        Raises Retriable, or ClusterError for what an operator must fix.
         """
         faults: list[KafkaError] = []
 
