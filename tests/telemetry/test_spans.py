@@ -111,7 +111,7 @@ def test_a_collector_that_does_not_answer_holds_no_process(
         with caplog.at_level(logging.WARNING):
             tell("worker")
 
-    assert "the last spans were not told" in caplog.text
+    assert "the last spans were not exported" in caplog.text
 
 
 def test_an_attempt_that_failed_says_so_and_its_endpoint_can_go_on_with_the_trace(

@@ -6,12 +6,12 @@ with librdkafka and the engine.
     feed (service)           meter (agent)          consume thread             commit thread
     a turn is due  --turn--> take           ------> consume, decide, again
                                                     while a commit is under way
-                             wait for the commit before this
-                             hand over      --------------------batch--------> one Kafka transaction, then the stores
+                             wait for the previous commit
+                             submit         --------------------batch--------> one Kafka transaction, then the stores
     the next       <--done--
 
-Consuming and deciding share one thread, so that no two contend for the interpreter; what overlaps is the commit,
-which spends its time waiting for the broker. The event loop stays free for health and metrics.
+Consuming and deciding share one thread, so that they do not contend for the interpreter. The commit overlaps with them,
+because it spends its time waiting for the broker. The event loop stays free for health and metrics.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from botmeter.host.process_spans import ProcessSpans
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-#: A stop takes at most ten seconds: so long for the turn and commit under way, and so long again for leaving the group.
+#: A stop takes at most ten seconds: this long for the current turn and commit, and as long again to leave the group.
 STOP_BUDGET_S: Final = 4.5
 
 
-class NotClosed(Exception):  # noqa: N818 - named by what is to be done with it
-    """Closing took longer than STOP_BUDGET_S, or failed: threads still run, and would hold the process.
+class NotClosed(Exception):  # noqa: N818 - named by the state that the caller must handle
+    """Closing took longer than STOP_BUDGET_S, or failed: threads still run, and would keep the process alive.
 
-    Recovery: end the process at once; what was not committed is taken up at the next start.
+    Recovery: end the process at once; the next start processes what was not committed.
     """
 
     def __init__(self, message: str, reason: BaseException | None) -> None:
         super().__init__(message)
-        #: The first error, which had ended the work or else the closing; None when only time ran out.
+        #: The error that ended the work, else the error of closing; None when only the time ran out.
         self.reason = reason
 
 
@@ -65,7 +65,7 @@ class _WithoutKafka(BootStrategy):
 
 class _App(faust.App):
     BootStrategy = _WithoutKafka
-    logger = logging.getLogger("faust")  # its own comings and goings are not ours
+    logger = logging.getLogger("faust")  # Faust's lifecycle lines are not part of botmeter's log
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Host:
         topics: Topics,
         spans: ProcessSpans | None = None,
     ) -> None:
-        """`commit_limit_s`: a commit that takes longer, though each of its calls has a limit, hangs in the client.
+        """`commit_limit_s`: each call of a commit has a limit, so a commit that takes longer hangs in the client.
 
-        `turn_limit_s`: a worker of which no turn has completed for longer makes no progress, and is not healthy.
+        `turn_limit_s`: a worker that completes no turn for longer makes no progress, and is not healthy.
         """
         self._processor = processor
         self._metrics = metrics
@@ -112,7 +112,7 @@ class Host:
             datadir=data_dir / "faust",
             autodiscover=False,
             web_enabled=True,
-            web_bind="0.0.0.0",  # noqa: S104 - health and metrics are asked for from outside the container
+            web_bind="0.0.0.0",  # noqa: S104 - health and metrics are read from outside the container
             web_port=web_port,
         )
         self._turns = self._app.channel(maxsize=1)
@@ -120,16 +120,16 @@ class Host:
         self._serve()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Meters until `stop` is set. Raises what stopped it otherwise; ConfigurationError when the web port is taken.
+        """Meters until `stop` is set. Raises the error that ends it; ConfigurationError when the web port is taken.
 
-        After `stop`, what was decided is committed, the group is left and the stores are closed, each within
-        STOP_BUDGET_S. Raises NotClosed past it, as when the broker does not answer, and when closing fails.
+        After `stop`, it commits what was decided, leaves the group and closes the stores, each within STOP_BUDGET_S.
+        Raises NotClosed when that takes longer, such as when the broker does not answer, and when closing fails.
         """
         stopping = asyncio.ensure_future(stop.wait())
         working = asyncio.ensure_future(self._work(stop))
         await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        ended, _ = await asyncio.wait({working}, timeout=STOP_BUDGET_S)  # at once, unless it was asked to stop
+        ended, _ = await asyncio.wait({working}, timeout=STOP_BUDGET_S)  # returns at once if the work has ended
         if not ended:
             working.cancel()
         closing = asyncio.ensure_future(self._stop())
@@ -141,7 +141,7 @@ class Host:
         working.result()
 
     async def _work(self, stop: asyncio.Event) -> None:
-        # Before it joins the group, which would only be disturbed by a worker that cannot stay.
+        # Before it joins the group: a worker that cannot stay would only cause a rebalance.
         await self._start_app()
         await self._in_consumer_thread(self._processor.open)
         await self._feed(stop)
@@ -150,12 +150,12 @@ class Host:
         try:
             await self._app.start()
         except OSError as error:
-            if error.filename is not None:  # Faust insists on directories of its own
+            if error.filename is not None:  # Faust creates directories of its own
                 raise ConfigurationError(f"cannot use {error.filename} (BOTMETER_DATA_DIR): {error.strerror}") from None
             raise ConfigurationError(
                 f"cannot serve health and metrics at port {self._web_port} (BOTMETER_WEB_PORT): {error.strerror}"
             ) from None
-        self._app.flow_control.resume()  # without Kafka of its own, nobody else would open Faust's channels
+        self._app.flow_control.resume()  # Faust's own Kafka consumer, which is not started, would open its channels
         log.info("health and metrics at http://localhost:%d/health and /metrics", self._web_port)
 
     async def _stop(self) -> None:
@@ -165,7 +165,7 @@ class Host:
         log.info("stopped")
 
     async def _feed(self, stop: asyncio.Event) -> None:
-        """Turn by turn: has one metered, then the next."""
+        """Sends one turn to the agent, waits until it is done, then sends the next."""
         while not stop.is_set():
             turn = _Turn(asyncio.get_running_loop().create_future())
             await self._turns.send(value=turn)
@@ -174,18 +174,18 @@ class Host:
         await self._end_last_commit()
 
     async def _end_last_commit(self) -> None:
-        """One that fails now, such as in a rebalance, is nothing to recover from: the next owner takes the batch up."""
+        """Waits for the last commit. If it fails, such as in a rebalance, the next owner processes the batch again."""
         if self._commit is None:
             return
         try:
             is_committed = await self._commit
             if self._committing is not None:
-                self._tell_of(self._committing, is_committed)
+                self._report(self._committing, is_committed)
         except RECOVERABLE as error:
-            log.warning("the last batch was not committed and is left to whoever takes its partitions: %s", error)
+            log.warning("the last batch was not committed; the next owner of its partitions processes it: %s", error)
 
     async def _meter(self, turns: faust.StreamT[_Turn]) -> None:
-        """The stateful agent: decides each turn's micro-batch and hands it to the commit."""
+        """The stateful agent: decides the micro-batch of each turn and submits it to the commit."""
         async for turn in turns:
             try:
                 await self._take_turn()
@@ -200,23 +200,23 @@ class Host:
             try:
                 is_committed = await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s)
                 if self._committing is not None:
-                    self._tell_of(self._committing, is_committed)
+                    self._report(self._committing, is_committed)
             except TimeoutError:
                 raise BotmeterError(f"a commit has not come back for {self._commit_limit_s:.0f} s") from None
             except RECOVERABLE as error:
                 self._commit = None
                 await self._recover(error)
-                return  # the batch just decided builds on one that does not count
+                return  # the batch just decided builds on one that was not committed
         committed = self._processor.submit(batch)
         self._commit, self._committing = asyncio.wrap_future(committed), Commit(batch, committed)
 
-    def _tell_of(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
-        """Metrics, log and traces of a commit that came back."""
+    def _report(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the result of the commit
+        """Reports a commit that returned to metrics, log and traces."""
         self._metrics.committed(commit, is_committed)
-        self._letters.take(commit.batch.parts if is_committed else ())
-        self._letters.tell()
+        self._letters.add(commit.batch.parts if is_committed else ())
+        self._letters.log_due()
         if self._spans is not None and is_committed:
-            self._spans.take(commit)
+            self._spans.export(commit)
 
     async def _recover(self, error: BotmeterError) -> None:
         self._metrics.failed_commits += 1
@@ -226,17 +226,17 @@ class Host:
         return await asyncio.get_running_loop().run_in_executor(self._consumer_thread, call)
 
     def _serve(self) -> None:
-        """Health and metrics. Faust tells functions and methods apart, and takes only functions."""
+        """Registers the pages of health and metrics. Faust accepts only functions, not methods."""
 
         def page(answer: Callable[[], Answer]) -> Callable[[View, Request], Awaitable[Response]]:
-            async def told(web: View, _: Request) -> Response:
-                found = answer()
-                return web.json(found.body, status=found.code)
+            async def respond(web: View, _: Request) -> Response:
+                response = answer()
+                return web.json(response.body, status=response.code)
 
-            return told
+            return respond
 
         async def metrics(web: View, _: Request) -> Response:
-            # In a thread: the stores are asked, and one may be writing.
+            # In a thread: reading the figures of a store blocks while the store is written to.
             page = await asyncio.to_thread(self._metrics.render)
             return web.bytes(page, content_type="text/plain")
 
@@ -247,5 +247,5 @@ class Host:
 
 
 def _error(task: asyncio.Future[None]) -> BaseException | None:
-    """What it failed with; None when it did not, was cancelled or is not done."""
+    """Returns the error that the task failed with; None when it did not fail, was cancelled or is not done."""
     return task.exception() if task.done() and not task.cancelled() else None

@@ -1,4 +1,4 @@
-"""The log tells of dead letters: by reason, with an example and the remedy, at most once a minute for each reason."""
+"""Logs dead letters by reason, with an example and the remedy, at most once a minute for each reason."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _EVERY_S: Final = 60.0
 
 
 class DeadLetterLog:
-    """Counts what was committed, and tells of it."""
+    """Counts committed dead letters and logs them."""
 
     def __init__(self, topics: Topics, now_s: Callable[[], float] = time.monotonic) -> None:
         self._topic, self._now_s = topics.dead_letters.name, now_s
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, DeadLetter] = {}
-        self._told_s: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
 
-    def take(self, parts: Sequence[Part]) -> None:
-        """Of a batch that was committed."""
+    def add(self, parts: Sequence[Part]) -> None:
+        """Counts the dead letters of a committed batch."""
         for part in parts:
             new = [reason for reason in REASONS if part.decided.counts.get(reason)]
             for reason in new:
@@ -39,12 +39,12 @@ class DeadLetterLog:
                         letter = read_dead_letter(list(output.headers))
                         self._examples.setdefault(letter.reason, letter)
 
-    def tell(self) -> None:
-        """Says what is due; to be called now and then, also when nothing comes."""
+    def log_due(self) -> None:
+        """Logs the reasons that are due. The host calls it after every turn, also one without records."""
         for reason, count in list(self._counts.items()):
-            if self._now_s() - self._told_s.get(reason, -_EVERY_S) < _EVERY_S:
+            if self._now_s() - self._logged_s.get(reason, -_EVERY_S) < _EVERY_S:
                 continue
-            self._told_s[reason] = self._now_s()
+            self._logged_s[reason] = self._now_s()
             del self._counts[reason]
             example = self._examples.pop(reason)
             log.warning(

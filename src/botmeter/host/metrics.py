@@ -1,4 +1,4 @@
-"""The worker's metrics, in the text format of Prometheus; read from plain numbers that the engine keeps anyway."""
+"""The worker's metrics, in the text format of Prometheus, read from plain numbers that the engine keeps anyway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from botmeter.telemetry.process import register_process
 
 _OUTCOMES: Final = tuple(outcome for outcome in get_args(Outcome) if outcome not in REFUSED)
 
-#: The metric of each figure of a store.
+#: The metric for each figure of a store.
 _STORE: Final = {
     "cur-size-all-mem-tables": worker.MEMTABLES,
     "estimate-table-readers-mem": worker.INDEXES,
@@ -36,12 +36,12 @@ _STORE: Final = {
 
 
 class Commit:
-    """A batch on its way through its transaction, with the times of it."""
+    """A batch whose transaction is under way, with its times."""
 
     def __init__(self, batch: Batch, committed: Future[bool]) -> None:
         self.batch = batch
         self._began_s = time.monotonic()
-        #: How long it took, and when it ended, UTC ms.
+        #: How long the commit took, and when it ended, UTC ms.
         self.took_s, self.ended_at = 0.0, 0
         committed.add_done_callback(self._end)
 
@@ -50,7 +50,7 @@ class Commit:
 
 
 class Metrics(Collector):
-    """What the worker has done since its start."""
+    """Counts the worker's work since its start, and collects all its metrics."""
 
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
@@ -64,8 +64,8 @@ class Metrics(Collector):
         self._batches = worker.BATCH_RECORDS.histogram(self._registry)
         self._commits = worker.COMMIT.histogram(self._registry)
 
-    def committed(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the answer of the commit
-        """A commit came back; True when there was a transaction."""
+    def committed(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the result of the commit
+        """Counts a commit that returned; `is_committed` when there was a transaction."""
         self._transactions += is_committed
         self._last_commit_at = commit.ended_at / 1000
         if not is_committed:
@@ -78,11 +78,11 @@ class Metrics(Collector):
                 self._stages.labels(stage).observe(max(0, at - passage.appended_at) / 1000)
 
     def render(self) -> bytes:
-        """All metrics as a page."""
+        """Renders all metrics as a page."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """For Prometheus' registry."""
+        """Yields the metrics that are read from the engine; called by Prometheus' registry."""
         counts = Counter(self._processor.counts)
         interactions, letters = worker.INTERACTIONS.family(), worker.DEAD_LETTERS.family()
         for outcome in _OUTCOMES:
@@ -100,10 +100,10 @@ class Metrics(Collector):
         yield from self._clocks()
         yield from self._progress()
         yield from self._stores()
-        yield from self._standing()
+        yield from self._states()
 
-    def _standing(self) -> Iterator[Metric]:
-        """Where each partition stands, and since when."""
+    def _states(self) -> Iterator[Metric]:
+        """Yields the state of each partition, and since when it is in it."""
         left, tasks = worker.RESTORE_LEFT.family(), worker.TASKS.family()
         states, ages, ready = worker.STATE.family(), worker.STATE_AGE.family(), worker.READY.family()
         for number, events in dict(self._processor.restore_left).items():
@@ -126,7 +126,7 @@ class Metrics(Collector):
             yield worker.CLOCK_SKEW.family(skew_ms / 1000)
 
     def _progress(self) -> Iterator[Metric]:
-        """How far each running partition is, and how far behind every one is."""
+        """Yields how far each running partition is, and the lag of every partition."""
         taken, lag, offsets = worker.TAKEN.family(), worker.LAG.family(), worker.LAG_OFFSETS.family()
         waiting, accounts = worker.WAITING.family(), worker.ACCOUNTS.family()
         for number, task in list(self._processor.tasks.items()):
@@ -144,7 +144,7 @@ class Metrics(Collector):
         yield from (taken, lag, offsets, waiting, accounts)
 
     def _stores(self) -> Iterator[Metric]:
-        """What the stores take of memory and disk."""
+        """Yields how much memory and disk the stores use."""
         families = {name: described.family() for name, described in _STORE.items()}
         shared = 0
         for number, task in list(self._processor.tasks.items()):

@@ -1,4 +1,4 @@
-"""A span of each committed interaction or command that came with a trace; where spans are not told, there is none."""
+"""Makes a span of each committed interaction or command that carries a trace. Not used when tracing is off."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from botmeter.telemetry.trace_context import Processed
 if TYPE_CHECKING:
     from botmeter.telemetry.spans import Spans
 
-#: A record among those of a part.
+#: The topic and offset of a record of a part.
 _Place = tuple[str, int]
 _OF_RECORDS: Final = (InteractionCause, CommandCause)
 
 
 class ProcessSpans:
-    """From batches that were committed to spans: from before each record was decided to the end of its transaction."""
+    """Makes spans of committed batches: each from before its record was decided to the end of the transaction."""
 
     def __init__(self, spans: Spans, topics: Topics, group: str) -> None:
         self._spans, self._topics, self._group = spans, topics, group
 
-    def take(self, commit: Commit) -> None:
-        """Tells of a batch that was committed."""
+    def export(self, commit: Commit) -> None:
+        """Exports the spans of a committed batch."""
         for part in commit.batch.parts:
             if part.traced:
                 events, refused = self._events(part), self._refused(part)
@@ -57,7 +57,7 @@ class ProcessSpans:
         )
 
     def _events(self, part: Part) -> Mapping[_Place, list[str]]:
-        """What each record with a trace led to, by type, in order."""
+        """Returns the types of the events that each record caused, in order."""
         found: dict[_Place, list[str]] = defaultdict(list)
         for output in part.decided.outputs:
             if output.topic == self._topics.journal.name and output.headers:
@@ -67,7 +67,7 @@ class ProcessSpans:
         return found
 
     def _refused(self, part: Part) -> Mapping[_Place, str]:
-        """Why records became dead letters."""
+        """Returns the reason of each record that became a dead letter."""
         letters = [
             read_dead_letter(list(output.headers))
             for output in part.decided.outputs

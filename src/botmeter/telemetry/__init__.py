@@ -1,1 +1,1 @@
-"""What operators see of a running botmeter: the table of all metrics, and how it is served."""
+"""What operators see of a running botmeter: metrics, logs and traces."""

@@ -18,7 +18,7 @@ _DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One graph: its expressions with what their lines are called, and the unit as Grafana names it."""
+    """One graph: its expressions, each with the label of its line, and the unit as Grafana names it."""
 
     title: str
     unit: str
@@ -54,7 +54,7 @@ _WORKERS: Final = (
         ),
     ),
     Panel(
-        "Transactions: how long",
+        "Transactions: duration",
         "s",
         ((_quantile(worker.COMMIT, 0.5), "half"), (_quantile(worker.COMMIT, 0.99), "99 %")),
     ),
@@ -109,9 +109,9 @@ _STORES: Final = (
     Panel("Versions", "short", ((f"count by (version) ({process.BUILD.name})", "{{version}}"),), "stat"),
 )
 _BESIDE: Final = (
-    Panel("Alerts told, by outcome", "ops", ((_rate(notify.ATTEMPTS, "channel, state"), "{{channel}} {{state}}"),)),
+    Panel("Alerts sent, by outcome", "ops", ((_rate(notify.ATTEMPTS, "channel, state"), "{{channel}} {{state}}"),)),
     Panel(
-        "Alerts: from the fact to its acceptance",
+        "Alerts: from the event to its acceptance",
         "s",
         (
             (_quantile(notify.DELAY, 0.99, "channel"), "99 %, {{channel}}"),
@@ -119,7 +119,7 @@ _BESIDE: Final = (
         ),
     ),
     Panel(
-        "Read side: not level for",
+        "Read side: behind for",
         "s",
         ((f"time() - max({project.LEVEL.name})", "behind"), (web.READ_SIDE_LAG.name, "as shown, {{instance}}")),
     ),
@@ -128,7 +128,7 @@ _BESIDE: Final = (
         "reqps",
         ((f"sum by (status) (rate({web.REQUESTS.samples[2]}[$__rate_interval]))", "{{status}}"),),
     ),
-    Panel("Requests: how long, 99 %", "s", ((_quantile(web.REQUESTS, 0.99, "route"), "{{route}}"),)),
+    Panel("Requests: duration, 99 %", "s", ((_quantile(web.REQUESTS, 0.99, "route"), "{{route}}"),)),
     Panel(
         "Witness: differences", "short", ((f"sum by (topic, kind) ({witness.DIFFERENCES.name})", "{{topic}} {{kind}}"),)
     ),
@@ -142,7 +142,7 @@ ROWS: Final = {
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard as Grafana imports it; which Prometheus it asks is chosen there."""
+    """Returns the dashboard as Grafana imports it; the user chooses the Prometheus to query there."""
     panels: list[dict[str, Any]] = []
     top = 0
     for title, row in ROWS.items():

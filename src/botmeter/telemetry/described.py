@@ -1,4 +1,4 @@
-"""How a metric is described, once, for the code that tells it and for docs/metrics.md.
+"""Describes each metric once, for the code that exports it and for docs/metrics.md.
 
 Names follow the conventions of Prometheus: base units, and the unit at the end of the name; `_total` for counters.
 """
@@ -24,7 +24,7 @@ class Described:
 
     @property
     def unit(self) -> str:
-        """As the name says: seconds, bytes, a moment; empty for a plain number."""
+        """The unit that the name ends with: seconds, bytes, a timestamp; empty for a plain number."""
         name = self.name.removesuffix("_total")
         if name.endswith(("_timestamp_seconds", "_time_seconds")):
             return "seconds since 1970, UTC"
@@ -32,7 +32,7 @@ class Described:
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """The names under which Prometheus keeps what is scraped."""
+        """The names of the series that Prometheus stores."""
         return (self.name,)
 
 
@@ -43,11 +43,11 @@ class CounterOf(Described):
     kind: ClassVar[str] = "counter"
 
     def family(self, value: float | None = None) -> CounterMetricFamily:
-        """The samples of one scrape, to be added; with `value`, the only one."""
+        """Returns the family for one scrape: empty, for the caller to add samples, or with `value` as the only one."""
         return CounterMetricFamily(self.name, self.meaning, value=value, labels=self.labels or None)
 
     def counter(self, registry: CollectorRegistry) -> Counter:
-        """One that is counted up as things happen."""
+        """Returns a counter that the process increments."""
         return Counter(self.name.removesuffix("_total"), self.meaning, self.labels, registry=registry)
 
 
@@ -58,20 +58,20 @@ class GaugeOf(Described):
     kind: ClassVar[str] = "gauge"
 
     def family(self, value: float | None = None) -> GaugeMetricFamily:
-        """The samples of one scrape, to be added; with `value`, the only one."""
+        """Returns the family for one scrape: empty, for the caller to add samples, or with `value` as the only one."""
         return GaugeMetricFamily(self.name, self.meaning, value=value, labels=self.labels or None)
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramOf(Described):
-    """How often a value was at most as large as each of the buckets."""
+    """How often a value was at most as large as each bucket."""
 
     kind: ClassVar[str] = "histogram"
 
     buckets: tuple[float, ...] = ()
 
     def histogram(self, registry: CollectorRegistry) -> Histogram:
-        """One that observes as things happen."""
+        """Returns a histogram that the process feeds with values."""
         return Histogram(self.name, self.meaning, self.labels, registry=registry, buckets=self.buckets)
 
     @property

@@ -1,8 +1,8 @@
-"""The log of a process, on its standard error: lines for people, or by setting JSON, one object an event.
+"""The log of a process, on its standard error: lines for people, or by setting JSON, one object per event.
 
-The fields of JSON are stable: `at` (RFC 3339, UTC), `level`, `logger`, `process`, `thread`, `message`; where it applies
-`exception` with `type`, `message` and `traceback`, `client` and `facility` of what librdkafka says, and what a line
-names apart, such as `partition`.
+The JSON fields are stable: `at` (RFC 3339, UTC), `level`, `logger`, `process`, `thread`, `message`; where they apply,
+`exception` with `type`, `message` and `traceback`, `client` and `facility` of a line of librdkafka, and fields of the
+line itself, such as `partition`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Final, Literal
 
 Form = Literal["text", "json"]
 
-#: What every record has; anything beyond was named apart, by `extra`.
-_ORDINARY: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-#: The client calls it with its facility, its name and the text.
+#: The attributes of every record; all others were passed as `extra`.
+_STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: librdkafka's logger; the client calls it with its facility, its name and the text.
 _CLIENT_LOGGER: Final = "botmeter.librdkafka"
 _CLIENT_ARGUMENTS: Final = 3
 
@@ -28,14 +28,14 @@ log = logging.getLogger("botmeter")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record, on one line."""
+    """Formats each record as one JSON object on one line."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Returns the line, without a line break."""
         fields: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
@@ -46,16 +46,16 @@ class JsonLines(logging.Formatter):
         }
         if record.name == _CLIENT_LOGGER and isinstance(record.args, tuple) and len(record.args) == _CLIENT_ARGUMENTS:
             fields["facility"], fields["client"], fields["message"] = map(str, record.args)
-        fields |= {name: value for name, value in vars(record).items() if name not in _ORDINARY}
+        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}
         if record.exc_info and record.exc_info[1] is not None:
             fields["exception"] = _exception(record.exc_info[1])
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 
 def log_to_stderr(level: str, form: Form, process: str) -> None:
-    """Sends the log to the standard error; as JSON, what Python itself has to say too.
+    """Sends the log to the standard error; as JSON also Python's own warnings and uncaught exceptions.
 
-    `level` is the least severity of botmeter's own lines and of librdkafka's; of other libraries it is WARNING.
+    `level` is the lowest severity of botmeter's and librdkafka's lines; for other libraries it is WARNING.
     """
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
@@ -76,7 +76,7 @@ def is_json() -> bool:
 
 
 def log_bug(error: BaseException) -> None:
-    """Tells a bug, whose traceback is what helps."""
+    """Logs a bug with its traceback."""
     if is_json():
         log.critical("a bug: %s", error, exc_info=error)
     else:

@@ -1,4 +1,4 @@
-"""docs/metrics.md, made from the table: `python -m botmeter.telemetry.page > docs/metrics.md`."""
+"""Generates docs/metrics.md from the table: `python -m botmeter.telemetry.page > docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _BEFORE: Final = """\
 
 <!-- Made by `python -m botmeter.telemetry.page > docs/metrics.md`; a test says when it is out of date. -->
 
-Every process serves its metrics at `/metrics`, in the text format of Prometheus. A counter begins anew with its
-process; a histogram has `_bucket`, `_sum` and `_count`. What stands by partition is told by the worker that owns it.
+Every process serves its metrics at `/metrics`, in the text format of Prometheus. A counter starts at 0 with its
+process; a histogram has `_bucket`, `_sum` and `_count`. A metric by partition is exported by the partition's worker.
 
 | process | where |
 | --- | --- |
@@ -27,7 +27,7 @@ process; a histogram has `_bucket`, `_sum` and `_count`. What stands by partitio
 
 
 def page() -> str:
-    """The whole page, Markdown."""
+    """Returns the whole page as Markdown."""
     return _BEFORE + "".join(f"\n## {process}\n\n{_rows(metrics)}" for process, metrics in TABLE.items())
 
 

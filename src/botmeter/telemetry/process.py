@@ -1,4 +1,4 @@
-"""The metrics that every process of botmeter has: which version it is, and what it takes of its machine."""
+"""The metrics that every process of botmeter has: its version, and the resources that it uses."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ VIRTUAL: Final = GaugeOf("process_virtual_memory_bytes", "Address space that the
 CPU: Final = CounterOf("process_cpu_seconds_total", "Processor time that the process has used.")
 STARTED: Final = GaugeOf("process_start_time_seconds", "When the process began, in seconds since 1970.")
 OPEN_FILES: Final = GaugeOf("process_open_fds", "Open files and connections.")
-MAX_FILES: Final = GaugeOf("process_max_fds", "As many may be open.")
+MAX_FILES: Final = GaugeOf("process_max_fds", "Limit of open files and connections.")
 
 
 def register_process(registry: CollectorRegistry) -> None:
-    """Adds them."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, which nobody reads
+    """Adds these metrics to the registry."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # an additional series for each metric, of no use here
     build = Gauge(BUILD.name, BUILD.meaning, BUILD.labels, registry=registry)
     build.labels(
         _version("botmeter"), platform.python_version(), _version("confluent-kafka"), _version("rocksdict")

@@ -9,13 +9,13 @@ from botmeter.telemetry.described import CounterOf, GaugeOf
 EVENTS: Final = CounterOf("botmeter_project_events_total", "Events of the journal written to the database.")
 LEFT: Final = GaugeOf(
     "botmeter_project_left_records",
-    "Records of journal and deliveries still to be read, marks of transactions among them; missing while unknown.",
+    "Records of journal and deliveries still to be read, control records included; missing while unknown.",
 )
 WRITTEN: Final = GaugeOf(
     "botmeter_project_written_timestamp_seconds",
-    "When the projection wrote to the database last, which it does once a second without records too. "
+    "When the projection last wrote to the database; it writes once a second, also without records. "
     "It stands still while another projection writes. At first, the start of the process.",
 )
 LEVEL: Final = GaugeOf(
-    "botmeter_project_level_timestamp_seconds", "When all of the journal was in the database last; at first, the start."
+    "botmeter_project_level_timestamp_seconds", "When all of the journal was last in the database; at first, the start."
 )

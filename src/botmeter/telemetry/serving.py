@@ -1,4 +1,4 @@
-"""Health and metrics of a process that serves nothing else, at a port of their own."""
+"""Serves health and metrics at a port of their own, for a process that has no other HTTP server."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _Reply = Callable[[str, list[tuple[str, str]]], Any]
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by the library
-        """Requests are no news."""
+        """Requests are not logged."""
 
 
 class Page:
-    """`/metrics` and `/health` at a port, while it is entered."""
+    """Serves `/metrics` and `/health` at a port, within its `with` block."""
 
     def __init__(
         self, registry: CollectorRegistry, port: int, variable: str, fault: Callable[[], str | None] = lambda: None
     ) -> None:
-        """`fault` says what is wrong with the process, None when nothing is; `variable` is the setting of the port.
+        """`fault` returns what is wrong with the process, or None; `variable` is the setting of the port.
 
-        Port 0 is any free one. Raises ConfigurationError when the port is taken.
+        Port 0 chooses any free one. Raises ConfigurationError when the port is taken.
         """
         self._fault = fault
         self._page = make_wsgi_app(registry)

@@ -1,8 +1,8 @@
-"""Spans by OpenTelemetry's messaging conventions, version 1.45; made by those who trace, imported by nobody else.
+"""Spans by OpenTelemetry's messaging conventions, version 1.45. Imported only when tracing is on.
 
-Each span's parent is the one that published the record, as its `traceparent` says. That header goes from an interaction
-to all that it leads to as it came, so that outputs can be recomputed; so the spans of worker and notifier lie side by
-side below that of the publisher, in the order of time. docs/tracing.md has a table of them.
+The parent of each span is the span that published the record, as its `traceparent` states. Outputs carry the header of
+their interaction unchanged, so that they can be recomputed. So the spans of worker and notifier are siblings below the
+publisher's span, in the order of time. docs/tracing.md has a table of them.
 """
 
 from __future__ import annotations
@@ -28,55 +28,55 @@ from opentelemetry.util.types import AttributeValue
 
 from botmeter.telemetry.trace_context import Processed, Sent, TraceContext, read_traceparent, write_traceparent
 
-#: OpenTelemetry's own package of names is behind: these are named as of this version, and it says so in each span.
+#: OpenTelemetry's own package of names lags behind. The names here are of this version, which each span states.
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.45.0"
 _NS_IN_A_MS: Final = 1_000_000
 
 
 class SendSpan:
-    """A record on its way to the brokers."""
+    """The span of a record that is being sent to the brokers."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
-        #: What the record has to carry.
+        #: The header that the record must carry.
         self.traceparent = _traceparent_of(span)
 
     def acknowledged(self, partition: int, offset: int) -> None:
-        """The brokers have it."""
+        """Ends the span: the brokers have the record."""
         self._span.set_attributes({"messaging.destination.partition.id": str(partition), "kafka.offset": offset})
         self._span.end()
 
     def failed(self, error: str) -> None:
-        """They do not; `error` is what the client calls it."""
+        """Ends the span as failed; `error` is the client's name of the error."""
         _fail(self._span, error)
         self._span.end()
 
 
 class DeliverySpan:
-    """An attempt to tell one recipient of a notice."""
+    """The span of an attempt to notify one recipient."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
-        #: For the recipient, where it can go on with the trace.
+        #: The header for a recipient that can continue the trace.
         self.traceparent = _traceparent_of(span)
 
     def failed(self, error: str) -> None:
-        """It did not arrive, or nobody knows."""
+        """Marks the attempt as failed: the notice did not arrive, or its arrival is unknown."""
         _fail(self._span, error)
 
 
 class Spans:
-    """Makes spans of one process."""
+    """Makes the spans of one process."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        #: Where they go; the SDK takes it too.
+        #: Exports the spans; also passed to the SDK.
         self.provider = provider
         self._tracer = provider.get_tracer("botmeter", version("botmeter"), SCHEMA_URL)
 
     def send(self, sent: Sent, traceparent: str | None) -> SendSpan:
-        """Begins to publish a record: goes on from `traceparent`, else from the caller's own span, else anew.
+        """Starts the span of publishing a record: child of `traceparent`, else of the caller's own span, else a root.
 
-        One that is never ended, because the client had no room for the record, is never told.
+        A span that is never ended, because the client's queue was full, is never exported.
         """
         context = read_traceparent(traceparent)
         parent = None if context is None else set_span_in_context(_remote(context))
@@ -91,7 +91,7 @@ class Spans:
         return SendSpan(self._tracer.start_span(f"send {sent.topic}", parent, SpanKind.PRODUCER, attributes))
 
     def process(self, processed: Processed) -> None:
-        """Tells of a record that was processed."""
+        """Makes the span of a processed record."""
         publisher = _remote(processed.context)
         span = self._tracer.start_span(
             f"process {processed.topic}",
@@ -109,7 +109,7 @@ class Spans:
     def deliver(
         self, channel: str, context: TraceContext, attributes: Mapping[str, str | int]
     ) -> Iterator[DeliverySpan]:
-        """An attempt by the channel `email` or `webhook`, for as long as the block lasts; one that raises failed."""
+        """The span of an attempt by the channel `email` or `webhook` lasts as long as the block; an error fails it."""
         span = self._tracer.start_span(
             f"send {channel}",
             set_span_in_context(_remote(context)),
@@ -162,7 +162,7 @@ def _remote(context: TraceContext) -> Span:
 
 
 def _traceparent_of(span: Span) -> str | None:
-    """None where OpenTelemetry is switched off and makes no spans."""
+    """Returns None when OpenTelemetry is switched off and makes no spans."""
     context = span.get_span_context()
     if not context.is_valid:
         return None

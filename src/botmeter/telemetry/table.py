@@ -1,4 +1,4 @@
-"""The table of all metrics, by the process that tells them."""
+"""The table of all metrics, by the process that exports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botmeter.telemetry.described import Described
 
 
 def described_in(module: ModuleType) -> tuple[Described, ...]:
-    """All that a module describes, in its order."""
+    """Returns all metrics that a module describes, in its order."""
     return tuple(value for value in vars(module).values() if isinstance(value, Described))
 
 

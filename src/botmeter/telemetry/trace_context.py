@@ -1,7 +1,7 @@
-"""W3C trace context: the header `traceparent`, by which what follows from one another belongs to one trace.
+"""W3C trace context: the header `traceparent`, which ties causes and effects into one trace.
 
-botmeter hands it on untouched, from an interaction or command to all that it leads to; whether spans are made of it or
-not. `spans.py` makes them.
+botmeter copies it unchanged from an interaction or command to all its outputs, whether tracing is on or not. `spans.py`
+makes the spans.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-#: The name of the header, of HTTP and of Kafka's records alike.
+#: The name of the header, in HTTP and in Kafka records.
 TRACEPARENT: Final = "traceparent"
-#: Version, trace, span, flags; no more than that in version 00, and neither id all zeros.
+#: Version, trace, span, flags. Version 00 has nothing more, and neither id may be all zeros.
 _SHAPE: Final = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?", re.ASCII
 )
@@ -22,7 +22,7 @@ _SAMPLED: Final = 1
 
 
 class TraceContext(NamedTuple):
-    """What a `traceparent` says: the trace, the span that it goes on from, and the flags."""
+    """The content of a `traceparent`: the trace, the parent span and the flags."""
 
     trace_id: int
     span_id: int
@@ -30,12 +30,12 @@ class TraceContext(NamedTuple):
 
     @property
     def is_sampled(self) -> bool:
-        """Whether whoever began the trace asks for spans of it."""
+        """Whether the origin of the trace requests spans for it."""
         return bool(self.flags & _SAMPLED)
 
 
 def read_traceparent(text: bytes | str | None) -> TraceContext | None:
-    """What it says; None for what is none, which is to be passed over, as the specification has it."""
+    """Parses a header; returns None for an invalid one, which the specification says to ignore."""
     if isinstance(text, bytes):
         text = text.decode("ascii", "replace")
     found = None if text is None else _SHAPE.fullmatch(text)
@@ -45,12 +45,12 @@ def read_traceparent(text: bytes | str | None) -> TraceContext | None:
 
 
 def write_traceparent(context: TraceContext) -> str:
-    """As a header's value, version 00."""
+    """Returns the header's value, version 00."""
     return f"{_FIRST_VERSION}-{context.trace_id:032x}-{context.span_id:016x}-{context.flags & 0xFF:02x}"
 
 
 class Sent(NamedTuple):
-    """A record that is to be published."""
+    """A record to be published."""
 
     topic: str
     key: str
@@ -61,9 +61,9 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """A record that came with a trace, and what a consumer made of it between two moments, UTC ms.
+    """A record with a trace, and how a consumer processed it between two timestamps, UTC ms.
 
-    `events` is what followed, by type; `error` why it could not be taken, None when it was.
+    `events` are the types of the events that it caused; `error` is why it was rejected, or None.
     """
 
     topic: str

@@ -1,8 +1,7 @@
-"""From the setting to a process that traces: spans go to an OpenTelemetry collector, by OTLP over HTTP.
+"""Turns tracing on by setting: spans are exported to an OpenTelemetry collector, by OTLP over HTTP.
 
-OpenTelemetry's own variables say where it is, and how much is sampled: OTEL_EXPORTER_OTLP_ENDPOINT,
-OTEL_TRACES_SAMPLER and so on. Spans are told by a thread of their own; when the collector is away they are dropped, and
-nothing waits.
+OpenTelemetry's own variables set the endpoint and the sampling: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER and so
+on. A thread of its own exports the spans; when the collector does not answer they are dropped, and nothing waits.
 """
 
 from __future__ import annotations
@@ -27,24 +26,24 @@ log = logging.getLogger(__name__)
 
 Destination = Literal["none", "otlp"]
 
-#: The one that botmeter has of the protocols OpenTelemetry knows, and the variables that choose one.
+#: The only protocol of OpenTelemetry that botmeter supports, and the variables that choose one.
 _PROTOCOL: Final = "http/protobuf"
 _PROTOCOL_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-#: A stop takes at most ten seconds, of which a worker needs up to nine; a collector that is away has no claim on more.
+#: A stop takes at most ten seconds, of which a worker needs up to nine. A collector that does not answer gets no more.
 _CLOSE_S: Final = 0.8
 
 
 @contextmanager
 def traced(destination: Destination, process: str) -> Iterator[Spans | None]:
-    """The process's spans for as long as the block lasts; None, and nothing imported, for `none`.
+    """Yields the process's spans for as long as the block lasts; yields None, and imports nothing, for `none`.
 
-    Raises ConfigurationError when OpenTelemetry is not installed or told to speak another protocol.
+    Raises ConfigurationError when OpenTelemetry is not installed or another protocol is set.
     """
     if destination == "none":
         yield None
         return
     try:
-        from botmeter.telemetry.spans import Spans  # noqa: PLC0415 - an extra, for those who trace
+        from botmeter.telemetry.spans import Spans  # noqa: PLC0415 - an extra, only needed for tracing
 
         provider = _provider(process)
     except ModuleNotFoundError as missing:
@@ -78,7 +77,7 @@ def _require_protocol() -> None:
 
 
 def _resource(process: str) -> Resource:
-    """Who tells: as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, else by the name of the process."""
+    """Names the process: by OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, else by its own name."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - as above
 
     named = OTELResourceDetector().detect().attributes
@@ -87,9 +86,9 @@ def _resource(process: str) -> Resource:
 
 
 def _close(provider: TracerProvider) -> None:
-    """Tells what is left, as far as there is time."""
+    """Exports the remaining spans, as far as time allows."""
     closing = Thread(target=provider.shutdown, name="close-traces", daemon=True)
     closing.start()
     closing.join(_CLOSE_S)
     if closing.is_alive():
-        log.warning("the last spans were not told: the OpenTelemetry collector does not answer")
+        log.warning("the last spans were not exported: the OpenTelemetry collector does not answer")

@@ -18,5 +18,5 @@ STREAMS: Final = GaugeOf("botmeter_web_answers_open", "Requests that are being a
 READY: Final = GaugeOf("botmeter_web_entitlement_ready", "1 once entitlement is known, 0 while the journal is read.")
 READ_SIDE_LAG: Final = GaugeOf(
     "botmeter_web_read_side_lag_seconds",
-    "How old the numbers of page and API may be, of the partition that lags most; missing while unknown.",
+    "How old the numbers of page and API may be, by the partition that lags most; missing while unknown.",
 )

@@ -7,9 +7,9 @@ from typing import Final
 from botmeter.telemetry.described import CounterOf, GaugeOf
 
 DIFFERENCES: Final = CounterOf(
-    "botmeter_verify_differences_total", "Outputs that are not what the inputs lead to.", ("topic", "kind")
+    "botmeter_verify_differences_total", "Outputs that differ from the recomputed ones.", ("topic", "kind")
 )
-OUTPUTS: Final = CounterOf("botmeter_verify_outputs_total", "Outputs that are what the inputs lead to.", ("topic",))
+OUTPUTS: Final = CounterOf("botmeter_verify_outputs_total", "Outputs that equal the recomputed ones.", ("topic",))
 INTERACTIONS: Final = CounterOf("botmeter_verify_interactions_total", "Interactions recomputed.")
 OVERSHOOT: Final = CounterOf("botmeter_verify_overshoot_sessions_total", "Sessions charged beyond an allowance.")
 UP_TO: Final = GaugeOf("botmeter_verify_up_to_timestamp_seconds", "Broker's time of the latest interaction recomputed.")

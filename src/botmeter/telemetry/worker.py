@@ -41,31 +41,31 @@ OPEN_TRANSACTIONS_PASSED: Final = CounterOf(
 )
 CLOCK_SKEW: Final = GaugeOf(
     "botmeter_clock_skew_seconds",
-    "How far the worker's clock is ahead of the latest time known of the brokers. Without traffic it grows: what "
-    "counts is botmeter_timer_stopped.",
+    "How far the worker's clock is ahead of the latest known broker time. It grows without traffic, so alert on "
+    "botmeter_timer_stopped instead.",
 )
 TIMER_STOPPED: Final = GaugeOf(
     "botmeter_timer_stopped",
-    "1 while no cycle is rolled by time, because the clocks of worker and brokers differ by more than "
+    "1 while the timer rolls no cycle, because the clocks of worker and brokers differ by more than "
     "BOTMETER_CLOCK_SKEW_LIMIT_S; else 0.",
 )
 LAST_COMMIT: Final = GaugeOf(
     "botmeter_last_commit_timestamp_seconds",
-    "When all that had been decided was committed last, also if that was nothing; missing until the first turn.",
+    "When a commit last completed, including turns without anything to commit; missing until the first turn.",
 )
 
 TASKS: Final = GaugeOf("botmeter_tasks", "Partitions of this worker, by status.", ("status",))
 TAKEN: Final = GaugeOf(
     "botmeter_taken_timestamp_seconds",
     "Broker's time of the last record taken, by partition; missing until one was taken since the restore. "
-    "It stands still without traffic: for the lag see botmeter_lag_seconds.",
+    "It does not advance without traffic: for the lag see botmeter_lag_seconds.",
     ("partition",),
 )
 LAG: Final = GaugeOf(
     "botmeter_lag_seconds",
-    "Age of the oldest record of the inputs that is not committed, by partition and the broker's timestamp; 0 when all "
-    "is. Asked of the cluster every 2 seconds, also for partitions in restore or failed; without an answer for 15 s it "
-    "grows. Missing until the first answer.",
+    "Age of the oldest uncommitted record of the inputs, by partition and the broker's timestamp; 0 when all are "
+    "committed. Read from the cluster every 2 seconds, also for partitions in restore or failed; it grows when there "
+    "is no answer for 15 s. Missing until the first answer.",
     ("partition",),
 )
 LAG_OFFSETS: Final = GaugeOf(
@@ -76,17 +76,17 @@ LAG_OFFSETS: Final = GaugeOf(
 )
 STATE: Final = GaugeOf(
     "botmeter_partition_state",
-    "1 for the state that a partition of this worker is in, 0 for the others. Failed: it stands until somebody mends "
-    "it; /health says why and what to do.",
+    "1 for the state that a partition of this worker is in, 0 for the others. Failed: it meters nothing until an "
+    "operator fixes it; /health says why and what to do.",
     ("partition", "state"),
 )
 STATE_AGE: Final = GaugeOf(
     "botmeter_partition_state_age_seconds", "For how long a partition has been in its state.", ("partition",)
 )
-READY: Final = GaugeOf("botmeter_ready", "1 while at least one partition is metered, as /ready says, else 0.")
+READY: Final = GaugeOf("botmeter_ready", "1 while at least one partition is metered (/ready), else 0.")
 RESTORE_LEFT: Final = GaugeOf(
     "botmeter_restore_events_left",
-    "Events of the journal that a restore under way has still to read, by partition.",
+    "Events of the journal that a running restore has still to read, by partition.",
     ("partition",),
 )
 WAITING: Final = GaugeOf(
@@ -95,7 +95,7 @@ WAITING: Final = GaugeOf(
 ACCOUNTS: Final = GaugeOf("botmeter_accounts", "Accounts of a running partition, all in memory.", ("partition",))
 
 MEMTABLES: Final = GaugeOf(
-    "botmeter_rocksdb_memtable_bytes", "Memory of what is not in files yet, by partition.", ("partition",)
+    "botmeter_rocksdb_memtable_bytes", "Memory of data that is not in files yet, by partition.", ("partition",)
 )
 INDEXES: Final = GaugeOf(
     "botmeter_rocksdb_index_bytes", "Memory of indexes and bloom filters, by partition.", ("partition",)
@@ -105,9 +105,11 @@ BLOCK_CACHE: Final = GaugeOf(
 )
 DISK: Final = GaugeOf("botmeter_rocksdb_disk_bytes", "Size of the store's files, by partition.", ("partition",))
 LIVE: Final = GaugeOf(
-    "botmeter_rocksdb_live_bytes", "Estimate of what would be left of these files fully compacted.", ("partition",)
+    "botmeter_rocksdb_live_bytes", "Estimate of the size of these files after a full compaction.", ("partition",)
 )
 COMPACTION_PENDING: Final = GaugeOf(
-    "botmeter_rocksdb_compaction_pending_bytes", "Estimate of what compaction has still to rewrite.", ("partition",)
+    "botmeter_rocksdb_compaction_pending_bytes",
+    "Estimate of the bytes that compaction still has to rewrite.",
+    ("partition",),
 )
 COMPACTIONS: Final = GaugeOf("botmeter_rocksdb_compactions_running", "Compactions under way.", ("partition",))
