@@ -27,7 +27,7 @@ from botmeter.web.access.roles import Access
 from botmeter.web.app import Parts, make_app
 from botmeter.web.page.rendering import account_url
 from botmeter.web.page.routes import PAGE_ROUTERS
-from botmeter.web.page.routes.entrance import error_page
+from botmeter.web.page.routes.standalone import error_page
 from botmeter.web.server import address_of, listen, serve
 from botmeter.web.services import Services
 

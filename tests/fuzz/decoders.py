@@ -188,7 +188,7 @@ def _of_the_web() -> Iterator[Decoder]:
     link = TOKENS.login_link_token("jo", "operator", frozenset()).encode()
     refused = (jwt.InvalidTokenError,)
     yield Decoder("cookie", lambda data: TOKENS.access("cookie", _text(data)), refused, (cookie,))
-    yield Decoder("login link", lambda data: TOKENS.used_up_by(_text(data)), refused, (link,))
+    yield Decoder("login link", lambda data: TOKENS.single_use_link(_text(data)), refused, (link,))
     claims = (b'["jo", "viewer", ["acme"]]', b'["jo", "operator", null]')
     yield Decoder("claims", _claims, (ValueError,), claims)
     yield Decoder("place", lambda data: parse_place(_text(data)), (ProblemError,), (b"chat.interactions/3/17",))

@@ -35,7 +35,7 @@ def view_of(ledger: Ledger) -> PartitionView:
     view = PartitionView(0)
     for offset, event in enumerate(ledger.journal):
         view.apply(event, offset, "chat.interactions")
-        view.forget_old_windows(event.at)
+        view.expire_windows(event.at)
     return view
 
 

@@ -14,7 +14,7 @@ from botmeter.readside.database import open_database
 from botmeter.readside.migrations import migrate
 from botmeter.readside.queries import Queries
 from botmeter.web.access.own_tokens import OwnTokens
-from botmeter.web.page.statement_page import checked
+from botmeter.web.page.statement_page import check_copy
 from botmeter.web.seal import Seal, sealed
 
 from .application import SECRET
@@ -58,7 +58,7 @@ def test_a_copy_is_genuine_until_the_statement_changes_and_a_forged_one_never_wa
     def told(copy: Seal) -> str | None:
         now_says = queries.statement(story.account_id, 1, NOW)
         assert now_says is not None
-        notice = checked(now_says, copy.digest, copy.signature, TOKENS)
+        notice = check_copy(now_says, copy.digest, copy.signature, TOKENS)
         return notice.title if notice else None
 
     assert told(Seal("", "")) is None

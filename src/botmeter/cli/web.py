@@ -27,7 +27,7 @@ from botmeter.web.access.roles import ROLES, Role
 from botmeter.web.app import Parts, make_app
 from botmeter.web.metrics import WebMetrics
 from botmeter.web.page.routes import PAGE_ROUTERS
-from botmeter.web.page.routes.entrance import error_page
+from botmeter.web.page.routes.standalone import error_page
 from botmeter.web.running import connected
 from botmeter.web.server import address_of, listen, public_url, require_secret, serve
 
@@ -104,7 +104,7 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     require_same_pseudonyms(settings)
     metrics = None if settings.http_metrics_port < 0 else WebMetrics()
     projects = settings.readside_database().startswith("sqlite")
-    on_progress = metrics.of_projection() if metrics and projects else _tell_nobody
+    on_progress = metrics.projection_callback() if metrics and projects else _tell_nobody
     with ExitStack() as running:
         spans = running.enter_context(traced(settings.traces, "web"))
         provider = None if spans is None else spans.provider

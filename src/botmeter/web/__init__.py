@@ -1,1 +1,1 @@
-"""Admin > Billing over HTTP: page, API, who may see what. Reads the read side, writes commands, decides nothing."""
+"""Admin > Billing over HTTP: page, API, access control. Reads the read side, sends commands, decides nothing itself."""

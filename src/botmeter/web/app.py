@@ -1,4 +1,4 @@
-"""The application: its routes, its door, its headers. What it is made of is handed in; it connects to nothing."""
+"""The web application: its routes, access control and headers. Its parts are passed in; it opens no connections."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from botmeter.web.access import login, oidc
 from botmeter.web.access.guard import Guard
 from botmeter.web.api import accounts, commands, entitlement, health, history, interactions, me, sessions, usage
 from botmeter.web.api.fast_lane import FastLane
-from botmeter.web.headers import SecurityHeaders, added_to_answers_that_are_not_kept
-from botmeter.web.metrics import Timed, WebMetrics
+from botmeter.web.headers import SecurityHeaders, private_response_headers
+from botmeter.web.metrics import RequestTimer, WebMetrics
 from botmeter.web.problems import API_PREFIX, ErrorPage, Problem, handle_problems
 
 #: Far more than a form or a command has.
 BODY_BYTES_MAX: Final = 1_048_576
 
-#: In the order in which they are tried: the last one takes what is left below an account.
+#: In matching order: the last router takes every path below an account that no other router matches.
 _API: Final = (
     me.router,
     entitlement.router,
@@ -36,18 +36,18 @@ _API: Final = (
     accounts.last_router,
 )
 _DESCRIPTION: Final = """\
-Sessions, allowances and charges of bot accounts, as botmeter's journal tells them.
+Sessions, allowances and charges of bot accounts, as recorded in botmeter's journal.
 
-Send a bearer token. Errors are `application/problem+json`. Moments are RFC 3339 UTC with milliseconds, money is in
-minor units. Answers about an account carry an `ETag` made from the offset of the journal they rest on.
+Send a bearer token. Errors are `application/problem+json`. Times are RFC 3339 UTC with milliseconds, money is in
+minor units. Responses about an account carry an `ETag` made from the journal offset they are based on.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the application is made of.
+    """The parts of the application.
 
-    `public_url` is where browsers find it, without a slash at the end. `lifespan` runs what works beside the requests.
+    `public_url` is the address that browsers use, without a trailing slash. `lifespan` starts and stops the services.
     """
 
     settings: Settings
@@ -59,7 +59,7 @@ class Parts:
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application as an ASGI server runs it."""
+    """Returns the application for an ASGI server."""
     app = _Application(
         title="botmeter",
         version=version("botmeter"),
@@ -88,18 +88,18 @@ def make_app(parts: Parts) -> FastAPI:
 
 
 class _Application(FastAPI):
-    """FastAPI whose every answer carries the security headers, and whose document tells how to be let in."""
+    """FastAPI with security headers on every response and the bearer scheme in its OpenAPI document."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Headers outside, so that answers about errors of the server carry them too; the fast lane has its own."""
+        """Adds the headers outside of FastAPI's own stack, so that 500 responses carry them too."""
         over_tls = self.state.guard.is_over_tls
-        guarded = SecurityHeaders(super().build_middleware_stack(), over_tls)
-        whole = FastLane(guarded, self.state, added_to_answers_that_are_not_kept(over_tls))
+        with_headers = SecurityHeaders(super().build_middleware_stack(), over_tls)
+        app = FastLane(with_headers, self.state, private_response_headers(over_tls))
         metrics: WebMetrics | None = self.state.parts.metrics
-        return whole if metrics is None else Timed(whole, metrics)
+        return app if metrics is None else RequestTimer(app, metrics)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the problem's schema and the bearer token that every route asks for."""
+        """Returns the OpenAPI document, with the schema of a problem and the bearer token that every route requires."""
         if self.openapi_schema is None:
             document = super().openapi()
             components = document.setdefault("components", {})

@@ -1,4 +1,4 @@
-"""Headers that every answer carries, so that a browser does nothing with it that is not meant."""
+"""Security headers that every response carries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-#: Everything comes from this server; nothing is inline, nothing is evaluated, nobody frames it.
+#: Every resource comes from this server; inline code, `eval` and framing are forbidden.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -26,32 +26,32 @@ _OVER_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
 _PRIVATE: Final = (b"cache-control", b"private, no-cache")
 
 
-def always_added(over_tls: bool) -> Headers:  # noqa: FBT001 - a fact about the installation
-    """What every answer carries, whatever it is."""
+def security_headers(over_tls: bool) -> Headers:  # noqa: FBT001 - a fact about the installation
+    """Returns the headers of every response."""
     return (*_ALWAYS, _OVER_TLS) if over_tls else _ALWAYS
 
 
-def added_to_answers_that_are_not_kept(over_tls: bool) -> Headers:  # noqa: FBT001 - a fact about the installation
-    """What an answer carries that says nothing of caching itself."""
-    return (*always_added(over_tls), _PRIVATE)
+def private_response_headers(over_tls: bool) -> Headers:  # noqa: FBT001 - a fact about the installation
+    """Returns the headers of a response that sets no `Cache-Control` itself."""
+    return (*security_headers(over_tls), _PRIVATE)
 
 
 class SecurityHeaders:
-    """Adds them to what the application answers. What it says about caching stays; without a word nothing is kept."""
+    """Adds the headers to every response, and `_PRIVATE` unless the application sets `Cache-Control` itself."""
 
     def __init__(self, app: ASGIApp, over_tls: bool) -> None:  # noqa: FBT001 - a fact about the installation
         self._app = app
-        self._added = always_added(over_tls)
+        self._headers = security_headers(over_tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handles one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), *self._added]
+                headers = [*message.get("headers", ()), *self._headers]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_PRIVATE)
                 message = {**message, "headers": headers}

@@ -9,20 +9,20 @@ from typing import Final
 
 from botmeter.web.problems import ProblemError
 
-#: Buckets kept at most; beyond it all are filled anew.
+#: The most buckets kept; beyond that all are dropped, which fills every one again.
 _BUCKETS_MAX: Final = 100_000
 
 
 class RateLimit:
-    """So many requests a second for each credential, and for a moment twice as many."""
+    """Allows `rate_per_s` requests a second for each credential, with bursts of twice as many."""
 
     def __init__(self, rate_per_s: int) -> None:
         self._rate, self._burst = float(rate_per_s), 2.0 * rate_per_s
-        #: By credential: what is left in the bucket, and when that was so (monotonic seconds).
+        #: By credential: the tokens left in the bucket, and when they were counted (monotonic seconds).
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, key: str) -> None:
-        """Counts one request. Raises ProblemError 429, which says when to come again."""
+        """Counts one request. Raises ProblemError 429 with `Retry-After`."""
         now = time.monotonic()
         left, since = self._buckets.get(key, (self._burst, now))
         left = min(self._burst, left + (now - since) * self._rate)

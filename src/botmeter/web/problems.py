@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details (`application/problem+json`), the same shape for every route of the API.
 
-The page shows the same problems as HTML: whoever builds the application passes in how.
+The page shows the same problems as HTML: the function that renders them is passed in when the application is built.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Ends a request with a problem. Anything may raise it; it is no fault of the server."""
+    """Ends a request with a problem. Any code that handles a request may raise it; it is no fault of the server."""
 
     def __init__(self, status: int, type_: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -43,44 +43,44 @@ class ProblemError(Exception):
 
 
 def unauthorized(detail: str) -> ProblemError:
-    """401: who asks is not known."""
+    """401: the caller is not authenticated."""
     return ProblemError(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, _CHALLENGE)
 
 
 def forbidden(detail: str) -> ProblemError:
-    """403: who asks is known and may not."""
+    """403: the caller is authenticated but not allowed to do this."""
     return ProblemError(HTTPStatus.FORBIDDEN, "forbidden", detail)
 
 
 def not_found(what: str) -> ProblemError:
-    """404: there is no such thing, or it is nothing the caller may know of."""
+    """404: it does not exist, or the caller may not learn that it exists."""
     return ProblemError(HTTPStatus.NOT_FOUND, "not_found", f"there is no such {what}, or it is not yours to see")
 
 
 def invalid(detail: str) -> ProblemError:
-    """422: the request can be read and asks for nothing that makes sense."""
+    """422: the request is well-formed, but its content is not valid."""
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail[:MESSAGE_CHARACTERS_MAX])
 
 
 def unavailable(detail: str) -> ProblemError:
-    """503: not now; the same request again may go through."""
+    """503: not available now; the same request may succeed when it is sent again."""
     return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, {"Retry-After": "1"})
 
 
 class ErrorPage(Protocol):
-    """How the page shows a problem."""
+    """Renders a problem as HTML."""
 
     def __call__(self, request: Request, problem: Problem) -> Response:
-        """The problem as a page for a person."""
+        """Returns the problem as a page for a person."""
 
 
 def problem_response(error: ProblemError) -> Response:
-    """The problem as JSON."""
+    """Returns the problem as JSON."""
     return JSONResponse(error.problem.model_dump(), error.status, error.headers, media_type=MEDIA_TYPE)
 
 
 def handle_problems(app: FastAPI, error_page: ErrorPage | None = None) -> None:
-    """Has the application answer every error with a problem; outside the API with `error_page`, where there is one."""
+    """Makes every error a problem response; outside the API `error_page` renders it, if there is one."""
 
     def respond(request: Request, error: ProblemError) -> Response:
         is_page = not request.url.path.startswith(API_PREFIX)
@@ -104,7 +104,7 @@ def _problem_of(error: Exception) -> ProblemError:
         case ProblemError():
             return error
         case RequestValidationError():
-            return invalid(_explained(error))
+            return invalid(_summary(error))
         case HTTPException():
             type_ = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
             return ProblemError(error.status_code, type_, str(error.detail), error.headers)
@@ -113,24 +113,24 @@ def _problem_of(error: Exception) -> ProblemError:
     return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
 
 
-def _explained(error: RequestValidationError) -> str:
-    """What is wrong, field by field, without the values, which may be anything."""
+def _summary(error: RequestValidationError) -> str:
+    """Says what is wrong, field by field, without the values: they may hold anything."""
     details: list[dict[str, Any]] = list(error.errors())
     return "; ".join(f"{'.'.join(map(str, detail['loc'][1:]))}: {detail['msg']}" for detail in details)
 
 
 def _to_login(request: Request) -> Response:
-    """The login page, which leads back here."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = urlencode({"next": wanted}) if request.method in {"GET", "HEAD"} else ""
+    """Redirects to the login page, which leads back to the requested page."""
+    requested = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = urlencode({"next": requested}) if request.method in {"GET", "HEAD"} else ""
     target = f"/login?{query}"
-    if request.headers.get("HX-Request"):  # htmx would put the login page into a corner of this one
+    if request.headers.get("HX-Request"):  # htmx would swap the login page into a part of this page
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": target})
     return RedirectResponse(target, HTTPStatus.SEE_OTHER)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems a route may answer with, as OpenAPI tells them."""
+    """Returns the problems a route may respond with, as OpenAPI describes them."""
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}
         for status in statuses

@@ -26,10 +26,9 @@ def connected(
     on_progress: Callable[[Progress], None] = lambda _: None,
     tracer_provider: TracerProvider | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """The application's lifespan: its services are there while it serves.
+    """Returns the application's lifespan, which starts its services and stops them at the end.
 
-    `source` is what the read side projects, and `on_progress` is told how far it is; it must be quick.
-    `tracer_provider`: where traces are told.
+    The read side projects `source` and calls `on_progress`, which must be quick. Traces go to `tracer_provider`.
     """
 
     @asynccontextmanager
@@ -42,12 +41,12 @@ def connected(
             log_level=settings.log_level,
             log_format=settings.log_format,
         )
-        with read_side(order, on_progress, settings.pseudonyms()) as found:
+        with read_side(order, on_progress, settings.pseudonyms()) as hosted:
             connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka, tracer_provider)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)
                 try:
-                    app.state.services = Services(found.queries, client, entitlement, found.used_links)
+                    app.state.services = Services(hosted.queries, client, entitlement, hosted.used_links)
                     yield
                 finally:
                     await entitlement.close()

@@ -1,6 +1,6 @@
-"""What proves a statement: its digest, and this server's signature of it.
+"""The seal of a statement: its digest, and this installation's signature over it.
 
-For those who see money: a digest of few unknowns could be guessed, and amounts are among them.
+Only callers who may see money get the seal: the digest covers the amounts, and few unknowns in it could be guessed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botmeter.web.access.own_tokens import OwnTokens
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """`digest` is the SHA-256 of what the statement says; `signature` is this installation's, of account and digest."""
+    """`digest` is the SHA-256 of the statement's content; `signature` covers account, cycle and digest."""
 
     digest: str
     signature: str
@@ -23,20 +23,20 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class SealedStatement(Statement):
-    """A statement with what proves it."""
+    """A statement with its seal."""
 
     seal: Seal
 
 
 def sealed(statement: Statement, tokens: OwnTokens) -> SealedStatement:
-    """The statement with its seal."""
+    """Returns the statement with its seal."""
     digest = _digest(statement)
     seal = Seal(digest, tokens.signature(statement.account_id, str(statement.cycle.number), digest))
     return SealedStatement(**{field.name: getattr(statement, field.name) for field in fields(Statement)}, seal=seal)
 
 
-def is_of(seal: Seal, statement: Statement, tokens: OwnTokens) -> bool:
-    """Whether this installation signed such a statement of the same account and cycle, whatever it says now."""
+def is_genuine(seal: Seal, statement: Statement, tokens: OwnTokens) -> bool:
+    """Whether this installation signed the digest for this account and cycle; the statement may have changed since."""
     return tokens.is_signature(seal.signature, statement.account_id, str(statement.cycle.number), seal.digest)
 
 

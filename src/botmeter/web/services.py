@@ -1,4 +1,4 @@
-"""What the routes work with: questions to the read side, the client that sends commands, entitlement."""
+"""The services that routes use: queries of the read side, the client that sends commands, entitlement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from botmeter.web.entitlement.service import Entitlement
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Handed to the application by whoever starts it."""
+    """Set on the application's state by its lifespan."""
 
     queries: Queries
     client: AsyncClient
@@ -24,7 +24,7 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """The application's services."""
+    """Returns the application's services."""
     services: Services = request.app.state.services
     return services
 
@@ -41,8 +41,8 @@ async def _entitlement(request: Request) -> Entitlement:
     return services_of(request).entitlement
 
 
-# Functions that wait for nothing, and yet `async`: FastAPI would call others in a thread.
-#: What a route's parameter is annotated with.
-Asked = Annotated[Queries, Depends(_queries)]
-Sending = Annotated[AsyncClient, Depends(_client)]
-Entitled = Annotated[Entitlement, Depends(_entitlement)]
+# These functions are `async` although they await nothing: FastAPI would call others in a thread.
+#: Annotations for the parameters of routes.
+QueriesDep = Annotated[Queries, Depends(_queries)]
+ClientDep = Annotated[AsyncClient, Depends(_client)]
+EntitlementDep = Annotated[Entitlement, Depends(_entitlement)]

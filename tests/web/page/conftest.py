@@ -23,7 +23,7 @@ from botmeter.web.access.own_tokens import OwnTokens
 from botmeter.web.access.roles import Role
 from botmeter.web.app import Parts, make_app
 from botmeter.web.page.routes import PAGE_ROUTERS
-from botmeter.web.page.routes.entrance import error_page
+from botmeter.web.page.routes.standalone import error_page
 from botmeter.web.server import public_url
 from web.application import SECRET, alone, served, web_settings
 

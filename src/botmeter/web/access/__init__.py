@@ -1,1 +1,1 @@
-"""Who asks, what they may see and do, and how they prove it: roles, tokens, cookies, logins."""
+"""Authentication and authorization of callers: roles, tokens, cookies, logins."""

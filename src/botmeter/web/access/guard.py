@@ -1,7 +1,7 @@
-"""The door: from a request to the access it has. Every route but login and assets depends on it.
+"""Authenticates requests. Every route but login and assets depends on it.
 
-A bearer token is for programs, a cookie for browsers. With a cookie, whatever changes something must come from our own
-page: by the browser's word (Origin, Sec-Fetch-Site) and by a token that only the page knows.
+Programs send a bearer token, browsers a cookie. A request that changes something and is authenticated by a cookie must
+come from our own page: the browser's headers (Origin, Sec-Fetch-Site) and a CSRF token have to prove it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from botmeter.web.problems import forbidden, not_found, unauthorized, unavailabl
 
 CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf_token"
-_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Guard:
-    """Proves callers and counts what they ask."""
+    """Authenticates callers and limits their request rate."""
 
     def __init__(self, settings: Settings, public_url: str) -> None:
         self._bearers = BearerTokens(settings)
@@ -38,34 +38,34 @@ class Guard:
         self.login_s = settings.auth_login_s
         address = urlsplit(public_url)
         self._origin = f"{address.scheme}://{address.netloc}".lower()
-        #: Without a configured address the page is whatever host the browser found it under.
+        #: Without a configured address, the page is served under any host name that the browser used.
         self._is_any_host = not settings.http_public_url
         self.is_over_tls = address.scheme == "https"
-        #: With the prefix `__Host-` browsers take the cookie from this very host over TLS alone.
+        #: With the prefix `__Host-`, browsers accept the cookie only from this host and only over TLS.
         self.cookie_name = "__Host-botmeter" if self.is_over_tls else "botmeter"
         self.usual = RateLimit(settings.http_rate_per_s)
         self.fast = RateLimit(settings.http_fast_rate_per_s)
 
     async def access(self, request: Request) -> Access:
-        """Who asks. Raises ProblemError: 401, 403, 503."""
+        """Returns the caller's access. Raises ProblemError: 401, 403, 503."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
             if scheme.lower() != "bearer":
                 raise unauthorized("send a bearer token: Authorization: Bearer ...")
-            return self._bearers.known(token) or await self._proved(token)
+            return self._bearers.cached(token) or await self._verify(token)
         access = self.cookie_access(request)
         if access is None:
             raise unauthorized("send a bearer token, or log in")
-        if request.method not in _HARMLESS:
+        if request.method not in _SAFE_METHODS:
             await self._require_own_page(request, access)
         return access
 
-    def known_bearer(self, token: bytes) -> Access | None:
-        """Who holds a bearer token that was proved a moment ago."""
-        return self._bearers.known(token.decode("latin-1"))
+    def cached_access(self, token: bytes) -> Access | None:
+        """Returns the access of a recently verified bearer token."""
+        return self._bearers.cached(token.decode("latin-1"))
 
     def cookie_access(self, request: Request) -> Access | None:
-        """Who is logged in on the page; None when nobody is, or the login has expired."""
+        """Returns the access of the user logged in on the page; None without a login, or when it has expired."""
         cookie = request.cookies.get(self.cookie_name)
         if cookie is None:
             return None
@@ -75,21 +75,21 @@ class Guard:
             return None
 
     def log_in(self, response: Response, access: Access) -> None:
-        """Has the answer set the cookie."""
+        """Sets the cookie in the response."""
         cookie = self.tokens.cookie(access, self.login_s)
         response.set_cookie(
             self.cookie_name, cookie, max_age=self.login_s, secure=self.is_over_tls, httponly=True, samesite="lax"
         )
 
     def log_out(self, response: Response) -> None:
-        """Has the answer delete the cookie."""
+        """Deletes the cookie in the response."""
         response.delete_cookie(self.cookie_name, secure=self.is_over_tls, httponly=True, samesite="lax")
 
-    async def _proved(self, token: str) -> Access:
+    async def _verify(self, token: str) -> Access:
         try:
             if self._bearers.is_local:
-                return self._bearers.prove(token)
-            return await to_thread.run_sync(self._bearers.prove, token)
+                return self._bearers.verify(token)
+            return await to_thread.run_sync(self._bearers.verify, token)
         except jwt.ExpiredSignatureError:
             raise unauthorized("the token has expired") from None
         except jwt.InvalidTokenError as error:
@@ -97,13 +97,13 @@ class Guard:
         except KeySetUnavailable as error:
             raise unavailable(str(error)) from error
 
-    def _is_own(self, origin: str, host: str) -> bool:
+    def _is_own_origin(self, origin: str, host: str) -> bool:
         return origin == self._origin or (self._is_any_host and origin == f"http://{host}")
 
     async def _require_own_page(self, request: Request, access: Access) -> None:
         """Raises ProblemError 403 unless the request comes from our own page."""
         origin = request.headers.get("Origin")
-        if origin is not None and not self._is_own(origin.lower(), request.headers.get("Host", "").lower()):
+        if origin is not None and not self._is_own_origin(origin.lower(), request.headers.get("Host", "").lower()):
             raise forbidden(f"this page belongs to another address: {self._origin}")
         if origin is None and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             raise forbidden("the request does not come from this page")
@@ -120,13 +120,13 @@ async def _form_field(request: Request) -> str:
 
 
 def guard_of(request: Request) -> Guard:
-    """The application's guard."""
+    """Returns the application's guard."""
     guard: Guard = request.app.state.guard
     return guard
 
 
 async def usual_access(request: Request) -> Access:
-    """Who asks, counted against the usual rate."""
+    """Returns the caller's access and counts the request against the usual rate."""
     guard = guard_of(request)
     access = await guard.access(request)
     guard.usual.take(access.key)
@@ -134,19 +134,19 @@ async def usual_access(request: Request) -> Access:
 
 
 async def fast_access(request: Request) -> Access:
-    """Who asks, counted against the rate for routing services."""
+    """Returns the caller's access and counts the request against the rate for routing services."""
     guard = guard_of(request)
     access = await guard.access(request)
     guard.fast.take(access.key)
     return access
 
 
-#: What a route's parameter is annotated with.
+#: Annotations for the parameters of routes.
 Caller = Annotated[Access, Depends(usual_access)]
 FastCaller = Annotated[Access, Depends(fast_access)]
 
 
 def require_account(access: Access, account_id: str) -> None:
-    """Raises ProblemError 404 for an account that is not the caller's: it must not learn that it exists."""
+    """Raises ProblemError 404 for an account the caller may not see: it must not learn that the account exists."""
     if not access.may_see(account_id):
         raise not_found("account")

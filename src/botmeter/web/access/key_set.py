@@ -1,4 +1,4 @@
-"""The JSON Web Key Set of an identity provider, read from its address or a file and kept for a while."""
+"""The JSON Web Key Set of an identity provider, read from its address or a file and cached."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from typing import Any, Final
 import httpx
 import jwt
 
-#: A key its provider withdrew is no longer trusted after this.
-_KEPT_S: Final = 300.0
-#: A token with an unknown key makes us ask again, but not more often than this.
-_ASKED_AGAIN_S: Final = 30.0
+#: A key that its provider withdrew is no longer trusted after this time.
+_CACHED_S: Final = 300.0
+#: A token with an unknown key reloads the set, but not more often than this.
+_RELOAD_INTERVAL_S: Final = 30.0
 _TIMEOUT_S: Final = 5.0
-#: The one algorithm each kind of key is used with; a token's own word counts for nothing.
+#: The one algorithm for each type of key; the algorithm that a token names is ignored.
 _ALGORITHMS: Final[Mapping[str, str]] = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
 
 
 class KeySetUnavailable(Exception):  # noqa: N818 - named by what is wrong
-    """The keys cannot be had at the moment; whether a token is good is unknown."""
+    """The keys cannot be read at the moment, so a token cannot be verified."""
 
 
 class KeySet:
-    """Keys by their id. Any thread may ask; the answer may take a request to the provider."""
+    """Keys by their id. Any thread may call it; a call may block on a request to the provider."""
 
     def __init__(self, source: str) -> None:
-        """`source`: an address that begins with http, else a file."""
+        """`source` is an address that begins with http, or the path of a file."""
         self._source = source
         self._lock = threading.Lock()
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._read_s = -_KEPT_S
+        self._read_s = -_CACHED_S
 
     def key_of(self, token: str) -> tuple[Any, str]:
-        """The key that signs the token and the algorithm to use it with.
+        """Returns the key that signed the token, and the algorithm to use it with.
 
-        Raises jwt.InvalidTokenError when there is no such key, KeySetUnavailable when that cannot be known.
+        Raises jwt.InvalidTokenError when there is no such key, KeySetUnavailable when the set cannot be read.
         """
         kid = jwt.get_unverified_header(token).get("kid")
         with self._lock:
             age_s = time.monotonic() - self._read_s
-            if age_s >= _KEPT_S or (kid not in self._keys and age_s >= _ASKED_AGAIN_S):
+            if age_s >= _CACHED_S or (kid not in self._keys and age_s >= _RELOAD_INTERVAL_S):
                 self._keys = {key.key_id: key for key in self._usable_keys()}
                 self._read_s = time.monotonic()
             found = self._keys.get(kid)

@@ -1,4 +1,4 @@
-"""Logging in to the page by a link, and out of it. `GET /login` itself is a page; see `web/page/`."""
+"""Login to the page by a link, and logout. `GET /login` itself is a page; see `web/page/`."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ router = APIRouter(include_in_schema=False)
 
 
 def login_link(public_url: str, token: str, next_path: str = "/") -> str:
-    """The address that logs whoever opens it in, for as long as the token is good."""
+    """Returns the address that logs in the person who opens it, as long as the token is valid."""
     query = {"token": token} if next_path == "/" else {"token": token, "next": next_path}
     return f"{public_url}/login/link?{urlencode(query)}"
 
 
-def own_path(path: str) -> str:
-    """Where a login leads to: a path of this server, whatever the link says."""
-    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_own else "/"
+def local_path(path: str) -> str:
+    """Returns the path if it is one of this server, else `/`: a login must not redirect to another site."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_local else "/"
 
 
 @router.get("/login/link")
 def log_in_by_link(request: Request, token: str = "", next: str = "/") -> Response:  # noqa: A002 - the name in the address
-    """Exchanges the link's token for the cookie, once. Who is logged in goes on, whatever the link is good for."""
+    """Exchanges the link's token for the cookie, once. A used link still redirects a user who is logged in already."""
     guard = guard_of(request)
     try:
         access = guard.tokens.access("login", token)
-        spent = guard.tokens.used_up_by(token)
+        single_use = guard.tokens.single_use_link(token)
     except jwt.InvalidTokenError:
         return _refused(next)
-    if spent is not None and not services_of(request).used_links.take(*spent, time.time_ns() // 1_000_000):
-        is_in = guard.cookie_access(request) is not None
-        return RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER) if is_in else _refused(next)
-    response = RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER)
+    if single_use is not None and not services_of(request).used_links.take(*single_use, time.time_ns() // 1_000_000):
+        is_logged_in = guard.cookie_access(request) is not None
+        return RedirectResponse(local_path(next), HTTPStatus.SEE_OTHER) if is_logged_in else _refused(next)
+    response = RedirectResponse(local_path(next), HTTPStatus.SEE_OTHER)
     response.headers["Cache-Control"] = "no-store"
     guard.log_in(response, access)
     return response
 
 
-def _refused(wanted: str) -> Response:
-    query = urlencode({"problem": "link", "next": own_path(wanted)})
+def _refused(next_path: str) -> Response:
+    query = urlencode({"problem": "link", "next": local_path(next_path)})
     return RedirectResponse(f"/login?{query}", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/logout")
 def log_out(request: Request, caller: Caller) -> Response:
     """Deletes the cookie."""
-    del caller  # whose form it is was proved
+    del caller  # the dependency has checked the CSRF token
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     guard_of(request).log_out(response)
     return response

@@ -1,7 +1,7 @@
-"""Tokens botmeter signs for itself: the page's cookie, login links, bearer tokens, and a login that is under way.
+"""Tokens that botmeter signs itself: the page's cookie, login links, bearer tokens, and the state of an OpenID login.
 
-Each purpose has a key of its own, derived from BOTMETER_AUTH_SECRET, and an audience of its own, so that none passes
-for another.
+Each purpose has its own key, derived from BOTMETER_AUTH_SECRET, and its own audience, so that no token is accepted for
+another purpose.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import jwt
 from botmeter.web.access.roles import Access, Role, access_of, claims_of
 
 Purpose = Literal["cookie", "login", "oidc"]
-#: How often a login link lets somebody in; `often` is for a demo.
+#: How often a login link can be used; `often` is for a demo.
 LinkUses = Literal["once", "often"]
 
 _ALGORITHM: Final = "HS256"
 _USES: Final = "uses"
-#: Enough that nobody guesses one, and short enough to be typed from paper.
+#: Too long to be guessed, and short enough to be typed from paper.
 _SIGNATURE_BYTES: Final = 16
 #: How long a login link may be used.
 LOGIN_LINK_S: Final = 600
@@ -39,14 +39,14 @@ class OwnTokens:
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
-    def sign(self, purpose: Purpose, claims: Mapping[str, Any], lasting_s: int) -> str:
-        """A token of these claims that expires after so many seconds."""
+    def sign(self, purpose: Purpose, claims: Mapping[str, Any], valid_s: int) -> str:
+        """Returns a token with these claims that expires after `valid_s`."""
         now = int(time.time())
-        told = {**claims, "aud": _audience(purpose), "iat": now, "exp": now + lasting_s, "jti": secrets.token_hex(16)}
-        return jwt.encode(told, self._key(purpose), algorithm=_ALGORITHM)
+        payload = {**claims, "aud": _audience(purpose), "iat": now, "exp": now + valid_s, "jti": secrets.token_hex(16)}
+        return jwt.encode(payload, self._key(purpose), algorithm=_ALGORITHM)
 
     def read(self, purpose: Purpose, token: str) -> dict[str, Any]:
-        """The claims of a token. Raises jwt.InvalidTokenError when it is forged, expired or for something else."""
+        """Returns the claims of a token. Raises jwt.InvalidTokenError if forged, expired or for another purpose."""
         return jwt.decode(
             token,
             self._key(purpose),
@@ -60,23 +60,23 @@ class OwnTokens:
         subject: str,
         role: Role,
         accounts: frozenset[str],
-        lasting_s: int = LOGIN_LINK_S,
+        valid_s: int = LOGIN_LINK_S,
         uses: LinkUses = "once",
     ) -> str:
-        """What a login link carries."""
-        return self.sign("login", {**claims_of(subject, role, accounts), _USES: uses}, lasting_s)
+        """Returns the token of a login link."""
+        return self.sign("login", {**claims_of(subject, role, accounts), _USES: uses}, valid_s)
 
-    def used_up_by(self, token: str) -> tuple[str, int] | None:
-        """Id and end (UTC ms) of a login link that one use spends, or None. Raises jwt.InvalidTokenError."""
+    def single_use_link(self, token: str) -> tuple[str, int] | None:
+        """Returns id and expiry (UTC ms) of a single-use login link, else None. Raises jwt.InvalidTokenError."""
         claims = self.read("login", token)
         return None if claims.get(_USES) == "often" else (claims["jti"], claims["exp"] * 1000)
 
-    def cookie(self, access: Access, lasting_s: int) -> str:
-        """The page's cookie."""
-        return self.sign("cookie", claims_of(access.subject, access.role, access.accounts), lasting_s)
+    def cookie(self, access: Access, valid_s: int) -> str:
+        """Returns the value of the page's cookie."""
+        return self.sign("cookie", claims_of(access.subject, access.role, access.accounts), valid_s)
 
     def access(self, purpose: Purpose, token: str) -> Access:
-        """Who holds a cookie or a login link. Raises jwt.InvalidTokenError."""
+        """Returns the access that a cookie or a login link gives. Raises jwt.InvalidTokenError."""
         claims = self.read(purpose, token)
         try:
             return access_of(
@@ -86,25 +86,25 @@ class OwnTokens:
             raise jwt.InvalidTokenError(str(error)) from None
 
     def csrf(self, cookie_id: str) -> str:
-        """What a form of the page must send along with the cookie of this id."""
+        """Returns the CSRF token that the page's forms must send with the cookie of this id."""
         return hmac.new(self._key("csrf"), cookie_id.encode(), hashlib.sha256).hexdigest()
 
     def bearer(
-        self, subject: str, role: Role, accounts: frozenset[str], lasting_s: int, audience: str, issuer: str
+        self, subject: str, role: Role, accounts: frozenset[str], valid_s: int, audience: str, issuer: str
     ) -> str:
-        """A bearer token of the API, for installations without an issuer of their own."""
+        """Returns a bearer token of the API, for installations without an issuer."""
         now = int(time.time())
-        told = {**claims_of(subject, role, accounts), "aud": audience, "iat": now, "exp": now + lasting_s}
-        return jwt.encode(told | ({"iss": issuer} if issuer else {}), self._secret, algorithm=_ALGORITHM)
+        payload = {**claims_of(subject, role, accounts), "aud": audience, "iat": now, "exp": now + valid_s}
+        return jwt.encode(payload | ({"iss": issuer} if issuer else {}), self._secret, algorithm=_ALGORITHM)
 
-    def signature(self, *told: str) -> str:
-        """A short signature of texts that this installation stands by, for as long as its secret lasts."""
-        signed = hmac.new(self._key("statement"), json.dumps(told).encode(), hashlib.sha256).digest()
+    def signature(self, *texts: str) -> str:
+        """Returns this installation's short signature of the texts. It is valid until the secret is changed."""
+        signed = hmac.new(self._key("statement"), json.dumps(texts).encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(signed[:_SIGNATURE_BYTES]).decode().rstrip("=")
 
-    def is_signature(self, signature: str, *told: str) -> bool:
-        """Whether it is what `signature` made of these texts."""
-        return hmac.compare_digest(signature.encode(), self.signature(*told).encode())
+    def is_signature(self, signature: str, *texts: str) -> bool:
+        """Whether `signature` is this installation's signature of the texts."""
+        return hmac.compare_digest(signature.encode(), self.signature(*texts).encode())
 
     def _key(self, purpose: str) -> bytes:
         return hmac.new(self._secret, f"botmeter {purpose}".encode(), hashlib.sha256).digest()

@@ -19,8 +19,8 @@ from botmeter.contracts.fields import Id
 
 Role = Literal["viewer", "billing_admin", "operator"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-#: What only operators may ask for.
-OPERATORS_COMMANDS: Final = frozenset({"open_account", "close_account", "credit_sessions"})
+#: Commands that only operators may issue.
+OPERATOR_COMMANDS: Final = frozenset({"open_account", "close_account", "credit_sessions"})
 
 _ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
 _IDS: Final[TypeAdapter[frozenset[str]]] = TypeAdapter(frozenset[Id])
@@ -28,11 +28,10 @@ _IDS: Final[TypeAdapter[frozenset[str]]] = TypeAdapter(frozenset[Id])
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A caller who has proved who it is.
+    """An authenticated caller and what it may do.
 
-    `subject` is who, as the journal's `issued_by` names it. `accounts` are those it may see; an operator sees all.
-    `csrf_token` is what a form must send along, empty for callers without a cookie. `key` names the credential for
-    rate limits.
+    `subject` is its name, the journal's `issued_by`. `accounts` are those it may see; an operator sees all. A form must
+    send `csrf_token`, which is empty for callers without a cookie. `key` identifies the credential for rate limits.
     """
 
     subject: str
@@ -43,25 +42,25 @@ class Access:
 
     @property
     def is_operator(self) -> bool:
-        """Whether it sees every account."""
+        """Whether the caller may see every account."""
         return self.role == "operator"
 
     @property
     def sees_money(self) -> bool:
-        """Whether prices and charges are there for it at all."""
+        """Whether the caller may see prices and charges."""
         return self.role != "viewer"
 
     def may_see(self, account_id: str) -> bool:
-        """Whether anything of the account is told to it."""
+        """Whether the caller may see the account."""
         return self.is_operator or account_id in self.accounts
 
-    def may_ask_for(self, command: str) -> bool:
-        """Whether it may issue commands of this type, such as `purchase_packs`, on an account it sees."""
-        return self.is_operator or (self.role == "billing_admin" and command not in OPERATORS_COMMANDS)
+    def may_issue(self, command: str) -> bool:
+        """Whether the caller may issue commands of this type, such as `purchase_packs`, on an account it may see."""
+        return self.is_operator or (self.role == "billing_admin" and command not in OPERATOR_COMMANDS)
 
 
 def access_of(subject: object, role: object, accounts: object, key: str, csrf_token: str = "") -> Access:
-    """Access as claims give it. Raises ValueError, in words for a person, when they give none."""
+    """Returns the access that the claims give. Raises ValueError, worded for a person, when they give none."""
     try:
         named = _ID.validate_python(subject)
     except ValidationError:
@@ -78,5 +77,5 @@ def access_of(subject: object, role: object, accounts: object, key: str, csrf_to
 
 
 def claims_of(subject: str, role: Role, accounts: frozenset[str]) -> Mapping[str, Any]:
-    """The claims of our own tokens, which `access_of` reads back."""
+    """Returns the claims of our own tokens; `access_of` reads them."""
     return {"sub": subject, "role": role, **({} if role == "operator" else {"accounts": sorted(accounts)})}

@@ -1,1 +1,1 @@
-"""The API, one file a subject. Numbers come from `readside.queries`; here they get their names on the wire."""
+"""The API, one file for each subject. The numbers come from `readside.queries`; here they are encoded as JSON."""

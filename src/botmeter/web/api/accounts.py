@@ -1,4 +1,4 @@
-"""Accounts: the list, one in full, its balance, its cycles and what it was charged."""
+"""Accounts: the list, one account in full, its balance, its cycles and its charges."""
 
 from __future__ import annotations
 
@@ -21,13 +21,23 @@ from botmeter.readside.results import (
 )
 from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.access.roles import Access
-from botmeter.web.api.answers import LIMIT, AccountId, Cursor, Cycle, Limit, answer, etag_of, not_modified, now_ms
+from botmeter.web.api.responses import (
+    LIMIT,
+    AccountId,
+    Cursor,
+    Cycle,
+    Limit,
+    etag_of,
+    json_response,
+    not_modified,
+    now_ms,
+)
 from botmeter.web.api.wire import model_of
 from botmeter.web.problems import documented, forbidden, invalid, not_found
-from botmeter.web.services import Asked
+from botmeter.web.services import QueriesDep
 
 router = APIRouter(tags=["accounts"])
-#: Matches what the routes below the account do not, so it is included last.
+#: Its path matches everything below an account, so it is included last.
 last_router = APIRouter(tags=["accounts"])
 
 T = TypeVar("T")
@@ -39,24 +49,24 @@ T = TypeVar("T")
 def get_accounts(
     request: Request,
     caller: Caller,
-    queries: Asked,
+    queries: QueriesDep,
     search: Annotated[str, Query(max_length=ID_CHARACTERS_MAX, description="A part of the account's id.")] = "",
     state: Annotated[AccountState | None, Query(description="Only accounts in this state.")] = None,
-    sort: Annotated[SortBy, Query(description="`risk`: those that run out first come first.")] = "risk",
+    sort: Annotated[SortBy, Query(description="`risk`: the accounts that run out first come first.")] = "risk",
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
     """The accounts the caller may see."""
     now = now_ms()
     etag = etag_of(queries.progress(now), caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
     only = None if caller.is_operator else sorted(caller.accounts)
     try:
         found = queries.accounts(search=search, state=state, only=only, sort=sort, limit=limit, cursor=cursor, now=now)
     except ValueError as error:
         raise invalid(f"cursor: {error}") from None
-    return answer(found, caller, etag)
+    return json_response(found, caller, etag)
 
 
 @router.get(
@@ -65,12 +75,12 @@ def get_accounts(
     response_model=model_of(AccountSummary),
     responses=documented(401, 404, 429),
 )
-def get_balance(request: Request, account_id: AccountId, caller: Caller, queries: Asked) -> Response:
+def get_balance(request: Request, account_id: AccountId, caller: Caller, queries: QueriesDep) -> Response:
     """Used, total and remaining, the state of the account and since when."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
-    return answer(found_account(queries.summary(account_id)), caller, etag)
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
+    return json_response(found_account(queries.summary(account_id)), caller, etag)
 
 
 @router.get(
@@ -79,13 +89,13 @@ def get_balance(request: Request, account_id: AccountId, caller: Caller, queries
     response_model=list[model_of(CycleSpan)],  # type: ignore[misc]
     responses=documented(401, 404, 429),
 )
-def get_cycles(request: Request, account_id: AccountId, caller: Caller, queries: Asked) -> Response:
+def get_cycles(request: Request, account_id: AccountId, caller: Caller, queries: QueriesDep) -> Response:
     """The billing cycles, newest first; each has a statement."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
     found_account(queries.summary(account_id))
-    return answer(queries.cycles(account_id), caller, etag)
+    return json_response(queries.cycles(account_id), caller, etag)
 
 
 @router.get(
@@ -95,17 +105,17 @@ def get_cycles(request: Request, account_id: AccountId, caller: Caller, queries:
     responses=documented(401, 403, 404, 422, 429),
 )
 def get_charges(
-    request: Request, account_id: AccountId, caller: Caller, queries: Asked, cycle: Cycle = None
+    request: Request, account_id: AccountId, caller: Caller, queries: QueriesDep, cycle: Cycle = None
 ) -> Response:
     """Packs bought and renewed, newest first. Not for viewers."""
     require_account(caller, account_id)
     if not caller.sees_money:
         raise forbidden("charges are not for viewers")
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
     found_account(queries.summary(account_id))
-    return answer(queries.charges(account_id, cycle), caller, etag)
+    return json_response(queries.charges(account_id, cycle), caller, etag)
 
 
 @last_router.get(
@@ -114,18 +124,18 @@ def get_charges(
     response_model=model_of(AccountDetail),
     responses=documented(401, 404, 429),
 )
-def get_account(request: Request, account_id: AccountId, caller: Caller, queries: Asked) -> Response:
+def get_account(request: Request, account_id: AccountId, caller: Caller, queries: QueriesDep) -> Response:
     """The balance, thresholds, auto-recharge, contacts, cycle and price of an account."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
-    return answer(found_account(queries.account(account_id, now_ms())), caller, etag)
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
+    return json_response(found_account(queries.account(account_id, now_ms())), caller, etag)
 
 
 def account_etag(queries: Queries, account_id: str, caller: Access) -> str:
-    """The ETag of what rests on the account's partition of the journal; asked before the numbers are.
+    """Returns the ETag of numbers based on the account's partition of the journal. Called before the numbers are read.
 
-    Raises ProblemError 404 for an account that is not the caller's, or that nobody knows.
+    Raises ProblemError 404 for an account that does not exist or that the caller may not see.
     """
     require_account(caller, account_id)
     freshness: Freshness | None = queries.freshness(now_ms(), account_id)
@@ -133,7 +143,7 @@ def account_etag(queries: Queries, account_id: str, caller: Access) -> str:
 
 
 def found_account(value: T | None) -> T:
-    """What was found. Raises ProblemError 404 when there is no such account."""
+    """Returns the value. Raises ProblemError 404 when it is None: there is no such account."""
     if value is None:
         raise not_found("account")
     return value

@@ -1,4 +1,4 @@
-"""May the bot answer? Answered from memory; with `after`, as of a certain interaction."""
+"""May the bot answer? The response comes from memory; with `after`, it includes the decision on that record."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from botmeter.contracts.instants import rfc3339
 from botmeter.domain.sessions import Widget
 from botmeter.settings.model import Settings
 from botmeter.web.access.guard import FastCaller, require_account
-from botmeter.web.api.answers import JSON, AccountId
+from botmeter.web.api.responses import JSON, AccountId
 from botmeter.web.api.wire import model_of, plain_json
 from botmeter.web.entitlement.answer import Answer, Answerer, OpenSession, Question, Reason
 from botmeter.web.entitlement.service import AsOf, Entitlement, NotReady
 from botmeter.web.problems import ProblemError, documented, invalid, not_found, unavailable
-from botmeter.web.services import Entitled
+from botmeter.web.services import EntitlementDep
 
 router = APIRouter(tags=["entitlement"])
 
@@ -38,7 +38,7 @@ class EntitlementAnswer(BaseModel):
         Reason,
         Field(
             description="`session_open`: the end-user's session is paid for. `sessions_available`: a new session would "
-            "be opened. `auto_recharge`: packs would be bought for it. Else why the bot stands still."
+            "be opened. `auto_recharge`: packs would be bought for it. Otherwise, why the bot does not answer."
         ),
     ]
     session: Annotated[
@@ -48,7 +48,7 @@ class EntitlementAnswer(BaseModel):
     remaining: Annotated[int, Field(ge=0, description="Sessions the account can still charge.")]
     as_of: Annotated[
         model_of(AsOf),  # type: ignore[valid-type]
-        Field(description="All of the journal below this offset is in the answer; at that moment there was no more."),
+        Field(description="The answer includes the whole journal below this offset; it was complete at that time."),
     ]
 
 
@@ -62,10 +62,10 @@ async def get_entitlement(
     request: Request,
     account_id: AccountId,
     caller: FastCaller,
-    entitlement: Entitled,
+    entitlement: EntitlementDep,
     end_user_id: Annotated[
         str | None,
-        Query(min_length=1, max_length=ID_CHARACTERS_MAX, description="Whose chat; left out: somebody new."),
+        Query(min_length=1, max_length=ID_CHARACTERS_MAX, description="The end-user; left out: a new end-user."),
     ] = None,
     preview: Annotated[bool, Query(description="Whether the bot is tried out.")] = False,  # noqa: FBT002 - a parameter of the address
     widget: Annotated[Widget, Query(description="Where the chat takes place.")] = "conversations",
@@ -73,12 +73,12 @@ async def get_entitlement(
         str | None,
         Query(
             pattern=f"^{_PLACE.pattern}$",
-            description="`topic/partition/offset` of an interaction or command just published: the answer waits until "
-            "it is decided.",
+            description="`topic/partition/offset` of an interaction or command just published: the response waits "
+            "until it is decided.",
         ),
     ] = None,
 ) -> Response:
-    """Whether an interaction of this moment would be the bot's or the agents', as the worker would decide it."""
+    """Whether the bot or the agents would answer an interaction now, by the worker's own decision rules."""
     require_account(caller, account_id)
     if after is not None:
         await wait_for(entitlement, account_id, parse_place(after), request.app.state.parts.settings)
@@ -87,18 +87,18 @@ async def get_entitlement(
 
 
 def entitlement_answer(entitlement: Entitlement, question: Question) -> dict[str, Any]:
-    """The answer as JSON values. Raises ProblemError 404, 503."""
+    """Returns the answer as JSON values. Raises ProblemError 404, 503."""
     try:
         found, as_of = entitlement.answer(question)
     except NotReady as error:
         raise unavailable(str(error)) from None
     if found is None:
         raise not_found("account")
-    return told(question, found, as_of)
+    return answer_json(question, found, as_of)
 
 
 def parse_place(text: str) -> tuple[str, int, int]:
-    """Topic, partition and offset. Raises ProblemError 422."""
+    """Returns topic, partition and offset. Raises ProblemError 422."""
     match = _PLACE.fullmatch(text)
     if match is None:
         raise invalid("after: should be topic/partition/offset of a record")
@@ -125,22 +125,22 @@ async def wait_for(entitlement: Entitlement, account_id: str, place: tuple[str, 
         )
 
 
-def told(question: Question, found: Answer, as_of: AsOf) -> dict[str, Any]:
-    """The answer as JSON values. Written out: `wire.encoded` would look up each field of each answer."""
-    session = found.session
+def answer_json(question: Question, answer: Answer, as_of: AsOf) -> dict[str, Any]:
+    """Returns the answer as JSON values. The fields are spelled out, because `wire.encoded` would be slower."""
+    session = answer.session
     return {
         "account_id": question.account_id,
         "end_user_id": question.end_user_id,
         "preview": question.preview,
-        "answer": found.answer,
-        "reason": found.reason,
+        "answer": answer.answer,
+        "reason": answer.reason,
         "session": session
         and {
             "session_id": session.session_id,
             "started_at": rfc3339(session.started_at),
             "ends_at": rfc3339(session.ends_at),
         },
-        "remaining": found.remaining,
+        "remaining": answer.remaining,
         "as_of": {
             "topic": as_of.topic,
             "partition": as_of.partition,

@@ -1,4 +1,4 @@
-"""Whether the server can answer, for load balancers and whoever watches it; open to everybody, and tells no secrets."""
+"""The health check of the server, for load balancers and monitoring. It needs no login and contains no secrets."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from botmeter.web.api.answers import now_ms
-from botmeter.web.services import Asked, Entitled
+from botmeter.web.api.responses import now_ms
+from botmeter.web.services import EntitlementDep, QueriesDep
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/health")
-def get_health(queries: Asked, entitlement: Entitled) -> Response:
-    """200 once entitlement is known; how far the read side lags is told, and no reason to send nobody here."""
+def get_health(queries: QueriesDep, entitlement: EntitlementDep) -> Response:
+    """200 once entitlement is ready. The read side's lag is reported, but a lagging server still takes requests."""
     worst = queries.freshness(now_ms())
-    told = {
+    report = {
         "status": "ok" if entitlement.is_ready else "starting",
         "read_side_lag_ms": None if worst is None else worst.lag_ms,
         "read_side_lag_records": None if worst is None else worst.lag_records,
     }
-    return JSONResponse(told, HTTPStatus.OK if entitlement.is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    return JSONResponse(report, HTTPStatus.OK if entitlement.is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

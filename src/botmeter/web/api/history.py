@@ -1,4 +1,4 @@
-"""What happened to an account: alerts, handoffs, suspensions, everything in order; and statements."""
+"""The history of an account: alerts, handoffs, suspensions, the timeline; and statements."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastapi.responses import Response
 from botmeter.readside.results import ALERTS, HandoffPage, Step, Suspension, TimelinePage
 from botmeter.web.access.guard import Caller, guard_of, require_account
 from botmeter.web.api.accounts import account_etag, found_account
-from botmeter.web.api.answers import LIMIT, AccountId, Cursor, Limit, answer, not_modified, now_ms
+from botmeter.web.api.responses import LIMIT, AccountId, Cursor, Limit, json_response, not_modified, now_ms
 from botmeter.web.api.tables import Format, wanted_format
 from botmeter.web.api.wire import columns_of, model_of
 from botmeter.web.problems import documented, invalid
 from botmeter.web.seal import SealedStatement, sealed
-from botmeter.web.services import Asked
+from botmeter.web.services import QueriesDep
 
 router = APIRouter(tags=["history"])
 
@@ -30,12 +30,12 @@ T = TypeVar("T")
     responses=documented(401, 404, 422, 429),
 )
 def get_alerts(
-    account_id: AccountId, caller: Caller, queries: Asked, limit: Limit = LIMIT, cursor: Cursor = None
+    account_id: AccountId, caller: Caller, queries: QueriesDep, limit: Limit = LIMIT, cursor: Cursor = None
 ) -> Response:
-    """Thresholds reached and exhaustion, newest first, with what was sent to whom."""
+    """Reached thresholds and exhaustion, newest first, with the messages sent and their recipients."""
     require_account(caller, account_id)
     found_account(queries.summary(account_id))
-    return answer(_paged(lambda: queries.timeline(account_id, types=ALERTS, limit=limit, cursor=cursor)), caller)
+    return json_response(_page(lambda: queries.timeline(account_id, types=ALERTS, limit=limit, cursor=cursor)), caller)
 
 
 @router.get(
@@ -47,15 +47,15 @@ def get_alerts(
 def get_timeline(
     account_id: AccountId,
     caller: Caller,
-    queries: Asked,
+    queries: QueriesDep,
     type: Annotated[list[str] | None, Query(max_length=30, description="Types of the journal.")] = None,  # noqa: A002 - the name in the address
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """The account's events, newest first, with who issued them and what they changed."""
+    """The account's events, newest first, with their issuer and their changes."""
     require_account(caller, account_id)
     found_account(queries.summary(account_id))
-    return answer(_paged(lambda: queries.timeline(account_id, types=type, limit=limit, cursor=cursor)), caller)
+    return json_response(_page(lambda: queries.timeline(account_id, types=type, limit=limit, cursor=cursor)), caller)
 
 
 @router.get(
@@ -68,16 +68,16 @@ def get_handoffs(
     request: Request,
     account_id: AccountId,
     caller: Caller,
-    queries: Asked,
+    queries: QueriesDep,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
     """Conversations that went to the agents, newest first."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
     found_account(queries.summary(account_id))
-    return answer(_paged(lambda: queries.handoffs(account_id, limit=limit, cursor=cursor)), caller, etag)
+    return json_response(_page(lambda: queries.handoffs(account_id, limit=limit, cursor=cursor)), caller, etag)
 
 
 @router.get(
@@ -87,14 +87,14 @@ def get_handoffs(
     responses=documented(401, 404, 422, 429),
 )
 def get_suspensions(
-    request: Request, account_id: AccountId, caller: Caller, queries: Asked, limit: Limit = LIMIT
+    request: Request, account_id: AccountId, caller: Caller, queries: QueriesDep, limit: Limit = LIMIT
 ) -> Response:
-    """When the bots stood still, why, and how many chats went to agents, newest first."""
+    """When the bots did not answer, why, and how many chats went to agents, newest first."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
     found_account(queries.summary(account_id))
-    return answer(queries.suspensions(account_id, limit), caller, etag)
+    return json_response(queries.suspensions(account_id, limit), caller, etag)
 
 
 @router.get(
@@ -108,13 +108,13 @@ def get_statement(
     account_id: AccountId,
     cycle: Annotated[int | Literal["current"], Path(description="Number of a billing cycle, or `current`.")],
     caller: Caller,
-    queries: Asked,
+    queries: QueriesDep,
     format: Format = None,  # noqa: A002 - the name in the address
 ) -> Response:
-    """A cycle in sessions and money, with a digest of it, signed. As CSV or NDJSON, its steps."""
+    """The sessions and charges of a cycle, with a signed digest. As CSV or NDJSON, its steps."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
     if cycle == "current":
         cycle = found_account(queries.summary(account_id)).cycle_number
     statement = found_account(queries.statement(account_id, cycle, now_ms()))
@@ -123,12 +123,12 @@ def get_statement(
         columns = columns_of(Step, money=caller.sees_money)
         name = f"statement-{account_id}-{cycle}"
         return table.response(statement.steps, columns, name, etag, money=caller.sees_money)
-    return answer(sealed(statement, guard_of(request).tokens), caller, etag)
+    return json_response(sealed(statement, guard_of(request).tokens), caller, etag)
 
 
-def _paged(ask: Callable[[], T]) -> T:
-    """What is found. Raises ProblemError 422 for a cursor of another list."""
+def _page(query: Callable[[], T]) -> T:
+    """Returns the page that the query finds. Raises ProblemError 422 for a cursor of another list."""
     try:
-        return ask()
+        return query()
     except ValueError as error:
         raise invalid(f"cursor: {error}") from None

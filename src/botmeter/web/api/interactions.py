@@ -1,4 +1,4 @@
-"""Interactions over HTTP, for those without a Kafka client: the same contract, the same partitions."""
+"""Interactions over HTTP, for platforms without a Kafka client: the same contract, the same partitions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from botmeter.domain.prices import DAY_MS
 from botmeter.domain.sessions import is_metered
 from botmeter.settings.model import Settings
 from botmeter.web.access.guard import FastCaller, require_account
-from botmeter.web.api.answers import JSON, now_ms
 from botmeter.web.api.entitlement import EntitlementAnswer, entitlement_answer, wait_for
+from botmeter.web.api.responses import JSON, now_ms
 from botmeter.web.api.wire import json_bytes
 from botmeter.web.entitlement.answer import Question
 from botmeter.web.entitlement.service import Entitlement
 from botmeter.web.entitlement.view import HandedOff, Opened
 from botmeter.web.problems import documented, forbidden
-from botmeter.web.services import Entitled, Sending
+from botmeter.web.services import ClientDep, EntitlementDep
 
 router = APIRouter(tags=["interactions"])
 
@@ -33,18 +33,18 @@ Outcome = Literal["started", "covered", "handed_off", "refused", "ignored", "in_
 class Interaction(InteractionMessage):
     """One message or click of an end-user, a bot, an agent or the system, by the contract of the topic."""
 
-    model_config = ConfigDict(defer_build=False)  # FastAPI asks for it at once
+    model_config = ConfigDict(defer_build=False)  # FastAPI needs the schema at once
 
 
 class Decision(BaseModel):
-    """What became of the interaction."""
+    """The outcome of the interaction."""
 
     outcome: Annotated[
         Outcome | None,
         Field(
             description="`started` and `covered`: it opened or joined a session. `handed_off`: its chat went to the "
             "agents. `refused`: no session is left, nothing to hand off. `ignored`: it is not metered. `in_future`, "
-            "`too_late`: it is a dead letter. null: it opened no session; it is older than what the server remembers."
+            "`too_late`: it is a dead letter. null: it opened no session; it is too old for the server to know more."
         ),
     ]
     session_id: Annotated[str | None, Field(description="The session it opened or joined.")]
@@ -53,11 +53,11 @@ class Decision(BaseModel):
 
 
 class Published(BaseModel):
-    """The interaction is with the brokers."""
+    """The brokers have the interaction."""
 
     event_id: str
-    after: Annotated[str, Field(description="Where it is; what `after` of an entitlement takes.")]
-    decision: Annotated[Decision | None, Field(description="null unless it was asked for.")]
+    after: Annotated[str, Field(description="Its record, for the parameter `after` of an entitlement.")]
+    decision: Annotated[Decision | None, Field(description="null unless it was requested.")]
 
 
 @router.post(
@@ -74,25 +74,25 @@ async def post_interaction(
     request: Request,
     interaction: Interaction,
     caller: FastCaller,
-    client: Sending,
-    entitlement: Entitled,
+    client: ClientDep,
+    entitlement: EntitlementDep,
     traceparent: Annotated[
-        str | None, Header(description="W3C trace context; goes with the interaction to all that it leads to.")
+        str | None, Header(description="W3C trace context; passed on to every message that the interaction causes.")
     ] = None,
-    decision: Annotated[bool, Query(description="Wait until it is decided, and tell what became of it.")] = False,  # noqa: FBT002 - a parameter of the address
+    decision: Annotated[bool, Query(description="Wait until it is decided, and return the decision.")] = False,  # noqa: FBT002 - a parameter of the address
 ) -> Response:
     """Publishes an interaction, acknowledged by all brokers in sync. The same `event_id` again changes nothing."""
     require_account(caller, interaction.account_id)
     if caller.role == "viewer":
         raise forbidden("a viewer publishes no interactions: they may open sessions, which cost money")
     place = await client.publish(interaction, traceparent)
-    told: dict[str, Any] = {"event_id": interaction.event_id, "after": str(place), "decision": None}
+    published: dict[str, Any] = {"event_id": interaction.event_id, "after": str(place), "decision": None}
     if decision:
         settings: Settings = request.app.state.parts.settings
         await wait_for(entitlement, interaction.account_id, place, settings)
-        told["decision"] = _decision(entitlement, interaction, place, settings)
+        published["decision"] = _decision(entitlement, interaction, place, settings)
     status = HTTPStatus.OK if decision else HTTPStatus.ACCEPTED
-    return Response(json_bytes(told), status, media_type=JSON)
+    return Response(json_bytes(published), status, media_type=JSON)
 
 
 def _decision(
@@ -101,19 +101,19 @@ def _decision(
     now = entitlement_answer(
         entitlement, Question(message.account_id, message.end_user_id, message.preview, message.widget)
     )
-    found = entitlement.outcome(place.partition, place.topic, place.offset)
+    logged = entitlement.outcome(place.partition, place.topic, place.offset)
     return {
-        "outcome": found.outcome if found else _traceless(message, now["session"], settings),
-        "session_id": found.session_id
-        if isinstance(found, Opened)
+        "outcome": logged.outcome if logged else _unlogged_outcome(message, now["session"], settings),
+        "session_id": logged.session_id
+        if isinstance(logged, Opened)
         else now["session"] and now["session"]["session_id"],
-        "handoff_id": found.handoff_id if isinstance(found, HandedOff) else None,
+        "handoff_id": logged.handoff_id if isinstance(logged, HandedOff) else None,
         "entitlement": now,
     }
 
 
-def _traceless(message: InteractionMessage, session: object, settings: Settings) -> Outcome | None:
-    """What became of an interaction that left nothing in the journal."""
+def _unlogged_outcome(message: InteractionMessage, session: object, settings: Settings) -> Outcome | None:
+    """Returns the outcome of an interaction that left no event in the journal."""
     if not is_metered(message.actor, message.bot_id):
         return "ignored"
     age_ms = now_ms() - millis(message.occurred_at)

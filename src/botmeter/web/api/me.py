@@ -16,11 +16,11 @@ router = APIRouter(tags=["access"])
 
 
 class Me(BaseModel):
-    """Who the server takes the caller for."""
+    """The caller, as the server identified it."""
 
-    subject: Annotated[str, Field(description="Stands in the journal as `issued_by` of the caller's commands.")]
+    subject: Annotated[str, Field(description="The `issued_by` of the caller's commands in the journal.")]
     role: Role
-    accounts: Annotated[list[str] | None, Field(description="The accounts it may see; null: every one.")]
+    accounts: Annotated[list[str] | None, Field(description="The accounts the caller may see; null: all.")]
 
 
 @router.get("/me", summary="Who am I", responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS))

@@ -1,4 +1,4 @@
-"""Charged sessions: found, streamed, explained."""
+"""Charged sessions: search, export, and why each was charged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botmeter.domain.sessions import Widget
 from botmeter.readside.results import Explanation, SessionFilter, SessionPage, SessionRow
 from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.api.accounts import account_etag
-from botmeter.web.api.answers import (
+from botmeter.web.api.responses import (
     LIMIT,
     AccountId,
     Cursor,
@@ -20,18 +20,18 @@ from botmeter.web.api.answers import (
     Limit,
     Since,
     Until,
-    answer,
+    json_response,
     moment_ms,
     not_modified,
 )
 from botmeter.web.api.tables import Format, wanted_format
 from botmeter.web.api.wire import columns_of, model_of
 from botmeter.web.problems import documented, invalid, not_found
-from botmeter.web.services import Asked
+from botmeter.web.services import QueriesDep
 
 router = APIRouter(tags=["sessions"])
 
-_AnId = Query(min_length=1, max_length=ID_CHARACTERS_MAX)
+_ID_QUERY = Query(min_length=1, max_length=ID_CHARACTERS_MAX)
 
 
 @router.get(
@@ -44,11 +44,11 @@ def get_sessions(
     request: Request,
     account_id: AccountId,
     caller: Caller,
-    queries: Asked,
+    queries: QueriesDep,
     since: Since = None,
     until: Until = None,
-    end_user_id: Annotated[str | None, _AnId] = None,
-    bot_id: Annotated[str | None, _AnId] = None,
+    end_user_id: Annotated[str | None, _ID_QUERY] = None,
+    bot_id: Annotated[str | None, _ID_QUERY] = None,
     widget: Widget | None = None,
     preview: bool | None = None,  # noqa: FBT001 - a parameter of the address
     cycle: Cycle = None,
@@ -56,11 +56,11 @@ def get_sessions(
     cursor: Cursor = None,
     format: Format = None,  # noqa: A002 - the name in the address
 ) -> Response:
-    """Sessions that started in `[since, until)`, newest first; as CSV or NDJSON all of them, oldest first."""
+    """Sessions that started in `[since, until)`, newest first; CSV and NDJSON contain all of them, oldest first."""
     etag = account_etag(queries, account_id, caller)
-    if (known := not_modified(request, etag)) is not None:
-        return known
-    wanted = SessionFilter(
+    if (unchanged := not_modified(request, etag)) is not None:
+        return unchanged
+    filters = SessionFilter(
         since=moment_ms(since),
         until=moment_ms(until),
         end_user_id=end_user_id,
@@ -71,14 +71,14 @@ def get_sessions(
     )
     table = wanted_format(request, format)
     if table is not None:
-        rows = queries.all_sessions(account_id, wanted)
+        rows = queries.all_sessions(account_id, filters)
         columns = columns_of(SessionRow, money=caller.sees_money)
         return table.response(rows, columns, f"sessions-{account_id}", etag, money=caller.sees_money)
     try:
-        found = queries.sessions(account_id, wanted, limit=limit, cursor=cursor)
+        found = queries.sessions(account_id, filters, limit=limit, cursor=cursor)
     except ValueError as error:
         raise invalid(f"cursor: {error}") from None
-    return answer(found, caller, etag)
+    return json_response(found, caller, etag)
 
 
 @router.get(
@@ -91,11 +91,11 @@ def get_session(
     account_id: AccountId,
     session_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The session.")],
     caller: Caller,
-    queries: Asked,
+    queries: QueriesDep,
 ) -> Response:
     """The interaction that opened it (topic, partition, offset), its window, pool and pack, the balance around it."""
     require_account(caller, account_id)
     found = queries.explain(session_id)
     if found is None or found.session.account_id != account_id:
         raise not_found("session")
-    return answer(found, caller)
+    return json_response(found, caller)

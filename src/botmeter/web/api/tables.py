@@ -1,4 +1,4 @@
-"""Lists as CSV and NDJSON, streamed row by row, whatever their length."""
+"""Lists as CSV and NDJSON, streamed row by row, so that their length does not matter."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 Format = Annotated[
     Literal["json", "csv", "ndjson"] | None,
-    Query(description="How the rows are written; default: what `Accept` asks for, else JSON."),
+    Query(description="The format of the rows; default: the one `Accept` names, else JSON."),
 ]
-#: Rows put together before they are sent.
+#: The number of rows that are sent together.
 _CHUNK_ROWS: Final = 500
-#: What spreadsheets would take for a formula; such a cell is told to be text by a quotation mark.
+#: A spreadsheet reads a cell with such a beginning as a formula; a leading quotation mark makes it text.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A format that rows are written in."""
+    """A format of rows."""
 
     media_type: str
     ending: str
@@ -35,7 +35,7 @@ class Table:
     def response(
         self, rows: Iterable[Any], columns: Sequence[str], name: str, etag: str | None = None, *, money: bool = True
     ) -> Response:
-        """The rows, each an answer of the read side or a mapping, in these columns, as a file of this name."""
+        """Returns the rows in these columns as a file. A row is a result of the read side or a mapping."""
         plain = (_flat(encoded(row, money=money)) for row in rows)
         body = _csv(plain, columns) if self.media_type == CSV else _ndjson(plain)
         safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
@@ -49,7 +49,7 @@ _TABLES: Final = {"csv": Table(CSV, "csv"), "ndjson": Table(NDJSON, "ndjson")}
 
 
 def wanted_format(request: Request, named: str | None) -> Table | None:
-    """The format a caller wants; None: JSON."""
+    """Returns the format that the caller requests; None: JSON."""
     if named is not None:
         return _TABLES.get(named)
     accepted = request.headers.get("Accept", "")
@@ -57,7 +57,7 @@ def wanted_format(request: Request, named: str | None) -> Table | None:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """The row without nesting: `cause.offset` for the offset of its cause."""
+    """Returns the row without nesting: `cause.offset` for the offset of its cause."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
@@ -84,11 +84,11 @@ def _csv(rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> Iterator[byt
     for number, row in enumerate(rows, start=1):
         writer.writerow([_cell(row.get(name)) for name in columns])
         if number % _CHUNK_ROWS == 0:
-            yield _taken(text)
-    yield _taken(text)
+            yield _drained(text)
+    yield _drained(text)
 
 
-def _taken(text: io.StringIO) -> bytes:
+def _drained(text: io.StringIO) -> bytes:
     chunk = text.getvalue().encode()
     text.seek(0)
     text.truncate()
@@ -96,7 +96,7 @@ def _taken(text: io.StringIO) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """The value as a cell; whatever topics told must not become a formula in somebody's spreadsheet."""
+    """Returns the value as a cell. Text from topics must not become a formula in a spreadsheet."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     if isinstance(value, bool):

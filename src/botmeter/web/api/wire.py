@@ -1,6 +1,6 @@
-"""From what the read side answers to JSON: the same names, moments as RFC 3339, and no money where none is to be seen.
+"""Encodes results of the read side as JSON: the same names, times as RFC 3339, no money for callers who may not see it.
 
-The models that OpenAPI shows are made from the read side's own classes, so a new field of an answer needs one change.
+The models in OpenAPI are made from the read side's own classes, so a new field of a result needs one change.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from botmeter.contracts.instants import is_moment, rfc3339
 from botmeter.readside.results import Money
 from botmeter.web.seal import Seal
 
-#: JSON of what consists of JSON values already.
+#: Encodes a value that consists of JSON values only.
 plain_json: Final = msgspec.json.Encoder().encode
 #: Moments whose names do not end in `_at`.
 _OTHER_MOMENTS: Final = frozenset({"since", "until"})
-#: Where the journal's own fields are passed on: the names under which money stands there.
+#: The names of money among the journal's own fields, where these are passed on.
 _MONEY_IN_DETAIL: Final = frozenset({"charge", "amount_minor", "currency"})
 _MONEY_NOTE: Final = "Left out for viewers."
 
 
 def json_bytes(value: Any, *, money: bool = True) -> bytes:
-    """The answer as JSON."""
+    """Returns the value as JSON."""
     return plain_json(encoded(value, money=money))
 
 
 def encoded(value: Any, *, money: bool) -> Any:
-    """The answer as plain JSON values; without `money`, every amount is left out."""
+    """Returns the value as JSON values; without `money`, every amount is left out."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _named(field.name, getattr(value, field.name), money=money)
@@ -72,7 +72,7 @@ def _is_named_moment(name: str) -> bool:
 
 
 def columns_of(class_: type, *, money: bool) -> list[str]:
-    """The names of an answer's values without nesting, such as `cause.offset`; the same for every instance."""
+    """Returns the names of a class's values without nesting, such as `cause.offset`; the same for every instance."""
     columns: list[str] = []
     for name, hint in get_type_hints(class_).items():
         if not money and name in _money_fields(class_):
@@ -87,7 +87,7 @@ def columns_of(class_: type, *, money: bool) -> list[str]:
 
 @lru_cache
 def model_of(class_: type) -> type[BaseModel]:
-    """The model of `encoded(instance)`, for OpenAPI."""
+    """Returns the model of `encoded(instance)`, for OpenAPI."""
     money = _money_fields(class_)
     wire_fields: dict[str, Any] = {}
     for name, hint in get_type_hints(class_).items():

@@ -1,1 +1,1 @@
-"""May the bot answer? A view of the journal in memory, fed by a reader of its own, that knows how fresh it is."""
+"""May the bot answer? An in-memory view of the journal with its own reader; it knows how fresh it is."""

@@ -1,4 +1,4 @@
-"""The question "may the bot answer this end-user now?", put to the domain's own decision. Pure."""
+"""Answers "may the bot answer this end-user now?" with the domain's own decision. Pure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Reason = Literal[
     "no_sessions",
     "account_closed",
 ]
-#: An end-user nobody knows: without a name the question is whether a new session could be opened.
-_SOMEBODY_NEW: Final = ""
-#: What an interaction itself brings about, after the cycles that were due.
-_OF_THE_INTERACTION: Final = (ev.PacksPurchased, ev.ComplimentaryForfeited, ev.SessionStarted, ev.ChatHandedOff)
+#: Stands for an end-user without a session: then the question is whether a new session could be opened.
+_NEW_END_USER: Final = ""
+#: Events caused by the interaction itself; the events of due cycles come before them.
+_INTERACTION_EVENTS: Final = (ev.PacksPurchased, ev.ComplimentaryForfeited, ev.SessionStarted, ev.ChatHandedOff)
 _CAUSE: Final = ev.InteractionCause("", 0, 0, "")
 
 
@@ -40,7 +40,7 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who answers, and why; `remaining` is what the account can still charge."""
+    """Who answers, and why; `remaining` is how many sessions the account can still charge."""
 
     answer: Answerer
     reason: Reason
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whose interaction it is about; without `end_user_id`, that of somebody without a session."""
+    """The end-user it is about; without `end_user_id`, one who has no session."""
 
     account_id: str
     end_user_id: str | None = None
@@ -59,11 +59,11 @@ class Question:
 
 
 def answer(view: PartitionView, question: Question, now: int, rules: Rules) -> Answer | None:
-    """What an interaction of this moment (UTC ms) would meet; None when the account is not known."""
+    """Returns what the worker would decide on an interaction at `now` (UTC ms); None for an unknown account."""
     account = view.accounts.get(question.account_id)
     if account is None:
         return None
-    end_user_id = question.end_user_id or _SOMEBODY_NEW
+    end_user_id = question.end_user_id or _NEW_END_USER
     starts = view.starts(question.account_id, end_user_id, question.preview) if question.end_user_id else ()
     interaction = Interaction(end_user_id, "bot", "", question.widget, "end_user", question.preview, now)
     events, outcome = decide_interaction(account, interaction, Memory(starts), now, _CAUSE, rules)
@@ -72,17 +72,17 @@ def answer(view: PartitionView, question: Question, now: int, rules: Rules) -> A
             [started_at] = starts
             id_ = session_id(question.account_id, end_user_id, question.preview, started_at)
             session = OpenSession(id_, started_at, started_at + DAY_MS)
-            return Answer("bot", "session_open", session, _before(account, events).allowance.remaining)
+            return Answer("bot", "session_open", session, _before_interaction(account, events).allowance.remaining)
         case "started":
             has_bought = any(isinstance(event, ev.PacksPurchased) for event in events)
             reason: Reason = "auto_recharge" if has_bought else "sessions_available"
-            return Answer("bot", reason, None, _before(account, events).allowance.remaining)
+            return Answer("bot", reason, None, _before_interaction(account, events).allowance.remaining)
         case "account_closed":
             return Answer("agents", "account_closed", None, 0)
-    return Answer("agents", _before(account, events).exhaustion_reason, None, 0)
+    return Answer("agents", _before_interaction(account, events).exhaustion_reason, None, 0)
 
 
-def _before(account: Account, events: list[ev.Event]) -> Account:
-    """The account just before the interaction: cycles that are due have rolled, nothing was bought or charged."""
-    rolled = takewhile(lambda event: not isinstance(event, _OF_THE_INTERACTION), events)
-    return fold(account, rolled) or account
+def _before_interaction(account: Account, events: list[ev.Event]) -> Account:
+    """Returns the account just before the interaction: due cycles have started, nothing was bought or charged."""
+    cycle_events = takewhile(lambda event: not isinstance(event, _INTERACTION_EVENTS), events)
+    return fold(account, cycle_events) or account

@@ -1,4 +1,4 @@
-"""Filling the view at the start: the accounts from the snapshots, then the journal from where something is missing."""
+"""Loads the view at the start: the accounts from the snapshots; the journal is then read from where they end."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from botmeter.web.entitlement.view import WINDOWS_KEPT_MS, PartitionView
 
 log = logging.getLogger(__name__)
 
-#: Journal records carry their events' times, which may stand a little out of order.
+#: Journal records carry the times of their events, which may be slightly out of order.
 _MARGIN_MS: Final = HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where the journal of a partition is read from, and where it ended when that was asked."""
+    """The offset from which the journal of a partition is read, and its end offset at the start."""
 
     offset: int
     end: int
 
 
 def load(admin: AdminClient, reader: Consumer, topics: Topics, view: PartitionView, stop: Flag) -> Start:
-    """Puts the accounts of the snapshots into an empty view; where its journal is to be read from.
+    """Puts the accounts of the snapshots into an empty view, and returns where to start reading the journal.
 
     Raises RestoreStopped, ClusterError, Retriable; ValueError for a snapshot that cannot be read.
     """
@@ -52,7 +52,7 @@ def load(admin: AdminClient, reader: Consumer, topics: Topics, view: PartitionVi
             floor = max(floor, journal_offset)
     end = questions.end_offsets(admin, journal, [number])[number]
     if floor > end:
-        log.warning("partition %d: the snapshots tell of more than the journal holds; read without them", number)
+        log.warning("partition %d: the snapshots are ahead of the journal; they are ignored", number)
         view.accounts.clear()
         floor = begin
     since = int(time.time() * 1000) - WINDOWS_KEPT_MS - _MARGIN_MS

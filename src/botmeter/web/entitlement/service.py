@@ -1,4 +1,4 @@
-"""Entitlement as the routes ask for it: the view, its feed and the waiting, in one."""
+"""Entitlement as the routes use it: the view, its feed and the waiters together."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from botmeter.contracts.topics import partition_of
 from botmeter.settings.model import Settings
 from botmeter.web.entitlement.answer import Answer, Question, answer
-from botmeter.web.entitlement.decided import Decided
 from botmeter.web.entitlement.feed import Feed
 from botmeter.web.entitlement.view import HandedOff, Opened, PartitionView
+from botmeter.web.entitlement.waiters import Waiters
 
 
 class NotReady(Exception):  # noqa: N818 - named by what is wrong
-    """The journal is still being read; nothing is known yet."""
+    """The journal is still being read; no question can be answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """How fresh an answer is: all of the journal below `offset` is in it; it was complete at `at` (UTC ms)."""
+    """How fresh an answer is: it includes the whole journal below `offset`, and was complete at `at` (UTC ms)."""
 
     topic: str
     partition: int
@@ -29,19 +29,19 @@ class AsOf:
 
 
 class Entitlement:
-    """Answers from memory. Made and used in the event loop."""
+    """Answers from memory. Created and used in the event loop."""
 
     def __init__(self, settings: Settings) -> None:
         """Starts reading the journal at once."""
         self._rules, self._topics = settings.rules(), settings.topics()
         connection = (settings.kafka, settings.bootstrap_servers, settings.group, self._topics)
-        self._feed = Feed(*connection, advanced=self._advanced)
-        self._decided = Decided(*connection, views=lambda: self._feed.views)
+        self._feed = Feed(*connection, on_progress=self._on_progress)
+        self._waiters = Waiters(*connection, views=lambda: self._feed.views)
         self._feed.start()
 
     @property
     def is_ready(self) -> bool:
-        """Whether the journal was read to its end."""
+        """Whether the journal has been read to its end."""
         return bool(self._feed.views)
 
     @property
@@ -50,34 +50,34 @@ class Entitlement:
         return frozenset({self._topics.interactions.name, self._topics.commands.name})
 
     def partition_of(self, account_id: str) -> int:
-        """Where the account's records are. Raises NotReady."""
+        """Returns the partition of the account's records. Raises NotReady."""
         return self._view(account_id).partition
 
     def answer(self, question: Question) -> tuple[Answer | None, AsOf]:
-        """Who answers an interaction of this moment; no answer for an account nobody knows. Raises NotReady."""
+        """Says who would answer an interaction now; None for an unknown account. Raises NotReady."""
         view = self._view(question.account_id)
         if question.end_user_id is not None and self._rules.pseudonyms is not None:
-            known_as = self._rules.pseudonyms.of(question.account_id, question.end_user_id)
-            question = replace(question, end_user_id=known_as)
-        as_of = AsOf(self._topics.journal.name, view.partition, view.position, view.level_at)
+            pseudonym = self._rules.pseudonyms.of(question.account_id, question.end_user_id)
+            question = replace(question, end_user_id=pseudonym)
+        as_of = AsOf(self._topics.journal.name, view.partition, view.position, view.complete_at)
         return answer(view, question, int(time.time() * 1000), self._rules), as_of
 
     async def wait(self, topic: str, partition: int, offset: int, timeout_s: float) -> bool:
-        """Waits until the record of an input is decided and the view shows it; whether that came about in time."""
-        return await self._decided.wait(topic, partition, offset, timeout_s)
+        """Waits until an input record is decided and the view includes the decision. Returns False on timeout."""
+        return await self._waiters.wait(topic, partition, offset, timeout_s)
 
     def outcome(self, partition: int, topic: str, offset: int) -> Opened | HandedOff | None:
-        """What a decided interaction brought about lately; None: nothing that the journal tells of."""
+        """Returns the outcome of a recently decided interaction; None if it left no event in the journal."""
         views = self._feed.views
         return views[partition].outcomes.get((topic, offset)) if partition < len(views) else None
 
     async def close(self) -> None:
-        """Ends the threads."""
+        """Stops the threads."""
         await asyncio.to_thread(self._feed.stop)
-        await asyncio.to_thread(self._decided.close)
+        await asyncio.to_thread(self._waiters.close)
 
-    def _advanced(self) -> None:
-        self._decided.advanced()
+    def _on_progress(self) -> None:
+        self._waiters.on_progress()
 
     def _view(self, account_id: str) -> PartitionView:
         views = self._feed.views

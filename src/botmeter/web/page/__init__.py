@@ -1,1 +1,1 @@
-"""Admin > Billing as HTML: what the read side answers, put into words, charts and forms."""
+"""Admin > Billing as HTML: results of the read side as sentences, charts and forms."""

@@ -1,4 +1,4 @@
-"""The answer a visitor came for, in words: does the bot answer, how long will it last, what happens then."""
+"""The main answer of the page, in words: does the bot answer, how long do the sessions last, what happens then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TONES: Final[dict[AccountState, Tone]] = {"active": "ok", "near_end": "near", "e
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Its tone, the state in a few words, the one sentence, and what follows from it."""
+    """The answer: its tone, the state in a few words, a headline, and the consequences."""
 
     tone: Tone
     state: str
@@ -28,7 +28,7 @@ class Answer:
 def answer(
     detail: AccountDetail, forecast: Forecast | None, suspension: Suspension | None, prices: PriceBook, clock: Clock
 ) -> Answer:
-    """What the top of the page says."""
+    """Returns the answer at the top of the page."""
     match detail.summary.state:
         case "closed":
             return Answer(
@@ -55,7 +55,7 @@ def _without_sessions(detail: AccountDetail, prices: PriceBook, clock: Clock) ->
         holds = f"A pack holds {some(prices.pack_sessions, 'session')}."
         return Answer("none", state, headline, f"On the free plan you build bots, and a pack deploys them. {holds}")
     headline = "This cycle has no packs. New chats go to your agents."
-    return Answer("out", state, headline, _ways_back(detail, clock))
+    return Answer("out", state, headline, _how_to_resume(detail, clock))
 
 
 def _used_up(detail: AccountDetail, suspension: Suspension | None, clock: Clock) -> Answer:
@@ -64,10 +64,10 @@ def _used_up(detail: AccountDetail, suspension: Suspension | None, clock: Clock)
     chats = suspension.handoffs if suspension else 0
     went = f"{some(chats, 'chat')} went to them since. " if chats else ""
     headline = f"All {some(summary.total, 'session')} are used. New chats go to your agents."
-    return Answer("out", state, headline, went + _ways_back(detail, clock))
+    return Answer("out", state, headline, went + _how_to_resume(detail, clock))
 
 
-def _ways_back(detail: AccountDetail, clock: Clock) -> str:
+def _how_to_resume(detail: AccountDetail, clock: Clock) -> str:
     summary = detail.summary
     at_once = "The bot answers again as soon as you buy packs"
     if summary.pool == "complimentary" or not summary.packs_next_cycle:
@@ -101,10 +101,12 @@ def _running(detail: AccountDetail, forecast: Forecast | None, clock: Clock) -> 
     tone: Tone = "near" if is_near else "ok"
     if forecast is None or not forecast.is_founded:
         headline = f"{some(summary.remaining, 'session')} of {count(summary.total)} are left."
-        return Answer(tone, state, headline, f"It is too early to say how long they last. {_then(detail, clock)}")
+        return Answer(
+            tone, state, headline, f"It is too early to say how long they last. {_when_used_up(detail, clock)}"
+        )
     if forecast.runs_out_at is None:
         return Answer(tone, state, _lasting(detail, forecast, clock), _spare(detail, clock))
-    return Answer(tone, state, _running_out(detail, forecast.runs_out_at, clock), _then(detail, clock))
+    return Answer(tone, state, _running_out(detail, forecast.runs_out_at, clock), _when_used_up(detail, clock))
 
 
 def _running_out(detail: AccountDetail, runs_out_at: int, clock: Clock) -> str:
@@ -113,14 +115,14 @@ def _running_out(detail: AccountDetail, runs_out_at: int, clock: Clock) -> str:
         return f"At this pace auto-recharge buys {bought} more by {clock.day(runs_out_at)}."
     days = clock.days_until(runs_out_at)
     day = "today" if days <= 0 else "tomorrow" if days == 1 else f"on {clock.day(runs_out_at)}"
-    told = f"At this pace your sessions are used up {day}"
+    text = f"At this pace your sessions are used up {day}"
     if detail.summary.pool == "complimentary":
-        return f"{told}."
+        return f"{text}."
     before = clock.days_between(runs_out_at, detail.summary.cycle_ends_at)
     if before <= 0:
         hours = max((detail.summary.cycle_ends_at - runs_out_at) // 3_600_000, 1)
-        return f"{told}, {some(hours, 'hour')} before the cycle ends."
-    return f"{told}, {some(before, 'day')} before the cycle ends."
+        return f"{text}, {some(hours, 'hour')} before the cycle ends."
+    return f"{text}, {some(before, 'day')} before the cycle ends."
 
 
 def _lasting(detail: AccountDetail, forecast: Forecast, clock: Clock) -> str:
@@ -131,8 +133,8 @@ def _lasting(detail: AccountDetail, forecast: Forecast, clock: Clock) -> str:
     return f"Your sessions last to the end of the cycle on {last}, with {spare} to spare."
 
 
-def _then(detail: AccountDetail, clock: Clock) -> str:
-    """What happens when they run out."""
+def _when_used_up(detail: AccountDetail, clock: Clock) -> str:
+    """Says what happens when the sessions run out."""
     if detail.auto_recharge is not None:
         return (
             f"It buys when fewer than {count(detail.auto_recharge.below)} are left. The bot goes on without a break, "

@@ -1,4 +1,4 @@
-"""The page's static files: where they are, and addresses that change with their contents."""
+"""The page's static files: their folder, and URLs that change with their contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATIC: Final = Path(__file__).parents[1] / "static"
 
 @cache
 def static_version() -> str:
-    """A digest of all static files, which stands in the path of each: what a browser has kept is never out of date."""
+    """Returns a digest of all static files. It is part of each URL, so a browser's cached copy is never out of date."""
     digest = hashlib.sha256()
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
@@ -21,5 +21,5 @@ def static_version() -> str:
 
 
 def static_url(path: str) -> str:
-    """The address of a static file."""
+    """Returns the URL of a static file."""
     return f"/static/{static_version()}/{path}"

@@ -1,4 +1,4 @@
-"""Who is told of an account's alerts: the contacts as a form shows them, and as it sends them back (`T7`)."""
+"""The recipients of an account's alerts: contacts as rows of a form, and read back from it (`T7`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botmeter.domain.contacts import AlertKind, Contact, ContactDetails
 from botmeter.web.page.numbers import some
 
 _KINDS: Final[tuple[AlertKind, ...]] = get_args(AlertKind)
-#: What each kind of alert is called on the page.
+#: The name of each kind of alert on the page.
 KINDS: Final[dict[AlertKind, str]] = {
     "threshold_reached": "early warnings",
     "sessions_exhausted": "sessions used up",
@@ -20,7 +20,7 @@ KINDS: Final[dict[AlertKind, str]] = {
 
 
 def contacts_shown(contacts: Sequence[Contact]) -> dict[str, Any]:
-    """Each contact with its fields, and an empty one to fill."""
+    """Returns the form's rows: each contact with its fields, and an empty one to fill in."""
     rows = [_row(contact if isinstance(contact, ContactDetails) else ContactDetails(contact)) for contact in contacts]
     verb = "is" if len(rows) == 1 else "are"
     says = (
@@ -38,16 +38,16 @@ def _row(contact: ContactDetails) -> dict[str, Any]:
         "name": contact.name or "",
         "locale": contact.locale or "",
         "alerts": wanted,
-        "told_of": ", ".join(KINDS[kind] for kind in wanted) if contact.alerts is not None else "",
+        "alert_names": ", ".join(KINDS[kind] for kind in wanted) if contact.alerts is not None else "",
     }
 
 
 def contacts_from(form: FormData) -> list[Any]:
-    """The contacts of a form, as a command has them; those whose address was emptied are dropped.
+    """Returns the contacts of a form, as a command has them; a contact with an empty address is dropped.
 
-    Of whom no more is known than the address, the address is all that is said.
+    A contact with nothing but an address is written as the address alone.
     """
-    found: list[Any] = []
+    contacts: list[Any] = []
     columns = [[str(text).strip() for text in form.getlist(name)] for name in ("email", "name", "locale")]
     for number, (email, name, locale) in enumerate(zip(*columns, strict=False)):
         wanted = [kind for kind in _KINDS if kind in form.getlist(f"alerts-{number}")]
@@ -56,5 +56,5 @@ def contacts_from(form: FormData) -> list[Any]:
         if len(wanted) < len(_KINDS):
             details["alerts"] = wanted
         if email:
-            found.append({"email": email, **details} if details else email)
-    return found
+            contacts.append({"email": email, **details} if details else email)
+    return contacts

@@ -1,4 +1,4 @@
-"""How old the numbers are, told beside them."""
+"""The label beside the numbers that says how old they are."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, Literal
 from botmeter.readside.results import Freshness
 from botmeter.web.page.moments import Clock, age
 
-#: Numbers that lag by more are grey and dated.
+#: Numbers with a larger lag are shown in grey, with their time.
 BEHIND_MS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """`lag` is what the stylesheet goes by; `as_of` is UTC ms, None when nothing was ever read."""
+class FreshnessLabel:
+    """The age of the numbers. `lag` selects the style; `as_of` is UTC ms, None when nothing has been read yet."""
 
     lag: Literal["level", "behind"]
     words: str
@@ -24,16 +24,16 @@ class Shown:
     warning: str
 
 
-def shown(freshness: Freshness, clock: Clock) -> Shown:
-    """`live`, or how old and how far behind."""
+def freshness_label(freshness: Freshness, clock: Clock) -> FreshnessLabel:
+    """Returns `live`, or how old the numbers are."""
     place = f"{freshness.partition}/{freshness.offset:,}"
     if freshness.lag_ms is None:
-        return Shown("behind", "not read yet", place, None, "The journal is being read for the first time.")
+        return FreshnessLabel("behind", "not read yet", place, None, "The journal is being read for the first time.")
     if freshness.lag_ms <= BEHIND_MS:
-        return Shown("level", "live", place, clock.now - freshness.lag_ms, "")
+        return FreshnessLabel("level", "live", place, clock.now - freshness.lag_ms, "")
     as_of = clock.now - freshness.lag_ms
     warning = (
         f"These numbers are of {clock.since(as_of)}: the page is {age(freshness.lag_ms)} behind the journal. "
         "Nothing is lost, and bots and charges are not affected."
     )
-    return Shown("behind", f"as of {age(freshness.lag_ms)} ago", place, as_of, warning)
+    return FreshnessLabel("behind", f"as of {age(freshness.lag_ms)} ago", place, as_of, warning)

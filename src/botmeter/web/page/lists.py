@@ -1,4 +1,4 @@
-"""The list of accounts, sessions and their reasons."""
+"""The list of accounts, and the explanation of a charged session."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ _CHIPS: Final[dict[AccountState, str]] = {"exhausted": "red", "near_end": "amber
 
 
 def accounts_part(
-    page: AccountPage, counts: Mapping[AccountState, int], asked: Mapping[str, str], now: int
+    page: AccountPage, counts: Mapping[AccountState, int], query: Mapping[str, str], now: int
 ) -> dict[str, Any]:
-    """The rows of the list, each in its own account's time, and how many there are in each state."""
+    """Returns the rows of the list, each in its account's time zone, and the number of accounts in each state."""
     return {
         "rows": [_account_row(account, Clock(account.time_zone, now)) for account in page.accounts],
-        "tiles": [_tile(state, counts[state], asked) for state in STATES],
-        "says": _says(counts),
+        "tiles": [_tile(state, counts[state], query) for state in STATES],
+        "says": _summary(counts),
     }
 
 
-def _tile(state: AccountState, number: int, asked: Mapping[str, str]) -> dict[str, Any]:
-    """How many accounts are in a state, and the way to see those alone, or all again."""
-    is_on = asked["state"] == state
+def _tile(state: AccountState, number: int, query: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the number of accounts in a state, and the link that turns the filter on this state on or off."""
+    is_on = query["state"] == state
     return {
         "name": STATES[state],
         "number": count(number),
         "tone": TONES[state],
         "is_on": is_on,
-        "query": urlencode({**asked, "state": "" if is_on else state}),
+        "query": urlencode({**query, "state": "" if is_on else state}),
     }
 
 
-def _says(counts: Mapping[AccountState, int]) -> str:
+def _summary(counts: Mapping[AccountState, int]) -> str:
     total = sum(counts.values())
     if not total:
         return "Nobody has opened one."
-    told = [
+    parts = [
         f"{count(counts['exhausted'])} out of sessions" if counts.get("exhausted") else "",
         f"{count(counts['near_end'])} near the end" if counts.get("near_end") else "",
     ]
-    risky = ", ".join(one for one in told if one)
+    risky = ", ".join(part for part in parts if part)
     return f"{some(total, 'account')}: {risky}." if risky else f"{some(total, 'account')}. None is near its end."
 
 
@@ -73,7 +73,7 @@ def _account_row(account: AccountLine, clock: Clock) -> dict[str, Any]:
 
 
 def _until(account: AccountLine, clock: Clock) -> str:
-    """When the sessions are used up, by the forecast of the account's own page."""
+    """Says when the sessions are used up, by the same forecast as on the account's page."""
     if account.state == "closed":
         return ""
     if account.state == "exhausted":
@@ -96,7 +96,7 @@ class Reason:
 
 
 def why_part(found: Explanation, clock: Clock) -> dict[str, Any]:
-    """Why a session was charged: what was said, why no other session covered it, what it was taken from."""
+    """Explains why a session was charged: the interaction, why no other session covered it, where it was taken from."""
     session = found.session
     cause, place = session.cause, session.place
     return {
@@ -119,7 +119,7 @@ def why_part(found: Explanation, clock: Clock) -> dict[str, Any]:
 def _reasons(found: Explanation, clock: Clock) -> list[Reason]:
     session = found.session
     where = f"the {WIDGETS[session.widget]} widget" + (", as a preview" if session.preview else "")
-    told = [
+    reasons = [
         Reason(
             "An end-user wrote to a bot.",
             f"{session.end_user_id} to {session.bot_id} in {where}, {clock.exact(session.started_at)}, "
@@ -138,11 +138,11 @@ def _reasons(found: Explanation, clock: Clock) -> list[Reason]:
     ]
     if found.is_late:
         late = "It counts in the cycle in which it started, from sessions that would have expired."
-        told.append(Reason("It came late.", late))
+        reasons.append(Reason("It came late.", late))
     if found.led_to:
         events = "; ".join(line.what for line in lines(found.led_to, clock, is_with_money=False))
-        told.append(Reason("It led to more.", f"{events}."))
-    return told
+        reasons.append(Reason("It led to more.", f"{events}."))
+    return reasons
 
 
 def _why_new(found: Explanation, clock: Clock) -> Reason:

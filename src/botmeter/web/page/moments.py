@@ -1,4 +1,4 @@
-"""Moments as the page writes them: in the account's own time zone, 24 hours, English."""
+"""Times as the page writes them: in the account's time zone, 24 hours, English."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The account's time zone, and the moment (UTC ms) at which the page is written."""
+    """The account's time zone, and the time (UTC ms) at which the page is rendered."""
 
     time_zone: str
     now: int
 
     def local(self, at: int) -> datetime:
-        """The moment as wall time of the account."""
+        """Returns the moment in the account's local time."""
         return (_EPOCH + timedelta(milliseconds=at)).astimezone(ZoneInfo(self.time_zone))
 
     def iso(self, at: int) -> str:
@@ -35,13 +35,13 @@ class Clock:
         return self.local(at).isoformat(timespec="seconds")
 
     def day(self, at: int) -> str:
-        """`27 November`, with the year when it is another one."""
+        """`27 November`, with the year when it is not the current one."""
         there = self.local(at)
         year = f" {there.year}" if there.year != self.local(self.now).year else ""
         return f"{there.day}{FIXED}{_MONTHS[there.month - 1]}{year}"
 
     def short_day(self, at: int) -> str:
-        """`27 Nov`, with the year when it is another one."""
+        """`27 Nov`, with the year when it is not the current one."""
         there = self.local(at)
         year = f" {there.year}" if there.year != self.local(self.now).year else ""
         return f"{there.day}{FIXED}{_MONTHS[there.month - 1][:3]}{year}"
@@ -55,14 +55,14 @@ class Clock:
         return f"{self.local(at):%H:%M:%S}"
 
     def when(self, at: int) -> str:
-        """`today 14:02`, `yesterday 23:10`, `27 Nov`: how lists of events tell it."""
+        """`today 14:02`, `yesterday 23:10`, `27 Nov`: for lists of events."""
         days = self.days_until(at)
         if days in (0, -1):
             return f"{'yesterday' if days else 'today'}{FIXED}{self.time(at)}"
         return self.short_day(at)
 
     def when_exactly(self, at: int) -> str:
-        """`today 14:02:05`, `27 Nov 14:02:05`: how lists of sessions tell it."""
+        """`today 14:02:05`, `27 Nov 14:02:05`: for lists of sessions."""
         days = self.days_until(at)
         day = {0: "today", -1: "yesterday"}.get(days) or self.short_day(at)
         return f"{day} {self.seconds(at)}"
@@ -89,7 +89,7 @@ class Clock:
         return f"on {self.day(ends_at)} at{FIXED}{self.time(ends_at)}"
 
     def short_end(self, ends_at: int) -> str:
-        """The same below a chart: `with 30 Nov`, `30 Nov, 19:00`."""
+        """When a span ends, on a chart: `with 30 Nov`, `30 Nov, 19:00`."""
         if self.time(ends_at) == "00:00":
             return f"with {self.short_day(ends_at - 1)}"
         return f"{self.short_day(ends_at)}, {self.time(ends_at)}"
@@ -102,14 +102,14 @@ class Clock:
         return f"{self.short_day(starts_at)} to {self.short_day(ends_at - 1)}"
 
     def long_span(self, starts_at: int, ends_at: int) -> str:
-        """`1 to 30 November 2026`, `8 October to 7 November 2026`: as the head of a statement."""
+        """`1 to 30 November 2026`, `8 October to 7 November 2026`: for the head of a statement."""
         first, last = self.local(starts_at), self.local(ends_at - 1)
         year = f" {first.year}" if first.year != last.year else ""
         month = f" {_MONTHS[first.month - 1]}{year}" if (first.year, first.month) != (last.year, last.month) else ""
         return f"{first.day}{month} to {last.day}{FIXED}{_MONTHS[last.month - 1]} {last.year}"
 
     def days_until(self, at: int) -> int:
-        """Calendar days from today to the day of a moment; negative for days that were."""
+        """Calendar days from today to the day of a moment; negative for past days."""
         return (self.calendar_day(at) - self.calendar_day(self.now)).days
 
     def days_between(self, first: int, last: int) -> int:
@@ -121,13 +121,13 @@ class Clock:
         return self.local(at).date()
 
     def midnight(self, day: date) -> int:
-        """The moment at which a calendar day begins, UTC ms; where midnight does not exist, the first that does."""
+        """Returns the start of a calendar day, UTC ms; where midnight does not exist, the first moment that does."""
         local = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.time_zone))
         return int((local - _EPOCH) / timedelta(milliseconds=1))
 
     @property
     def offset(self) -> str:
-        """What the zone is ahead of UTC now: `UTC+5:30`."""
+        """The zone's current offset from UTC: `UTC+5:30`."""
         ahead = self.local(self.now).utcoffset() or timedelta()
         minutes = round(ahead.total_seconds() / 60)
         hours, rest = divmod(abs(minutes), 60)

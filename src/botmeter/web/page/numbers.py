@@ -5,9 +5,9 @@ from __future__ import annotations
 from botmeter.domain.prices import Money as Price
 from botmeter.readside.results import Money
 
-#: Between a number and its unit: they are not broken over two lines.
+#: A no-break space, between a number and its unit.
 FIXED = "\u00a0"
-#: As wide as a plus.
+#: A minus sign as wide as the plus sign.
 MINUS = "\u2212"
 
 
@@ -22,7 +22,7 @@ def signed(number: int) -> str:
 
 
 def some(number: int, one: str, many: str | None = None) -> str:
-    """`1 pack`, `3 packs`: a number with its noun, never broken apart."""
+    """`1 pack`, `3 packs`: a number with its noun, kept on one line."""
     return f"{number:,}{FIXED}{one if number == 1 else many or one + 's'}"
 
 
@@ -38,6 +38,6 @@ def money(amount: Money | Price) -> str:
 
 
 def about(number: int) -> str:
-    """A forecast, rounded to what it can know: `about 420`, `about 1,200`."""
+    """A forecast, rounded to its precision: `about 420`, `about 1,200`."""
     step = 1 if number < 20 else 5 if number < 100 else 10 if number < 1_000 else 100
     return f"about{FIXED}{round(number / step) * step:,}"

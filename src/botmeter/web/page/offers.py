@@ -1,4 +1,4 @@
-"""What buying or reducing packs costs, does and leaves as it is: told before anybody confirms it."""
+"""What buying or reducing packs costs and does, shown before the user confirms it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVERY: Final[dict[BillingCycle, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A command that a form is about to send, in words. `is_open`: its form is shown unfolded."""
+    """A command that a form can send, in words. `is_open`: its form is shown unfolded."""
 
     packs: int
     headline: str
@@ -33,7 +33,7 @@ class Offer:
 
 
 def buy_offer(detail: AccountDetail, forecast: Forecast | None, prices: PriceBook, packs: int, clock: Clock) -> Offer:
-    """Buying `packs` packs (`A5`, `A7`)."""
+    """Describes buying `packs` packs (`A5`, `A7`)."""
     summary, sessions = detail.summary, packs * prices.pack_sessions
     price = money(prices.charge(packs))
     is_first = summary.pool == "complimentary"
@@ -65,7 +65,7 @@ def buy_offer(detail: AccountDetail, forecast: Forecast | None, prices: PriceBoo
 
 
 def _lasts(remaining: int, detail: AccountDetail, forecast: Forecast | None, clock: Clock) -> str:
-    """How long the sessions last at the pace of late."""
+    """Says how long the sessions last at the recent pace."""
     if forecast is None or not forecast.is_founded:
         return ""
     days = remaining / forecast.pace_per_day
@@ -78,7 +78,7 @@ def _lasts(remaining: int, detail: AccountDetail, forecast: Forecast | None, clo
 def reduce_offer(
     detail: AccountDetail, forecast: Forecast | None, prices: PriceBook, packs: int, clock: Clock
 ) -> Offer:
-    """Having `packs` packs fewer from the next cycle on (`A7`)."""
+    """Describes having `packs` packs fewer from the next cycle on (`A7`)."""
     summary = detail.summary
     packs = min(packs, summary.packs_next_cycle)
     left, date = summary.packs_next_cycle - packs, clock.day(summary.cycle_ends_at)
@@ -89,15 +89,17 @@ def reduce_offer(
         )
     else:
         lines.append(f"From {date} there are no sessions: chats go to your agents.")
-    lines += _short(detail, forecast, prices, left, clock)
+    lines += _shortage(detail, forecast, prices, left, clock)
     lines.append("You can undo it until then.")
     headline = f"{some(left, 'pack')} from {date}." if left else f"No packs from {date}."
     saved = f"{money(prices.charge(packs))} less a cycle."
     return Offer(packs, headline, saved, tuple(lines), f"Reduce to {some(left, 'pack')}", is_valid=packs >= 1)
 
 
-def _short(detail: AccountDetail, forecast: Forecast | None, prices: PriceBook, left: int, clock: Clock) -> list[str]:
-    """A warning when the packs that stay would not last a cycle at the pace of late."""
+def _shortage(
+    detail: AccountDetail, forecast: Forecast | None, prices: PriceBook, left: int, clock: Clock
+) -> list[str]:
+    """Returns a warning when the packs that stay would not last a cycle at the recent pace."""
     if forecast is None or not forecast.is_founded or not left:
         return []
     days = clock.days_between(detail.cycle.starts_at, detail.cycle.ends_at)

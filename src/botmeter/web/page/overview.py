@@ -1,4 +1,4 @@
-"""The page of one account: what each of its parts shows, from what the queries answer."""
+"""The page of one account: the context of each of its parts, made from the results of the queries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import count, signed
 from botmeter.web.page.offers import buy_offer, reduce_offer
 
-#: More at once is a slip of the finger more often than a wish.
+#: A larger number is more likely a typing error than intended.
 PACKS_MAX: Final = 1_000
 _PART_NAMES: Final = {
     "conversations": "conversations widget",
@@ -49,7 +49,7 @@ _STEPS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """What the usage chart shows; its fields are the page's URL parameters, as the API has them."""
+    """The options of the usage chart; its fields are the page's URL parameters, as in the API."""
 
     bucket: Bucket = "day"
     by: UsageBy | None = "mode"
@@ -57,19 +57,19 @@ class UsageView:
     span: Literal["cycle", "day"] = "cycle"
 
     def query(self, **changed: Any) -> str:
-        """As URL parameters, some of them changed."""
-        told = {
+        """Returns the options as URL parameters, some of them changed."""
+        parameters = {
             "bucket": changed.get("bucket", self.bucket),
             "by": changed.get("by", self.by) or "none",
             "cumulative": "true" if changed.get("is_cumulative", self.is_cumulative) else "false",
         }
-        return urlencode(told)
+        return urlencode(parameters)
 
 
 def live_part(
     detail: AccountDetail, forecast: Forecast | None, suspension: Suspension | None, prices: PriceBook, clock: Clock
 ) -> dict[str, Any]:
-    """The answer, the numbers and the bar."""
+    """Returns the answer and the bar."""
     words = threshold_words(detail.thresholds, len(detail.contacts), clock)
     return {
         "answer": answer(detail, forecast, suspension, prices, clock),
@@ -80,7 +80,7 @@ def live_part(
 
 
 def burn_down_part(burn: BurnDown, total: int, clock: Clock) -> dict[str, Any]:
-    """What remains over the cycle."""
+    """Returns the burn-down: caption, chart and table."""
     return {
         "burn_down_says": burn_down_caption(burn, total, clock),
         "burn_down_chart": burn_down_chart(burn, clock, "burn-down-says"),
@@ -89,7 +89,7 @@ def burn_down_part(burn: BurnDown, total: int, clock: Clock) -> dict[str, Any]:
 
 
 def _burn_down_rows(burn: BurnDown, clock: Clock) -> Iterable[dict[str, str]]:
-    """Steps, the end of each day, and the forecast, in order of time."""
+    """Yields steps, the end of each day, and the forecast, in order of time."""
     rows: list[tuple[int, int, dict[str, str]]] = []
     last_of_day = {clock.calendar_day(point.at): point for point in burn.points}
     before: int | None = None
@@ -112,11 +112,11 @@ def _row(when: str, moved: str, remaining: str, what: str) -> dict[str, str]:
 
 
 def usage_part(series: UsageSeries, view: UsageView, clock: Clock) -> dict[str, Any]:
-    """Sessions by hour or day, with the switches that show them otherwise."""
+    """Returns sessions by hour or day, with the switches of the chart."""
     parts = part_names(series, _PART_NAMES) if series.keys else ()
     chart = usage_chart(series, clock, "usage-says", _PART_NAMES, cumulative=view.is_cumulative) if series.total else ""
 
-    def named(bucket: UsageBucket) -> str:
+    def name_of(bucket: UsageBucket) -> str:
         return bucket_name(bucket, series, clock)
 
     return {
@@ -126,7 +126,7 @@ def usage_part(series: UsageSeries, view: UsageView, clock: Clock) -> dict[str, 
             "chart": chart,
             "parts": parts,
             "columns": [_PART_NAMES.get(key, key) for key in series.keys],
-            "bucket_name": named,
+            "bucket_name": name_of,
             "query": view.query(),
             "choices": _choices(view),
         }
@@ -134,7 +134,7 @@ def usage_part(series: UsageSeries, view: UsageView, clock: Clock) -> dict[str, 
 
 
 def _choices(view: UsageView) -> list[dict[str, Any]]:
-    """The switches above the chart."""
+    """Returns the switches above the chart."""
 
     def option(key: str, name: str, *, is_on: bool, **changed: Any) -> dict[str, Any]:
         return {"key": key, "name": name, "is_on": is_on, "query": view.query(**changed)}
@@ -175,7 +175,7 @@ def packs_part(
     is_with_money: bool,
     packs: int = 1,
 ) -> dict[str, Any]:
-    """Packs now and next cycle, and the forms that change them."""
+    """Returns the packs of this and the next cycle, and the forms that change them."""
     is_open = detail.summary.state != "closed"
     can_reduce = may_buy and is_open and detail.summary.packs_next_cycle > 0
     return {

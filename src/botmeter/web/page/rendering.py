@@ -1,4 +1,4 @@
-"""Templates: what every one of them can say, and how a whole page or a part of one is written."""
+"""Renders templates: a whole page or a part of one, and the context that all templates share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from botmeter.readside.results import AccountDetail, Freshness
 from botmeter.web.access.roles import Access
 from botmeter.web.page import numbers
 from botmeter.web.page.assets import static_url
-from botmeter.web.page.freshness import shown
+from botmeter.web.page.freshness import freshness_label
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.timeline import CYCLES, PLANS
 
@@ -26,7 +26,7 @@ THEME_COOKIE: Final = "botmeter_theme"
 
 
 def account_url(account_id: str) -> str:
-    """Where an account's page is; an id may hold anything."""
+    """Returns the path of an account's page; an id may contain any character."""
     quoted = quote(account_id, safe="")
     if not quoted.strip("."):
         quoted = quoted.replace(".", "%2E")
@@ -34,14 +34,14 @@ def account_url(account_id: str) -> str:
 
 
 def account_of(segment: str) -> str:
-    """The account id in a path, which is quoted twice: slashes and dots in it are no folders."""
+    """Returns the account id of a path segment. It is quoted twice, so slashes and dots in it are not path segments."""
     return unquote(segment)
 
 
 @cache
 def templates() -> Environment:
-    """The templates, everything escaped, a name that is missing an error."""
-    found = Environment(
+    """Returns the templates. All values are escaped; an undefined name is an error."""
+    environment = Environment(
         loader=PackageLoader("botmeter.web.page"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -49,14 +49,14 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.filters |= {
+    environment.filters |= {
         "count": numbers.count,
         "signed": numbers.signed,
         "some": numbers.some,
         "percent": numbers.percent,
         "money": numbers.money,
     }
-    found.globals |= {
+    environment.globals |= {
         "static": static_url,
         "account_url": account_url,
         "plans": PLANS,
@@ -67,27 +67,29 @@ def templates() -> Environment:
         "here": None,
         "result": None,
     }
-    return found
+    return environment
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
-    """A template with what it tells."""
+    """Renders a template with this context."""
     return templates().get_template(template).render(context)
 
 
-def of_visitor(access: Access | None, theme: str | None) -> dict[str, Any]:
-    """What every page knows of who looks at it."""
+def visitor_context(access: Access | None, theme: str | None) -> dict[str, Any]:
+    """Returns the context of every page: the visitor's access and theme."""
     return {"access": access, "theme": theme if theme in THEMES else None}
 
 
-def of_account(access: Access, detail: AccountDetail, clock: Clock, prices: PriceBook, here: str) -> dict[str, Any]:
-    """What every page of an account can tell. Prices are there only for those who see money."""
+def account_context(
+    access: Access, detail: AccountDetail, clock: Clock, prices: PriceBook, here: str
+) -> dict[str, Any]:
+    """Returns the context of every page of an account. It contains prices only for callers who see money."""
 
     def may(command: str) -> bool:
-        return access.may_ask_for(command)
+        return access.may_issue(command)
 
-    def guarded(command: str) -> Markup:
-        """What a form sends along: the visitor's token, and an id by which sending it twice is the same as once."""
+    def hidden_fields(command: str) -> Markup:
+        """Returns the visitor's CSRF token and a command id, which makes sending a form twice the same as once."""
         return Markup(
             '<input type="hidden" name="csrf_token" value="{}"><input type="hidden" name="command_id" value="{}">'
         ).format(access.csrf_token, f"page-{command}-{uuid.uuid4()}")
@@ -97,7 +99,7 @@ def of_account(access: Access, detail: AccountDetail, clock: Clock, prices: Pric
         "clock": clock,
         "here": here,
         "may": may,
-        "guarded": guarded,
+        "hidden_fields": hidden_fields,
         "sees_money": access.sees_money,
         "freshness": freshness_of(detail.freshness, clock),
         **({"prices": prices} if access.sees_money else {}),
@@ -105,5 +107,5 @@ def of_account(access: Access, detail: AccountDetail, clock: Clock, prices: Pric
 
 
 def freshness_of(freshness: Freshness, clock: Clock) -> Any:
-    """How old the numbers are, in words."""
-    return shown(freshness, clock)
+    """Returns the label that says how old the numbers are."""
+    return freshness_label(freshness, clock)

@@ -1,4 +1,4 @@
-"""The settings of an account: how they stand, and what a change would do, told before it is saved."""
+"""The settings of an account: their current values, and what a change would do, shown before it is saved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from botmeter.web.page.numbers import FIXED, count, money, some
 from botmeter.web.page.overview import PACKS_MAX
 from botmeter.web.page.timeline import CYCLES, PLANS
 
-#: What auto-recharge is offered with where it is off.
+#: The limit that the form offers while auto-recharge is off.
 BELOW: Final = 500
 _PERCENT: Final = re.compile(r"\d{1,3}")
 
@@ -30,9 +30,9 @@ def settings_page(
     may_change: bool,
     is_with_money: bool,
 ) -> dict[str, Any]:
-    """Everything the settings show."""
+    """Returns the context of the page."""
     recharge = detail.auto_recharge or AutoRecharge(BELOW, 1)
-    shown = prices if is_with_money else None
+    visible_prices = prices if is_with_money else None
     percents = [threshold.percent for threshold in detail.thresholds]
     return {
         "can_change": may_change and detail.summary.state != "closed",
@@ -40,7 +40,7 @@ def settings_page(
         "recharge": {
             "below": recharge.below,
             "packs": recharge.packs,
-            "lines": recharge_lines(detail, forecast, shown, recharge, clock),
+            "lines": recharge_lines(detail, forecast, visible_prices, recharge, clock),
         },
         "thresholds": {"text": ", ".join(map(str, percents)), "lines": threshold_lines(detail, percents, clock)},
         "contacts": contacts_shown(detail.contacts),
@@ -53,7 +53,7 @@ def settings_page(
 def recharge_lines(
     detail: AccountDetail, forecast: Forecast | None, prices: PriceBook | None, wanted: AutoRecharge, clock: Clock
 ) -> list[str]:
-    """What auto-recharge would buy, when, and for how much (`A11`); without prices for those who see no money."""
+    """Says what auto-recharge would buy, when, and for how much (`A11`); without prices for those who see no money."""
     if not wanted.packs:
         return ["With 0 packs it is off."]
     summary = detail.summary
@@ -80,13 +80,13 @@ def _likely(sessions: int, forecast: Forecast | None, clock: Clock) -> str:
     return f" Likely on {clock.day(at)}." if at < forecast.horizon_at else " Not likely in this cycle."
 
 
-def percents_in(text: str) -> list[int]:
-    """The percentages that a person wrote, in any punctuation, ascending."""
+def parse_percents(text: str) -> list[int]:
+    """Returns the percentages in a person's text, with any punctuation, ascending."""
     return sorted({int(found) for found in _PERCENT.findall(text)})
 
 
 def threshold_lines(detail: AccountDetail, percents: Sequence[int], clock: Clock) -> list[str]:
-    """For each percentage at how many sessions it tells, or that it does not any more (`T1`)."""
+    """Says for each percentage at how many sessions it alerts, or that it no longer does (`T1`)."""
     summary = detail.summary
     if not percents:
         return ["No early warning: people are told when the last session is used."]
@@ -109,7 +109,7 @@ def threshold_lines(detail: AccountDetail, percents: Sequence[int], clock: Clock
 
 
 def cycle_lines(detail: AccountDetail, wanted: BillingCycle, clock: Clock) -> list[str]:
-    """When another length begins and how long it then is (`A9`)."""
+    """Says when a cycle of another length would begin and end (`A9`)."""
     ends_at = detail.cycle.ends_at
     now = f"This cycle, a {CYCLES[detail.cycle.billing_cycle]}, ends {clock.end(ends_at)}."
     if wanted == detail.cycle.billing_cycle:
@@ -123,7 +123,7 @@ def cycle_lines(detail: AccountDetail, wanted: BillingCycle, clock: Clock) -> li
 
 
 def plan_lines(detail: AccountDetail, wanted: Plan, prices: PriceBook) -> list[str]:
-    """What moving to another plan brings and takes (`A1`, `A2`)."""
+    """Says what moving to another plan would change (`A1`, `A2`)."""
     summary = detail.summary
     if wanted == summary.plan:
         return [f"The account is on {PLANS[wanted]}."]
@@ -141,7 +141,7 @@ def plan_lines(detail: AccountDetail, wanted: Plan, prices: PriceBook) -> list[s
 
 
 def credit_words(detail: AccountDetail, clock: Clock) -> str:
-    """How long a credit lasts (`A10`)."""
+    """Says how long a credit lasts (`A10`)."""
     if detail.summary.pool == "complimentary":
         return "They last as long as the complimentary ones."
     return f"What is left of them expires {clock.end(detail.cycle.ends_at)}."

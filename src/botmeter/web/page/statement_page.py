@@ -1,4 +1,4 @@
-"""The statement of a billing cycle: its lines, its check, and the same as CSV."""
+"""The statement of a billing cycle: its lines, the check of a copy, and CSV."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from botmeter.readside.results import ChargeRow, Statement
 from botmeter.web.access.own_tokens import OwnTokens
 from botmeter.web.page.charts.allowance_bar import small_bar
 from botmeter.web.page.moments import Clock
+from botmeter.web.page.notices import Notice
 from botmeter.web.page.numbers import count, signed, some
-from botmeter.web.page.results_told import Notice
-from botmeter.web.seal import Seal, is_of, sealed
+from botmeter.web.seal import Seal, is_genuine, sealed
 
 _KINDS = {"purchase": "bought", "auto_recharge": "bought by auto-recharge", "renewal": "renewed with the cycle"}
-#: Programs that show tables take cells that begin so for formulas.
+#: A spreadsheet reads a cell with such a beginning as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One line; `number` is signed as it counts in the sum."""
+    """One line; the sign of `number` is the one it has in the sum."""
 
     name: str
     what: str
@@ -33,12 +33,12 @@ class StatementLine:
 
     @property
     def sessions(self) -> str:
-        """As the page writes it."""
+        """The number as the page writes it."""
         return count(self.number) if self.is_sum else signed(self.number)
 
 
 def statement_lines(statement: Statement) -> list[StatementLine]:
-    """Opening, what came, what went, closing; lines that are 0 are left out."""
+    """Returns opening balance, additions, deductions and closing balance; lines of 0 are left out."""
     previews = f", {some(statement.previews, 'preview')} among them" if statement.previews else ""
     late = f", {count(statement.late_sessions)} of them came late" if statement.late_sessions else ""
     between = [
@@ -57,12 +57,12 @@ def statement_lines(statement: Statement) -> list[StatementLine]:
     return [opening, *(line for line in between if line.number), last]
 
 
-def checked(statement: Statement, digest: str, signature: str, tokens: OwnTokens) -> Notice | None:
-    """What there is to say of a copy with this digest and signature; None when nobody asks."""
+def check_copy(statement: Statement, digest: str, signature: str, tokens: OwnTokens) -> Notice | None:
+    """Says whether a copy with this digest and signature is genuine; None when both are empty."""
     if not (digest or signature):
         return None
     copy = Seal(digest.strip().lower(), signature.strip())
-    if not is_of(copy, statement, tokens):
+    if not is_genuine(copy, statement, tokens):
         return Notice("red", "This copy was not issued here.", "No statement of this cycle was signed with these.")
     if copy.digest == sealed(statement, tokens).seal.digest:
         return Notice("ok", "This copy is genuine.", "It was issued here, and says what the statement says now.")
@@ -71,21 +71,21 @@ def checked(statement: Statement, digest: str, signature: str, tokens: OwnTokens
 
 
 def cycle_bar(statement: Statement) -> Markup:
-    """What was used of the sessions of a cycle."""
+    """Returns the bar of used sessions of a cycle."""
     return small_bar(statement.sessions, statement.available, "active")
 
 
 def statement_part(statement: Statement, seal: Seal | None) -> dict[str, Any]:
-    """What the page of a statement shows; its seal only to those who see money."""
+    """Returns the context of the page; `seal` only for callers who see money."""
     lines = statement_lines(statement)
     adds_up = lines[0].number + sum(line.number for line in lines[1:-1]) == lines[-1].number
     place = f"{statement.freshness.partition}/{statement.freshness.offset:,}"
-    said = "These lines add up" if adds_up else "These lines do not add up; please report this"
-    handed = f" {some(statement.handoffs, 'chat')} went to agents." if statement.handoffs else ""
+    verdict = "These lines add up" if adds_up else "These lines do not add up; please report this"
+    handoffs = f" {some(statement.handoffs, 'chat')} went to agents." if statement.handoffs else ""
     return {
         "statement": statement,
         "statement_lines": lines,
-        "statement_check": f"{said}, and rest on the journal up to {place}.{handed}",
+        "statement_check": f"{verdict}, and rest on the journal up to {place}.{handoffs}",
         "charge_words": charge_words,
         "seal": seal,
     }
@@ -97,7 +97,7 @@ def charge_words(row: ChargeRow) -> str:
 
 
 def statement_csv(statement: Statement, clock: Clock, seal: Seal | None) -> str:
-    """The lines as CSV: section, item, detail, sessions; with a seal also amount in minor units, currency, who."""
+    """Returns the lines as CSV: section, item, detail, sessions; with a seal also amount, currency and issuer."""
     is_with_money = seal is not None
     out = io.StringIO()
     writer = csv.writer(out)
@@ -116,16 +116,16 @@ def statement_csv(statement: Statement, clock: Clock, seal: Seal | None) -> str:
         writer.writerow(list(map(_cell, [*head, "sessions", line.name, line.what, line.number, *blank])))
     if is_with_money:
         for row in statement.charges:
-            told = [row.charge.amount_minor, row.charge.currency, row.issued_by or ""]
+            money = [row.charge.amount_minor, row.charge.currency, row.issued_by or ""]
             writer.writerow(
-                list(map(_cell, [*head, "charges", clock.iso(row.at), charge_words(row), row.sessions, *told]))
+                list(map(_cell, [*head, "charges", clock.iso(row.at), charge_words(row), row.sessions, *money]))
             )
     if seal is not None:
-        for name, told_ in (("Digest", seal.digest), ("Signature", seal.signature)):
-            writer.writerow(list(map(_cell, [*head, "seal", name, told_, "", *blank])))
+        for name, value in (("Digest", seal.digest), ("Signature", seal.signature)):
+            writer.writerow(list(map(_cell, [*head, "seal", name, value, "", *blank])))
     return out.getvalue()
 
 
 def _cell(value: object) -> object:
-    """What begins like a formula is text."""
+    """Makes text that begins like a formula plain text."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""The events of an account as lines of its timeline: when, what in plain words, who did it and where it went."""
+"""The events of an account as lines of its timeline: when, what in plain words, who did it, what was delivered."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from botmeter.web.page.numbers import FIXED, count, money, some
 
 PLANS: Final = {"free": "Free", "growth": "Growth", "pro": "Pro", "enterprise": "Enterprise"}
 CYCLES: Final = {"monthly": "month", "quarterly": "quarter", "half_yearly": "half-year", "annual": "year"}
-#: Events that tell what another line of the timeline tells already.
-UNTOLD: Final = frozenset({"session_started", "chat_handed_off"})
+#: Events that another part of the page shows.
+HIDDEN: Final = frozenset({"session_started", "chat_handed_off"})
 _RESUMED: Final = {
     "packs_purchased": "packs were bought",
     "cycle_started": "a new cycle began",
@@ -33,7 +33,7 @@ _CHANNELS: Final = {"email": "mail", "webhook": "webhook"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. `by` is told below it, empty when there is nothing to tell; `place` is its journal record."""
+    """One line. `by` is shown below it and may be empty; `place` is its journal record."""
 
     at: int
     tone: Tone
@@ -43,7 +43,7 @@ class Line:
 
 
 def lines(entries: Iterable[TimelineEntry], clock: Clock, *, is_with_money: bool) -> list[Line]:
-    """Every entry worth a line, in the order given."""
+    """Returns the lines of all entries that are shown, in the same order."""
     return [
         Line(
             entry.at,
@@ -53,12 +53,12 @@ def lines(entries: Iterable[TimelineEntry], clock: Clock, *, is_with_money: bool
             f"journal {entry.place.partition}/{entry.place.offset:,}",
         )
         for entry in entries
-        if entry.type not in UNTOLD and not _is_plain_answer(entry)
+        if entry.type not in HIDDEN and not _is_acceptance(entry)
     ]
 
 
-def _is_plain_answer(entry: TimelineEntry) -> bool:
-    """An accepted command is told by what it did."""
+def _is_acceptance(entry: TimelineEntry) -> bool:
+    """The events of an accepted command show what it did, so its acceptance gets no line."""
     return entry.type == "command_handled" and entry.detail.get("result") == "accepted"
 
 
@@ -138,7 +138,7 @@ def _what_was_set_or_reached(entry: TimelineEntry) -> str:
 
 
 def entry_moment(value: object) -> int:
-    """A moment of an event's own fields, RFC 3339 there, as UTC ms."""
+    """Returns a time from an event's own fields, RFC 3339 or UTC ms, as UTC ms."""
     return int(value) if isinstance(value, int) else int(datetime.fromisoformat(str(value)).timestamp() * 1000)
 
 
@@ -156,14 +156,14 @@ def _by(entry: TimelineEntry, *, is_with_money: bool) -> str:
 
 
 def _delivered(deliveries: Iterable[Delivery]) -> list[str]:
-    """`mail to 3, delivered`, by channel and state; one that failed names whom it did not reach, and why."""
+    """Returns `mail to 3, delivered` by channel and state; each failed delivery with its recipient and reason."""
     known = list(deliveries)
     counted = Counter((delivery.channel, delivery.state) for delivery in known if delivery.state != "failed")
-    told = [
+    summaries = [
         f"{_CHANNELS.get(channel, channel)} to {count(number)}, {_STATES[state]}"
         for (channel, state), number in sorted(counted.items())
     ]
-    return told + [_failed(delivery) for delivery in known if delivery.state == "failed"]
+    return summaries + [_failed(delivery) for delivery in known if delivery.state == "failed"]
 
 
 def _failed(delivery: Delivery) -> str:

@@ -1,4 +1,4 @@
-"""What if: the last cycles under other terms, and the number of packs that would have been right."""
+"""What if: the last cycles replayed under other terms, and the recommended number of packs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botmeter.web.page.numbers import count, money, percent, some
 def what_if_part(
     found: WhatIf | None, scenario: Scenario, detail: AccountDetail, clock: Clock, *, is_with_money: bool
 ) -> dict[str, Any]:
-    """The table, its sentence and the advice."""
+    """Returns the table, its summary and the advice."""
     if found is None or not found.cycles or not found.peak_demand:
         return {
             "outcome": {
@@ -26,7 +26,7 @@ def what_if_part(
     return {
         "outcome": {
             "title": _title(scenario),
-            "says": _says(found, is_with_money=is_with_money),
+            "says": _summary(found, is_with_money=is_with_money),
             "rows": [_row(one, clock) for one in found.cycles],
             "chart": what_if_chart(found.cycles, found.pack_sessions, clock, "outcome-says"),
             "legend": _legend(found),
@@ -40,45 +40,45 @@ def what_if_part(
 
 
 def _title(scenario: Scenario) -> str:
-    told = []
+    terms = []
     if scenario.packs is not None:
-        told.append(f"{some(scenario.packs, 'pack')} a cycle")
+        terms.append(f"{some(scenario.packs, 'pack')} a cycle")
     if scenario.auto_recharge is not None:
         recharge = scenario.auto_recharge
-        told.append(
+        terms.append(
             f"auto-recharge of {some(recharge.packs, 'pack')} below {count(recharge.below)}"
             if recharge.packs
             else "without auto-recharge"
         )
     if scenario.thresholds is not None:
-        told.append(f"alerts at {' and '.join(map(percent, scenario.thresholds))}")
-    return f"With {', '.join(told)}".replace("With without", "Without") if told else "As it was"
+        terms.append(f"alerts at {' and '.join(map(percent, scenario.thresholds))}")
+    return f"With {', '.join(terms)}".replace("With without", "Without") if terms else "As it was"
 
 
-def _says(found: WhatIf, *, is_with_money: bool) -> str:
+def _summary(found: WhatIf, *, is_with_money: bool) -> str:
     was = sum(one.was_to_agents for one in found.cycles)
-    told = f"{some(found.to_agents, 'chat')} would have gone to agents; in truth {count(was)} did."
+    text = f"{some(found.to_agents, 'chat')} would have gone to agents; in truth {count(was)} did."
     if is_with_money:
-        told += f" It would have cost {money(found.charge)}; in truth it cost {money(found.was_charge)}."
+        text += f" It would have cost {money(found.charge)}; in truth it cost {money(found.was_charge)}."
     stopped = sum(one.stopped for one in found.cycles)
     if stopped:
-        told += f" {some(stopped, 'chat')} more, in self-service or previews, would have found no bot."
+        text += f" {some(stopped, 'chat')} more, in self-service or previews, would have found no bot."
     if found.is_lower_bound:
-        told += " There may have been more to serve: while agents answer, self-service stands still and is not counted."
-    return told
+        text += " There may have been more to serve: while agents answer, self-service stands still and is not counted."
+    return text
 
 
 def _legend(found: WhatIf) -> list[tuple[str, str]]:
-    """What the colours of the chart stand for, those that occur."""
+    """Returns the legend of the chart: the colours that occur in it."""
     cycles = found.cycles
-    told = [
+    entries = [
         ("bar-1", "served by the bot", True),
         ("bar-out", "to agents", any(one.to_agents or one.was_to_agents for one in cycles)),
         ("bar-stopped", "found no bot", any(one.stopped for one in cycles)),
         ("bar-foreseen", "to come, at its pace", any(one.whole_demand > one.demand for one in cycles)),
         ("bar-was", "as it was", True),
     ]
-    return [(class_, name) for class_, name, is_there in told if is_there]
+    return [(class_, name) for class_, name, is_there in entries if is_there]
 
 
 def _row(one: WhatIfCycle, clock: Clock) -> dict[str, str]:
@@ -115,7 +115,7 @@ def _reason(found: WhatIf) -> str:
 
 
 def _cost(found: WhatIf, detail: AccountDetail) -> str:
-    """What the packs that would fit cost, at the price paid last."""
+    """Says what the recommended packs cost, at the price paid last."""
     price, packs = detail.pack_price, found.recommended_packs
     if price is None or not packs:
         return ""
@@ -123,7 +123,7 @@ def _cost(found: WhatIf, detail: AccountDetail) -> str:
 
 
 def advice_part(found: WhatIf | None, detail: AccountDetail) -> dict[str, Any] | None:
-    """A card on the account's page when other packs would fit better than the next cycle's."""
+    """Returns a card for the account's page when another number of packs than the next cycle's would fit better."""
     if found is None or not found.peak_demand or detail.summary.state == "closed":
         return None
     planned, wanted = detail.summary.packs_next_cycle, found.recommended_packs

@@ -1,4 +1,4 @@
-// Reading a chart by pointing at it: the nearest place is marked and told. Its table says the same to everybody else.
+// Shows the value of the chart's point nearest to the pointer. The chart's table has the same values.
 function nearest(points, x) {
   return points.reduce((best, point) => (Math.abs(point[0] - x) < Math.abs(best[0] - x) ? point : best));
 }
@@ -14,12 +14,12 @@ function readoutOf(figure) {
   return readout;
 }
 
-function mark(figure, drawing, event) {
+function showReadout(figure, drawing, event) {
   const points = (drawing.points ??= JSON.parse(drawing.dataset.points));
   if (!points.length) return;
   const box = drawing.getBoundingClientRect();
   const scale = drawing.viewBox.baseVal.width / box.width;
-  const [x, y, words] = nearest(points, (event.clientX - box.left) * scale);
+  const [x, y, text] = nearest(points, (event.clientX - box.left) * scale);
   const line = drawing.querySelector(".cursor");
   line.setAttribute("x1", x);
   line.setAttribute("x2", x);
@@ -27,14 +27,14 @@ function mark(figure, drawing, event) {
   dot?.setAttribute("cx", x);
   dot?.setAttribute("cy", y);
   const readout = readoutOf(figure);
-  readout.textContent = words;
+  readout.textContent = text;
   const left = x / scale + 14;
   const fits = left + readout.offsetWidth < box.width;
   readout.style.transform = `translate(${fits ? left : x / scale - 14 - readout.offsetWidth}px, ${Math.max(y / scale - 56, 0)}px)`;
   figure.classList.add("reading");
 }
 
-function forget(figure) {
+function hideReadout(figure) {
   figure.classList.remove("reading");
   figure.querySelector(".readout")?.remove();
 }
@@ -42,9 +42,9 @@ function forget(figure) {
 export function readCharts(root) {
   root.addEventListener("pointermove", (event) => {
     const figure = event.target.closest?.("[data-chart]");
-    for (const other of root.querySelectorAll("[data-chart].reading")) if (other !== figure) forget(other);
+    for (const other of root.querySelectorAll("[data-chart].reading")) if (other !== figure) hideReadout(other);
     const drawing = event.target.closest?.("svg[data-points]");
-    if (figure && drawing) mark(figure, drawing, event);
+    if (figure && drawing) showReadout(figure, drawing, event);
   });
-  root.addEventListener("pointerleave", () => root.querySelectorAll("[data-chart].reading").forEach(forget));
+  root.addEventListener("pointerleave", () => root.querySelectorAll("[data-chart].reading").forEach(hideReadout));
 }

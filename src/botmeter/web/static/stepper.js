@@ -1,4 +1,4 @@
-// The buttons beside a number of packs. The number itself is an input, so that keyboards and screen readers have one control.
+// The buttons beside a number of packs. The number is an input, so keyboards and screen readers have a single control.
 export function stepPacks(root) {
   const show = (scope) => {
     for (const button of scope.querySelectorAll("[data-stepper] button")) button.hidden = false;

@@ -1,4 +1,4 @@
-// Light or dark: what the system says, until the visitor chooses. The choice is a cookie, so that the first paint is right.
+// Light or dark: the system's setting until the visitor chooses. The choice is a cookie, so that the first paint is right.
 const YEAR_S = 31536000;
 
 export function chooseTheme(button) {

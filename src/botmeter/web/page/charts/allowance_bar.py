@@ -1,4 +1,4 @@
-"""The bar of used sessions with its thresholds, and the small one of a line in a list."""
+"""The bar of used sessions with its thresholds, and the small bar in lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TONES: Final[dict[AccountState, str]] = {
 
 
 def share(part: int, total: int) -> float:
-    """Percent of a total, for widths; 0 of nothing."""
+    """Returns the percentage of a total, for widths; 0 when the total is 0."""
     return min(100 * part / total, 100.0) if total else 0.0
 
 
@@ -46,7 +46,7 @@ def allowance_bar(detail: AccountDetail) -> Markup:
 
 
 def threshold_labels(thresholds: tuple[Threshold, ...], total: int, words: dict[int, str]) -> Markup:
-    """Names below the marks, in each width; those that would meet move apart or into a second row."""
+    """Returns labels below the marks, in each width; labels that would overlap use a second row."""
     return (
         svg.group(_labels(thresholds, total, words, canvas.name, canvas.width) for canvas in CANVASES)
         if total
@@ -58,15 +58,15 @@ def _labels(thresholds: tuple[Threshold, ...], total: int, words: dict[int, str]
     parts: list[Markup] = []
     ends = [-12.0, -12.0]
     for one in thresholds:
-        told = words[one.percent] if name != "narrow" else f"{one.percent}\u00a0%"
-        length = len(told) * CHARACTER
+        label = words[one.percent] if name != "narrow" else f"{one.percent}\u00a0%"
+        length = len(label) * CHARACTER
         middle = share(one.at_sessions, total) / 100 * width
         start = min(max(middle - length / 2, 0), width - length)
         row = 0 if start > ends[0] + 12 else 1
         if start <= ends[row] + 12:
             continue  # no room in either row; the settings list them all
         ends[row] = start + length
-        parts.append(svg.text(start, 14 + row * 18, told))
+        parts.append(svg.text(start, 14 + row * 18, label))
     rows = 2 if ends[1] > 0 else 1
     height = 18 * rows + 2
     return svg.element(

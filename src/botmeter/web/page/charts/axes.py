@@ -38,7 +38,7 @@ class Canvas:
 
     @property
     def baseline(self) -> int:
-        """Where zero is."""
+        """The y coordinate of zero."""
         return self.height - self.bottom
 
 
@@ -60,12 +60,12 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Where a value stands."""
+        """Returns the position of a value."""
         return self.start + (value - self.first) / ((self.last - self.first) or 1) * (self.end - self.start)
 
 
 def steps_up_to(highest: int, wanted: int = 3) -> tuple[int, ...]:
-    """Round numbers from 0 to at least `highest`, about `wanted` of them after the zero."""
+    """Returns round numbers from 0 to at least `highest`, about `wanted` of them after the zero."""
     size = 1
     for base in (10**power * factor for power in range(16) for factor in (1, 2, 5)):
         size = base
@@ -75,7 +75,7 @@ def steps_up_to(highest: int, wanted: int = 3) -> tuple[int, ...]:
 
 
 def day_ticks(clock: Clock, starts_at: int, ends_at: int, wanted: int) -> list[tuple[int, str]]:
-    """Midnights to name below a chart, at most about `wanted`: every 1, 2, 7 or 14 days, or firsts of months."""
+    """Returns midnights to label below a chart, at most about `wanted`: every 1, 2, 7 or 14 days, or 1st of a month."""
     first, days = clock.calendar_day(starts_at), clock.days_between(starts_at, ends_at)
     for step in (1, 2, 7, 14):
         if days / step <= wanted:
@@ -103,7 +103,7 @@ def grid(canvas: Canvas, ticks: tuple[int, ...], y: Scale) -> Markup:
 
 
 def dates(canvas: Canvas, ticks: list[tuple[int, str]], x: Scale) -> Markup:
-    """Names of days below the plot; those that would touch their neighbour are left out."""
+    """Labels of days below the plot; a label that would touch its neighbour is left out."""
     placed: list[tuple[float, str]] = []
     for at, name in ticks:
         place = max(x(at), canvas.left)
@@ -121,7 +121,7 @@ def dates(canvas: Canvas, ticks: list[tuple[int, str]], x: Scale) -> Markup:
 
 
 def thinned(points: list[tuple[float, float]], most: int = 400) -> list[tuple[float, float]]:
-    """At most about `most` of the points; jumps, the first and the last are kept."""
+    """Returns at most about `most` of the points; jumps, the first and the last point are kept."""
     if len(points) <= most:
         return points
     every = -(-len(points) // most)

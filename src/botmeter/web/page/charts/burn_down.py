@@ -1,4 +1,4 @@
-"""What remains of a cycle's sessions: its course, purchases as steps, thresholds, the likely rest and when it ends."""
+"""The burn-down of a cycle's sessions: remaining sessions, purchases as steps, thresholds, forecast and cycle end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from botmeter.web.page.charts.axes import (
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import count, signed, some
 
-#: Steps drawn as a jump with a word to it; what a cycle begins with and ends with speaks for itself.
+#: Steps drawn as a jump with a label; the start and the end of a cycle need none.
 _NAMED: Final = {"purchased": "bought", "recharged": "auto-recharge", "credited": "credit"}
 #: A label above the plot takes this many pixels of height.
 _ROW: Final = 17
@@ -43,7 +43,7 @@ class _Plot:
 
 
 def burn_down_chart(burn: BurnDown, clock: Clock, labelled_by: str) -> Markup:
-    """The chart in each width, as `<svg>` elements that the stylesheet shows one at a time."""
+    """Returns the chart in each width, as `<svg>` elements of which the stylesheet shows one."""
     highest = max([p.remaining for p in burn.points] + [line.remaining for line in burn.thresholds] + [4])
     ticks = steps_up_to(highest)
     return svg.group(_drawn(burn, clock, canvas, ticks, labelled_by) for canvas in CANVASES)
@@ -82,20 +82,20 @@ def _drawn(burn: BurnDown, clock: Clock, canvas: Canvas, ticks: tuple[int, ...],
 
 
 def _from_the_first_sessions(points: Sequence[RemainingPoint]) -> Sequence[RemainingPoint]:
-    """Without the moment of opening, when there was nothing yet."""
+    """Drops the point of the account's opening, when there were no sessions yet."""
     return points[1:] if len(points) > 1 and not points[0].remaining and points[1].at == points[0].at else points
 
 
 def _shown_until(burn: BurnDown) -> int:
-    """The cycle's end; later where sessions do not expire with it and are foreseen further."""
-    foreseen = burn.forecast.horizon_at if burn.is_current and burn.forecast else 0
-    return max(burn.cycle.ends_at, foreseen)
+    """Returns the cycle's end, or the forecast's horizon if it is later: some sessions do not expire with the cycle."""
+    horizon_at = burn.forecast.horizon_at if burn.is_current and burn.forecast else 0
+    return max(burn.cycle.ends_at, horizon_at)
 
 
 def _readings(burn: BurnDown, plot: _Plot) -> list[list[object]]:
-    """Places to read by pointing at them: x, y, and what is there in words."""
+    """Returns the points that show a text under the pointer: x, y, text."""
     every = -(-len(burn.points) // 160) or 1
-    told = [
+    past = [
         [
             round(plot.x(p.at), 1),
             round(plot.y(p.remaining), 1),
@@ -105,7 +105,7 @@ def _readings(burn: BurnDown, plot: _Plot) -> list[list[object]]:
         if n % every == 0 or n == len(burn.points) - 1
     ]
     ahead = burn.forecast.points[1:] if burn.forecast and burn.is_current else ()
-    return told + [
+    return past + [
         [
             round(plot.x(p.at), 1),
             round(plot.y(p.expected), 1),
@@ -116,7 +116,7 @@ def _readings(burn: BurnDown, plot: _Plot) -> list[list[object]]:
 
 
 def _suspensions(burn: BurnDown, plot: _Plot) -> Markup:
-    """Times with nothing left: agents answer."""
+    """Marks the spans without sessions, in which agents answer."""
     spans = [(a.at, b.at) for a, b in pairwise(burn.points) if a.remaining == 0 and b.at > a.at]
     height = plot.canvas.baseline - plot.canvas.top
     areas = svg.group(
@@ -134,7 +134,7 @@ def _suspensions(burn: BurnDown, plot: _Plot) -> Markup:
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The last time with nothing left, from its beginning."""
+    """Joins the adjacent spans at the end into one."""
     since, until = spans[-1]
     for earlier_since, earlier_until in reversed(spans[:-1]):
         if earlier_until < since:
@@ -144,7 +144,7 @@ def _joined(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _used_up(span: tuple[int, int], plot: _Plot) -> Markup:
-    """When the last of them began, beside it."""
+    """Labels the last of the spans with its start."""
     since, _ = span
     place, words = plot.x(since), f"used up {plot.clock.short_day(since)}, {plot.clock.time(since)}"
     fits = place + (len(words) + 2) * CHARACTER < plot.canvas.width - plot.canvas.right
@@ -155,14 +155,14 @@ def _used_up(span: tuple[int, int], plot: _Plot) -> Markup:
 
 
 def _thresholds(burn: BurnDown, plot: _Plot) -> Markup:
-    """Levels that alert."""
+    """Draws the levels at which alerts are sent."""
     edge = plot.canvas.width - plot.canvas.right
     levels = [plot.y(threshold.remaining) for threshold in burn.thresholds]
     return svg.group(svg.line(plot.canvas.left, level, edge, level, "threshold") for level in levels)
 
 
 def _threshold_names(burn: BurnDown, plot: _Plot) -> Markup:
-    """Their names at the left, where the course is mostly above them; one that has no room is left out."""
+    """Labels the thresholds at the left, where the line is mostly above them; a label without room is left out."""
     parts, lowest = [], plot.canvas.top
     for threshold in sorted(burn.thresholds, key=lambda one: -one.remaining):
         level = plot.y(threshold.remaining)
@@ -174,7 +174,7 @@ def _threshold_names(burn: BurnDown, plot: _Plot) -> Markup:
 
 
 def _steps(steps: tuple[Step, ...], plot: _Plot) -> Markup:
-    """A line and a word for whatever added sessions, in rows where they would meet."""
+    """Draws a line and a label for every addition of sessions; labels that would overlap go into separate rows."""
     parts: list[Markup] = []
     row_ends: list[float] = []
     for step in (one for one in steps if one.kind in _NAMED):
@@ -203,7 +203,7 @@ def _steps(steps: tuple[Step, ...], plot: _Plot) -> Markup:
 
 
 def _forecast(burn: BurnDown, plot: _Plot) -> Markup:
-    """The likely rest of the cycle, with the band it will most likely stay in."""
+    """Draws the forecast and its band."""
     forecast = burn.forecast
     if forecast is None or len(forecast.points) < 2 or forecast.pace_per_day <= 0:
         return Markup()
@@ -233,7 +233,7 @@ def _run_out(forecast: Forecast, plot: _Plot) -> Markup:
 
 
 def _end(burn: BurnDown, plot: _Plot) -> Markup:
-    """The cycle's end, named above the plot."""
+    """Draws the cycle's end, with a label above the plot."""
     ends_at = burn.cycle.ends_at
     edge = plot.x(ends_at)
     verb = "ends" if burn.is_current else "ended"

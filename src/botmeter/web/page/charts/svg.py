@@ -1,4 +1,4 @@
-"""SVG, written as text: elements with attributes, everything escaped. Colours are the stylesheet's, by class."""
+"""Writes SVG as text: elements with attributes, all values escaped. Colours come from the stylesheet, by class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def element(name: str, /, *inner: str, **attributes: Attribute) -> Markup:
 
 
 def group(parts: Iterable[Markup]) -> Markup:
-    """Elements one after the other."""
+    """Joins elements."""
     return Markup("").join(parts)
 
 
@@ -30,12 +30,12 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
 
 
 def line_percent(place: float, class_: str) -> Markup:
-    """An upright mark at so many percent of the width."""
+    """A vertical mark at a percentage of the width."""
     return element("line", x1=f"{place:.2f}%", y1=1, x2=f"{place:.2f}%", y2=23, class_=class_)
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", class_: str = "") -> Markup:
-    """Words at a place; `anchor` says which end of them stands at x."""
+    """Text at a position; `anchor` says which end of the text is at x."""
     return element("text", words, x=x, y=y, text_anchor=anchor, **({"class_": class_} if class_ else {}))
 
 

@@ -1,4 +1,4 @@
-"""Sessions that started, a bar an hour or a day, parts on top of one another; or their sum since the first."""
+"""Started sessions, one stacked bar for each hour or day; or the cumulative sum."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from botmeter.web.page.charts.axes import CANVASES, CHARACTER, Canvas, Scale, gr
 from botmeter.web.page.moments import HOUR_MS, Clock
 from botmeter.web.page.numbers import count, some
 
-#: As many parts have a colour of their own; the smallest ones share the last.
+#: The number of colours; the smallest parts share the last one.
 PARTS_MAX: Final = 5
 _HEIGHT: Final = {"wide": 210, "medium": 200, "narrow": 190}
 
 
 def part_names(series: UsageSeries, names: dict[str, str]) -> tuple[str, ...]:
-    """What each colour stands for, largest first."""
-    told = [names.get(series.keys[n], series.keys[n]) for n in _by_size(series)]
-    return tuple(told if len(told) <= PARTS_MAX else [*told[: PARTS_MAX - 1], f"{len(told) - PARTS_MAX + 1} others"])
+    """Returns the name of each colour's part, largest first."""
+    named = [names.get(series.keys[n], series.keys[n]) for n in _by_size(series)]
+    return tuple(
+        named if len(named) <= PARTS_MAX else [*named[: PARTS_MAX - 1], f"{len(named) - PARTS_MAX + 1} others"]
+    )
 
 
 def usage_chart(
     series: UsageSeries, clock: Clock, labelled_by: str, names: dict[str, str], *, cumulative: bool
 ) -> Markup:
-    """The chart in each width."""
+    """Returns the chart in each width."""
     rows = _rows(series, cumulative=cumulative)
     ticks = steps_up_to(max((sum(row) for row in rows), default=0), wanted=2)
     return svg.group(
@@ -42,7 +44,7 @@ def _by_size(series: UsageSeries) -> list[int]:
 
 
 def _rows(series: UsageSeries, *, cumulative: bool) -> list[list[int]]:
-    """For each bucket its parts in the order of their colours, small ones put together."""
+    """Returns for each bucket its parts in the order of the colours; small parts are summed up."""
     if not series.keys:
         return [[bucket.cumulative if cumulative else bucket.sessions] for bucket in series.buckets]
     order = _by_size(series)
@@ -81,7 +83,7 @@ def _drawn(
         "svg",
         grid(canvas, ticks, y),
         svg.element("g", bars, class_="bars"),
-        _names(series, clock, canvas, x),
+        _labels(series, clock, canvas, x),
         svg.line(0, canvas.top, 0, canvas.baseline, "cursor"),
         viewBox=f"0 0 {canvas.width} {canvas.height}",
         class_=canvas.name,
@@ -93,7 +95,7 @@ def _drawn(
 
 
 def _bar(row: list[int], left: float, width: float, y: Scale) -> Markup:
-    """One bar, its largest part at the bottom; rounded at the top where there is room."""
+    """Draws one bar, its largest part at the bottom, with a rounded top if there is room."""
     parts, below = [], 0
     for n, value in enumerate(row):
         top, bottom = y(below + value), y(below)
@@ -118,14 +120,14 @@ def bucket_name(bucket: UsageBucket, series: UsageSeries, clock: Clock) -> str:
 
 
 def _words(bucket: UsageBucket, row: list[int], series: UsageSeries, clock: Clock, parts: tuple[str, ...]) -> str:
-    told = [f"{bucket_name(bucket, series, clock)}", some(sum(row), "session")]
+    lines = [f"{bucket_name(bucket, series, clock)}", some(sum(row), "session")]
     if len(parts) > 1:
-        told += [f"{count(value)} {name}" for value, name in zip(row, parts, strict=True) if value]
-    return "\n".join(told)
+        lines += [f"{count(value)} {name}" for value, name in zip(row, parts, strict=True) if value]
+    return "\n".join(lines)
 
 
-def _names(series: UsageSeries, clock: Clock, canvas: Canvas, x: Scale) -> Markup:
-    """Dates, or hours, below the bars, as many as fit."""
+def _labels(series: UsageSeries, clock: Clock, canvas: Canvas, x: Scale) -> Markup:
+    """Labels the bars with dates or hours, as many as fit."""
     is_one_day = series.bucket == "hour" and len(series.buckets) <= 25
     starts = [
         (n, bucket.starts_at)

@@ -1,4 +1,4 @@
-"""Cycles under other terms: what was wanted, what would have been served, and how it was, beside the packs."""
+"""Cycles under other terms: the demand, what would have been served, what was served, compared with packs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from botmeter.web.page.charts.axes import CANVASES, CHARACTER, Canvas, Scale
 from botmeter.web.page.moments import Clock
 from botmeter.web.page.numbers import count, some
 
-#: A cycle takes so much height: its name, the bar, the thin one of how it was, and space.
+#: The height of a cycle: its name, the bar, the thin bar of what really happened, and space.
 _ROW: Final = 66
 _TOP: Final = 26
-#: As many packs have a line of their own, by the width of the drawing.
+#: The most pack lines, by the width of the drawing.
 _LINES: Final = {"wide": 10, "medium": 6, "narrow": 3}
 
 
 def what_if_chart(cycles: Sequence[WhatIfCycle], pack_sessions: int, clock: Clock, labelled_by: str) -> Markup:
-    """The chart in each width."""
+    """Returns the chart in each width."""
     most = max([cycle.whole_demand for cycle in cycles] + [cycle.was_served + cycle.was_to_agents for cycle in cycles])
     packs = max(-(-most // pack_sessions), 1)
     return svg.group(_drawn(cycles, packs, pack_sessions, clock, canvas, labelled_by) for canvas in CANVASES)
@@ -30,7 +30,7 @@ def what_if_chart(cycles: Sequence[WhatIfCycle], pack_sessions: int, clock: Cloc
 def _drawn(
     cycles: Sequence[WhatIfCycle], packs: int, pack_sessions: int, clock: Clock, canvas: Canvas, labelled_by: str
 ) -> Markup:
-    # What the last pack line and its name need at the right.
+    # 28: the room for the last pack line and its label.
     x = Scale(0, packs * pack_sessions, 0, canvas.width - 28)
     height = _TOP + _ROW * len(cycles)
     return svg.element(
@@ -45,7 +45,7 @@ def _drawn(
 
 
 def _pack_lines(packs: int, pack_sessions: int, x: Scale, height: int, canvas: Canvas) -> Markup:
-    """An upright line where each pack ends."""
+    """Draws a vertical line where each pack ends."""
     every = -(-packs // _LINES[canvas.name])
     parts = [svg.line(0, _TOP - 8, 0, height - 12, "axis")]
     for n in range(every, packs + 1, every):
@@ -65,24 +65,24 @@ def _row(cycle: WhatIfCycle, clock: Clock, x: Scale, top: int) -> Markup:
         words += " at its pace"
     return (
         svg.text(8, top + 14, words, class_="strong halo")
-        + _bar(_told(cycle), x, top + 22, 18)
+        + _bar(_replayed(cycle), x, top + 22, 18)
         + _bar([(cycle.was_served, "bar-was"), (cycle.was_to_agents, "bar-out")], x, top + 43, 6)
     )
 
 
-def _told(cycle: WhatIfCycle) -> list[tuple[int, str]]:
-    """What became of a cycle's demand under the other terms, and what may still come."""
-    foreseen = cycle.whole_demand - cycle.demand
+def _replayed(cycle: WhatIfCycle) -> list[tuple[int, str]]:
+    """Returns the outcome of a cycle's demand under the other terms, and the demand still to come."""
+    to_come = cycle.whole_demand - cycle.demand
     return [
         (cycle.served, "bar-1"),
         (cycle.to_agents, "bar-out"),
         (cycle.stopped, "bar-stopped"),
-        (foreseen, "bar-foreseen"),
+        (to_come, "bar-foreseen"),
     ]
 
 
 def _bar(parts: Sequence[tuple[int, str]], x: Scale, top: int, height: int) -> Markup:
-    """Parts one after the other."""
+    """Draws the parts of a bar one after the other."""
     drawn, below = [], 0
     for value, class_ in parts:
         if value > 0:

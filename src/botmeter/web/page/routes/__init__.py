@@ -1,15 +1,15 @@
-"""The page's routes: `page_routes` for the application, and how it shows an error."""
+"""The page's routes: `PAGE_ROUTERS` for the application."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from botmeter.web.page.routes import account, accounts, assets, commands, entrance, settings, statements, stream
+from botmeter.web.page.routes import account, accounts, assets, commands, settings, standalone, statements, stream
 
-#: In this order: of two that match, the first is taken.
+#: In matching order: the first router that matches handles the request.
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
     assets.router,
-    entrance.router,
+    standalone.router,
     accounts.router,
     stream.router,
     commands.router,

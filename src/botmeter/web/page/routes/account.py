@@ -11,13 +11,13 @@ from fastapi.responses import HTMLResponse
 
 from botmeter.readside.results import Bucket, Forecast, Scenario, SessionFilter, UsageBy
 from botmeter.web.page import overview
-from botmeter.web.page.asking import Visit, Visited
 from botmeter.web.page.lists import why_part
 from botmeter.web.page.moments import DAY_MS, Clock
+from botmeter.web.page.notices import Notice
 from botmeter.web.page.numbers import some
 from botmeter.web.page.overview import PACKS_MAX, UsageView
-from botmeter.web.page.results_told import Notice
 from botmeter.web.page.timeline import lines
+from botmeter.web.page.visit import Visit, VisitDep
 from botmeter.web.page.what_if_page import advice_part
 from botmeter.web.problems import invalid, not_found
 
@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False, prefix="/billing/accounts/{account}"
 _LATEST = 8
 _EVENTS = 9
 _ROWS = 50
-#: Hours are drawn of so many days: more would be a fence.
+#: The most days whose hours are drawn: more bars could not be read.
 _HOURS_MS = 7 * DAY_MS
 
 Packs = Annotated[int, Query(ge=1, le=PACKS_MAX)]
@@ -36,13 +36,13 @@ Text = Annotated[str, Query(max_length=256)]
 
 @router.get("")
 def account_page(
-    visit: Visited,
+    visit: VisitDep,
     bucket: Bucket = "day",
     by: UsageBy | None = None,
     cumulative: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
     packs: Packs = 1,
 ) -> HTMLResponse:
-    """All of an account at a glance."""
+    """The overview of an account."""
     view = UsageView(bucket, by or "mode", cumulative)
     warning = visit.context("overview")["freshness"].warning
     notice = {"notice": Notice("amber", "These numbers are behind.", warning)} if warning else {}
@@ -50,7 +50,7 @@ def account_page(
 
 
 def overview_parts(visit: Visit, view: UsageView, packs: int = 1) -> dict[str, Any]:
-    """Everything the overview shows."""
+    """Returns the context of the overview."""
     burn = visit.burn_down()
     forecast = burn.forecast if burn else None
     return {
@@ -64,7 +64,7 @@ def overview_parts(visit: Visit, view: UsageView, packs: int = 1) -> dict[str, A
 
 
 def packs_of(visit: Visit, packs: int = 1) -> dict[str, Any]:
-    """The card of packs with its forms."""
+    """Returns the context of the card of packs with its forms."""
     burn = visit.burn_down()
     return _packs(visit, burn.forecast if burn else None, packs)
 
@@ -95,8 +95,8 @@ def _usage(visit: Visit, view: UsageView) -> dict[str, Any]:
 
 def _timeline(visit: Visit) -> dict[str, Any]:
     page = visit.queries.timeline(visit.account_id, limit=3 * _EVENTS)
-    told = lines(page.entries, visit.clock, is_with_money=visit.access.sees_money)
-    return {"timeline": told[:_EVENTS], "timeline_more": len(told) > _EVENTS or page.next_cursor is not None}
+    shown = lines(page.entries, visit.clock, is_with_money=visit.access.sees_money)
+    return {"timeline": shown[:_EVENTS], "timeline_more": len(shown) > _EVENTS or page.next_cursor is not None}
 
 
 def _latest(visit: Visit) -> dict[str, Any]:
@@ -104,8 +104,8 @@ def _latest(visit: Visit) -> dict[str, Any]:
 
 
 @router.get("/parts/burn-down")
-def burn_down(visit: Visited) -> HTMLResponse:
-    """What remains, anew."""
+def burn_down(visit: VisitDep) -> HTMLResponse:
+    """The burn-down, refreshed."""
     burn = visit.burn_down()
     if burn is None:
         raise not_found("account")
@@ -115,74 +115,74 @@ def burn_down(visit: Visited) -> HTMLResponse:
 
 @router.get("/parts/usage")
 def usage(
-    visit: Visited,
+    visit: VisitDep,
     bucket: Bucket = "day",
     by: UsageBy = "mode",
     cumulative: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
 ) -> HTMLResponse:
-    """Sessions started, shown another way."""
+    """The usage chart with other options."""
     return visit.page("parts/usage.html", "overview", _usage(visit, UsageView(bucket, by, cumulative)))
 
 
 @router.get("/parts/packs")
-def packs_card(visit: Visited) -> HTMLResponse:
-    """Packs, anew."""
+def packs_card(visit: VisitDep) -> HTMLResponse:
+    """The card of packs, refreshed."""
     return visit.page("parts/packs.html", "overview", packs_of(visit))
 
 
 @router.get("/parts/buy")
-def buy(visit: Visited, packs: Packs = 1) -> HTMLResponse:
-    """What buying so many would cost and do."""
+def buy(visit: VisitDep, packs: Packs = 1) -> HTMLResponse:
+    """What buying `packs` packs would cost and do."""
     return visit.page("parts/buy_effect.html", "overview", _offers(visit, packs, "buy_offer", "buy"))
 
 
 @router.get("/parts/reduce")
-def reduce(visit: Visited, packs: Packs = 1) -> HTMLResponse:
-    """What reducing by so many would do."""
+def reduce(visit: VisitDep, packs: Packs = 1) -> HTMLResponse:
+    """What reducing by `packs` packs would do."""
     return visit.page("parts/reduce_effect.html", "overview", _offers(visit, packs, "reduce_offer", "reduce"))
 
 
-def _offers(visit: Visit, packs: int, made_by: str, name: str) -> dict[str, Any]:
+def _offers(visit: Visit, packs: int, function: str, name: str) -> dict[str, Any]:
     if not visit.may_buy or visit.detail.summary.state == "closed":
         raise not_found("offer")
     burn = visit.burn_down()
-    make = getattr(overview, made_by)
-    return {name: make(visit.detail, burn.forecast if burn else None, visit.prices, packs, visit.clock)}
+    offer = getattr(overview, function)
+    return {name: offer(visit.detail, burn.forecast if burn else None, visit.prices, packs, visit.clock)}
 
 
 @router.get("/parts/advice")
-def advice(visit: Visited) -> HTMLResponse:
-    """How many packs would fit, asked by the page once it is there: replaying takes a moment."""
+def advice(visit: VisitDep) -> HTMLResponse:
+    """How many packs would fit. The page requests it once it is loaded, because the replay takes a moment."""
     found = advice_part(visit.queries.what_if(visit.account_id, Scenario()), visit.detail)
     return visit.page("parts/advice.html", "overview", {"advice": found})
 
 
 @router.get("/parts/timeline")
-def timeline(visit: Visited) -> HTMLResponse:
-    """What happened, anew."""
+def timeline(visit: VisitDep) -> HTMLResponse:
+    """The timeline, refreshed."""
     return visit.page("parts/timeline.html", "overview", _timeline(visit))
 
 
 @router.get("/parts/latest")
-def latest(visit: Visited) -> HTMLResponse:
-    """The latest sessions, anew."""
+def latest(visit: VisitDep) -> HTMLResponse:
+    """The latest sessions, refreshed."""
     return visit.page("parts/latest_sessions.html", "overview", _latest(visit))
 
 
 @router.get("/history")
-def history(visit: Visited, cursor: Cursor = None) -> HTMLResponse:
-    """Every event, a page at a time."""
+def history(visit: VisitDep, cursor: Cursor = None) -> HTMLResponse:
+    """All events, one page at a time."""
     try:
         page = visit.queries.timeline(visit.account_id, limit=_ROWS, cursor=cursor)
     except ValueError as error:
         raise invalid(str(error)) from None
-    told = lines(page.entries, visit.clock, is_with_money=visit.access.sees_money)
-    return visit.page("history.html", "history", {"timeline": told, "next_cursor": page.next_cursor})
+    shown = lines(page.entries, visit.clock, is_with_money=visit.access.sees_money)
+    return visit.page("history.html", "history", {"timeline": shown, "next_cursor": page.next_cursor})
 
 
 @router.get("/sessions")
 def sessions(
-    visit: Visited,
+    visit: VisitDep,
     end_user_id: Text = "",
     bot_id: Text = "",
     widget: Text = "",
@@ -193,7 +193,7 @@ def sessions(
     cursor: Cursor = None,
 ) -> HTMLResponse:
     """The session explorer."""
-    asked = {
+    parameters = {
         "end_user_id": end_user_id,
         "bot_id": bot_id,
         "widget": widget,
@@ -202,7 +202,7 @@ def sessions(
         "since": since,
         "until": until,
     }
-    wanted = SessionFilter(
+    filters = SessionFilter(
         since=_midnight(since, visit.clock),
         until=_midnight(until, visit.clock, days=1),
         end_user_id=end_user_id.strip() or None,
@@ -212,51 +212,51 @@ def sessions(
         cycle_number=int(cycle) if cycle.isascii() and cycle.isdigit() and len(cycle) < 7 else None,
     )
     try:
-        page = visit.queries.sessions(visit.account_id, wanted, limit=_ROWS, cursor=cursor)
+        page = visit.queries.sessions(visit.account_id, filters, limit=_ROWS, cursor=cursor)
     except ValueError as error:
         raise invalid(str(error)) from None
-    told = {
+    part = {
         "sessions": page.sessions,
-        "says": _found(len(page.sessions), is_all=page.next_cursor is None and cursor is None),
-        "export": _export(visit.account_id, wanted, visit.clock),
-        "wanted": asked,
-        "is_searched": any(asked.values()),
+        "says": _summary(len(page.sessions), is_all=page.next_cursor is None and cursor is None),
+        "export": _export_url(visit.account_id, filters, visit.clock),
+        "wanted": parameters,
+        "is_searched": any(parameters.values()),
         "cycle_choices": visit.queries.cycles(visit.account_id),
-        "next_query": urlencode({**asked, "cursor": page.next_cursor}) if page.next_cursor else "",
+        "next_query": urlencode({**parameters, "cursor": page.next_cursor}) if page.next_cursor else "",
     }
-    return visit.page("sessions.html", "sessions", told)
+    return visit.page("sessions.html", "sessions", part)
 
 
 def _midnight(day: str, clock: Clock, days: int = 0) -> int | None:
-    """When a day that a person named begins, or so many days later; None for none and what is no day."""
+    """Returns the start of a day that a person entered, or of the day `days` later; None when it is not a day."""
     try:
         return clock.midnight(date.fromisoformat(day) + timedelta(days=days))
     except (ValueError, OverflowError):
         return None
 
 
-def _found(number: int, *, is_all: bool) -> str:
+def _summary(number: int, *, is_all: bool) -> str:
     return f"{some(number, 'session')}, newest first." if is_all else "Newest first."
 
 
-def _export(account_id: str, wanted: SessionFilter, clock: Clock) -> str:
-    """Where the API has the same sessions as a file, all of them."""
-    moments = {"since": wanted.since, "until": wanted.until}
-    told = {
-        "end_user_id": wanted.end_user_id,
-        "bot_id": wanted.bot_id,
-        "widget": wanted.widget,
-        "preview": None if wanted.preview is None else str(wanted.preview).lower(),
-        "cycle": wanted.cycle_number,
+def _export_url(account_id: str, filters: SessionFilter, clock: Clock) -> str:
+    """Returns the API's URL of all these sessions as a file, up to the name of the format."""
+    moments = {"since": filters.since, "until": filters.until}
+    parameters = {
+        "end_user_id": filters.end_user_id,
+        "bot_id": filters.bot_id,
+        "widget": filters.widget,
+        "preview": None if filters.preview is None else str(filters.preview).lower(),
+        "cycle": filters.cycle_number,
         **{name: None if at is None else clock.iso(at) for name, at in moments.items()},
     }
-    query = urlencode({name: value for name, value in told.items() if value is not None})
+    query = urlencode({name: value for name, value in parameters.items() if value is not None})
     return f"/v1/accounts/{quote(account_id, safe='')}/sessions?{query}{'&' if query else ''}format="
 
 
 @router.get("/sessions/{session_id}")
-def session(request: Request, visit: Visited, session_id: str) -> HTMLResponse:
-    """Why a session was charged: as a row below its own, or as a page."""
+def session(request: Request, visit: VisitDep, session_id: str) -> HTMLResponse:
+    """Why a session was charged: as a row below the session's row, or as a page."""
     is_id = len(session_id) == 32 and set(session_id) <= set("0123456789abcdef")
     found = visit.queries.explain(session_id) if is_id else None
     if found is None or found.session.account_id != visit.account_id:

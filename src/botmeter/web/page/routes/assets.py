@@ -1,4 +1,4 @@
-"""Static files, under a path that changes with their contents, so that browsers keep them for good."""
+"""Static files, under a path that changes with their contents, so that browsers can cache them forever."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TYPES: Final = {
 
 @router.get("/static/{version}/{path:path}")
 def static_file(version: str, path: str) -> Response:
-    """A file of the page; an old version's address has the new file, but is not kept."""
+    """A file of the page; the URL of an old version returns the current file, but is not cached."""
     found = (STATIC / path).resolve()
     if not found.is_relative_to(STATIC) or not found.is_file():
         raise not_found("file")
-    kept = "public, max-age=31536000, immutable" if version == static_version() else "no-cache"
+    caching = "public, max-age=31536000, immutable" if version == static_version() else "no-cache"
     return FileResponse(
-        found, media_type=_TYPES.get(found.suffix, "text/plain; charset=utf-8"), headers={"Cache-Control": kept}
+        found, media_type=_TYPES.get(found.suffix, "text/plain; charset=utf-8"), headers={"Cache-Control": caching}
     )

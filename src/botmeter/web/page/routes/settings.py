@@ -1,4 +1,4 @@
-"""The settings of an account, and what each change would do before it is saved."""
+"""The settings of an account, and the effect of each change before it is saved."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from fastapi.responses import HTMLResponse
 from botmeter.domain.commands import Plan
 from botmeter.domain.cycles import BillingCycle
 from botmeter.readside.results import AutoRecharge
-from botmeter.web.page import settings_page as told
-from botmeter.web.page.asking import Visit, Visited
-from botmeter.web.page.results_told import Notice
+from botmeter.web.page import settings_page
+from botmeter.web.page.notices import Notice
+from botmeter.web.page.visit import Visit, VisitDep
 
 router = APIRouter(include_in_schema=False, prefix="/billing/accounts/{account}")
 
 
 @router.get("/settings")
-def settings(visit: Visited) -> HTMLResponse:
-    """All of them."""
+def settings(visit: VisitDep) -> HTMLResponse:
+    """All settings."""
     return settings_response(visit, None)
 
 
 def settings_response(visit: Visit, result: Notice | None) -> HTMLResponse:
-    """The settings, with what became of a change."""
+    """Renders the settings, with the result of a change."""
     burn = visit.burn_down()
-    part = told.settings_page(
+    part = settings_page.settings_page(
         visit.detail,
         burn.forecast if burn else None,
         visit.prices,
         visit.clock,
-        may_change=visit.access.may_ask_for("set_thresholds"),
+        may_change=visit.access.may_issue("set_thresholds"),
         is_with_money=visit.access.sees_money,
     )
     return visit.page("settings.html", "settings", part, {"result": result})
@@ -44,8 +44,8 @@ def _effect(visit: Visit, name: str, lines: Sequence[str]) -> HTMLResponse:
 
 @router.get("/parts/recharge")
 def recharge(
-    visit: Visited,
-    below: Annotated[int, Query(ge=0, le=1_000_000_000)] = told.BELOW,
+    visit: VisitDep,
+    below: Annotated[int, Query(ge=0, le=1_000_000_000)] = settings_page.BELOW,
     packs: Annotated[int, Query(ge=0, le=1_000_000)] = 1,
 ) -> HTMLResponse:
     """What auto-recharge would buy next."""
@@ -53,22 +53,26 @@ def recharge(
     prices = visit.prices if visit.access.sees_money else None
     forecast = burn.forecast if burn else None
     wanted = AutoRecharge(below, packs)
-    return _effect(visit, "recharge", told.recharge_lines(visit.detail, forecast, prices, wanted, visit.clock))
+    return _effect(visit, "recharge", settings_page.recharge_lines(visit.detail, forecast, prices, wanted, visit.clock))
 
 
 @router.get("/parts/thresholds")
-def thresholds(visit: Visited, percents: Annotated[str, Query(max_length=500)] = "") -> HTMLResponse:
-    """Where each threshold would tell."""
-    return _effect(visit, "thresholds", told.threshold_lines(visit.detail, told.percents_in(percents), visit.clock))
+def thresholds(visit: VisitDep, percents: Annotated[str, Query(max_length=500)] = "") -> HTMLResponse:
+    """Where each threshold would alert."""
+    return _effect(
+        visit,
+        "thresholds",
+        settings_page.threshold_lines(visit.detail, settings_page.parse_percents(percents), visit.clock),
+    )
 
 
 @router.get("/parts/cycle")
-def cycle(visit: Visited, billing_cycle: BillingCycle) -> HTMLResponse:
+def cycle(visit: VisitDep, billing_cycle: BillingCycle) -> HTMLResponse:
     """When another billing cycle would begin."""
-    return _effect(visit, "cycle", told.cycle_lines(visit.detail, billing_cycle, visit.clock))
+    return _effect(visit, "cycle", settings_page.cycle_lines(visit.detail, billing_cycle, visit.clock))
 
 
 @router.get("/parts/plan")
-def plan(visit: Visited, plan: Plan) -> HTMLResponse:
-    """What another plan would bring."""
-    return _effect(visit, "plan", told.plan_lines(visit.detail, plan, visit.prices))
+def plan(visit: VisitDep, plan: Plan) -> HTMLResponse:
+    """What another plan would change."""
+    return _effect(visit, "plan", settings_page.plan_lines(visit.detail, plan, visit.prices))

@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from botmeter.readside.results import AutoRecharge, Scenario, Statement
 from botmeter.web.access.guard import guard_of
-from botmeter.web.page.asking import Visit, Visited
 from botmeter.web.page.overview import PACKS_MAX
-from botmeter.web.page.settings_page import BELOW, percents_in
-from botmeter.web.page.statement_page import checked, cycle_bar, statement_csv, statement_part
+from botmeter.web.page.settings_page import BELOW, parse_percents
+from botmeter.web.page.statement_page import check_copy, cycle_bar, statement_csv, statement_part
+from botmeter.web.page.visit import Visit, VisitDep
 from botmeter.web.page.what_if_page import what_if_part
 from botmeter.web.problems import not_found
 from botmeter.web.seal import Seal, sealed
@@ -20,14 +20,14 @@ from botmeter.web.seal import Seal, sealed
 router = APIRouter(include_in_schema=False, prefix="/billing/accounts/{account}")
 
 _CYCLES_MAX = 36
-#: From a copy, as a person typed it.
+#: The digest or signature of a copy, as a person typed it.
 Copied = Annotated[str, Query(max_length=80)]
 Number = Annotated[str, Query(max_length=12, pattern=r"^\d*$")]
 
 
 @router.get("/statements")
-def statements(visit: Visited) -> HTMLResponse:
-    """The cycles, newest first."""
+def statements(visit: VisitDep) -> HTMLResponse:
+    """The statements, newest first."""
     numbers = [cycle.number for cycle in visit.queries.cycles(visit.account_id)[:_CYCLES_MAX]]
     found = [visit.queries.statement(visit.account_id, number, visit.clock.now) for number in numbers]
     part = {"statements": [one for one in found if one is not None], "bar": cycle_bar}
@@ -43,8 +43,8 @@ def _statement(visit: Visit, number: str) -> Statement:
 
 
 @router.get("/statements/{number}.csv")
-def csv(request: Request, visit: Visited, number: str) -> Response:
-    """One of them as CSV."""
+def csv(request: Request, visit: VisitDep, number: str) -> Response:
+    """A statement as CSV."""
     found = _statement(visit, number)
     text = statement_csv(found, visit.clock, _seal(request, visit, found))
     return Response(
@@ -56,11 +56,11 @@ def csv(request: Request, visit: Visited, number: str) -> Response:
 
 @router.get("/statements/{number}")
 def statement(
-    request: Request, visit: Visited, number: str, digest: Copied = "", signature: Copied = ""
+    request: Request, visit: VisitDep, number: str, digest: Copied = "", signature: Copied = ""
 ) -> HTMLResponse:
-    """One of them; with a digest and a signature, what there is to say of a copy that bears them."""
+    """A statement; with a digest and a signature, also whether a copy with them is genuine."""
     found, tokens = _statement(visit, number), guard_of(request).tokens
-    notice = checked(found, digest, signature, tokens) if visit.access.sees_money else None
+    notice = check_copy(found, digest, signature, tokens) if visit.access.sees_money else None
     part = statement_part(found, _seal(request, visit, found))
     return visit.page("statement.html", "statements", part, {"notice": notice, "copied": (digest, signature)})
 
@@ -71,7 +71,7 @@ def _seal(request: Request, visit: Visit, found: Statement) -> Seal | None:
 
 @router.get("/what-if")
 def what_if(
-    visit: Visited,
+    visit: VisitDep,
     packs: Number = "",
     recharge: Annotated[str, Query(max_length=3)] = "",
     below: Number = "",
@@ -80,14 +80,14 @@ def what_if(
 ) -> HTMLResponse:
     """The last cycles under other terms."""
     limit, size = int(below or BELOW), max(min(int(recharge_packs or 1), PACKS_MAX), 1)
-    percents = tuple(percent for percent in percents_in(thresholds) if 1 <= percent <= 99)
+    percents = tuple(percent for percent in parse_percents(thresholds) if 1 <= percent <= 99)
     scenario = Scenario(
         packs=min(int(packs), PACKS_MAX) if packs else None,
         thresholds=percents or None,
         auto_recharge={"on": AutoRecharge(limit, size), "off": AutoRecharge(0, 0)}.get(recharge),
     )
     found = visit.queries.what_if(visit.account_id, scenario)
-    told = {
+    form = {
         "scenario": scenario,
         "recharge": recharge,
         "below": limit,
@@ -96,4 +96,4 @@ def what_if(
         "thresholds": ", ".join(map(str, percents)),
     }
     part = what_if_part(found, scenario, visit.detail, visit.clock, is_with_money=visit.access.sees_money)
-    return visit.page("what_if.html", "what-if", told, part)
+    return visit.page("what_if.html", "what-if", form, part)

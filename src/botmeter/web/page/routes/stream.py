@@ -1,4 +1,4 @@
-"""The one stream of an open page."""
+"""The stream of server-sent events of an open page."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from botmeter.domain.prices import PriceBook
 from botmeter.readside.queries import Queries
 from botmeter.web.access.guard import Caller, require_account
 from botmeter.web.page import overview, rendering
-from botmeter.web.page.asking import now_ms, prices_of
-from botmeter.web.page.freshness import shown
+from botmeter.web.page.freshness import freshness_label
 from botmeter.web.page.live import Live
 from botmeter.web.page.moments import Clock
-from botmeter.web.services import Asked
+from botmeter.web.page.visit import now_ms, prices_of
+from botmeter.web.services import QueriesDep
 
 router = APIRouter(include_in_schema=False)
 
-#: A stream ends after this time and the browser asks again, so that who is logged out does not watch on.
-_LASTS_S: Final = 900.0
+#: A stream ends after this time and the browser reconnects, so that a user whose login has expired stops watching.
+_DURATION_S: Final = 900.0
 
 
-def _watched(account: str, caller: Caller) -> str:
-    """The account, before the answer begins."""
+def _account_id(account: str, caller: Caller) -> str:
+    """Checks the account before the response begins."""
     account_id = rendering.account_of(account)
     require_account(caller, account_id)
     return account_id
@@ -34,12 +34,12 @@ def _watched(account: str, caller: Caller) -> str:
 
 @router.get("/billing/accounts/{account}/stream", response_class=EventSourceResponse)
 async def stream(
-    request: Request, account_id: Annotated[str, Depends(_watched)], queries: Asked
+    request: Request, account_id: Annotated[str, Depends(_account_id)], queries: QueriesDep
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events by which the page renews itself."""
+    """Events by which the page refreshes itself."""
     messages = _live(request, queries).watch(account_id)
     try:
-        async with asyncio.timeout(_LASTS_S):
+        async with asyncio.timeout(_DURATION_S):
             async for message in messages:
                 yield ServerSentEvent(event=message.name, raw_data=message.data, id=str(message.number))
     except TimeoutError:
@@ -49,24 +49,22 @@ async def stream(
 
 
 def _live(request: Request, queries: Queries) -> Live:
-    """The application's, made when the first page is opened."""
+    """Returns the application's `Live`; it is created when the first page is opened."""
     state = request.app.state
     if not hasattr(state, "live"):
         prices = prices_of(request)
 
-        def draw_state(account_id: str) -> str:
-            return drawn_state(queries, prices, account_id)
-
-        def draw_age(account_id: str) -> str:
-            return drawn_age(queries, account_id)
-
-        state.live = Live(queries, draw_state, draw_age)
+        state.live = Live(
+            queries,
+            lambda account_id: render_state(queries, prices, account_id),
+            lambda account_id: render_age(queries, account_id),
+        )
     live: Live = state.live
     return live
 
 
-def drawn_state(queries: Queries, prices: PriceBook, account_id: str) -> str:
-    """The answer, the numbers and the bar; nothing of it depends on who watches."""
+def render_state(queries: Queries, prices: PriceBook, account_id: str) -> str:
+    """Renders the answer, the numbers and the bar; they are the same for every watcher."""
     now = now_ms()
     detail = queries.account(account_id, now)
     if detail is None:
@@ -75,14 +73,14 @@ def drawn_state(queries: Queries, prices: PriceBook, account_id: str) -> str:
     burn = queries.burn_down(account_id, now)
     latest = queries.suspensions(account_id, 1) if detail.summary.state == "exhausted" else ()
     part = overview.live_part(detail, burn.forecast if burn else None, latest[0] if latest else None, prices, clock)
-    told = {"detail": detail, "clock": clock, "freshness": shown(detail.freshness, clock), **part}
-    return rendering.render("parts/live.html", told)
+    context = {"detail": detail, "clock": clock, "freshness": freshness_label(detail.freshness, clock), **part}
+    return rendering.render("parts/live.html", context)
 
 
-def drawn_age(queries: Queries, account_id: str) -> str:
-    """How old the numbers are."""
+def render_age(queries: Queries, account_id: str) -> str:
+    """Renders how old the numbers are."""
     now = now_ms()
     freshness = queries.freshness(now, account_id)
     if freshness is None:
         return ""
-    return rendering.render("parts/age.html", {"freshness": shown(freshness, Clock("UTC", now))})
+    return rendering.render("parts/age.html", {"freshness": freshness_label(freshness, Clock("UTC", now))})

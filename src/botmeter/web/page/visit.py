@@ -1,4 +1,4 @@
-"""What all routes of the page begin with: who asks, for which account, at what moment, in which colours."""
+"""The visit that all routes of the page start from: the caller, the account, the time, the theme."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from botmeter.web.access.roles import Access
 from botmeter.web.page import rendering
 from botmeter.web.page.moments import Clock
 from botmeter.web.problems import not_found
-from botmeter.web.services import Asked
+from botmeter.web.services import QueriesDep
 
 
 def now_ms() -> int:
-    """This moment, UTC ms."""
+    """The current time, UTC ms."""
     return time.time_ns() // 1_000_000
 
 
 def prices_of(request: Request) -> PriceBook:
-    """What packs cost and hold here."""
+    """Returns the price and size of packs in this installation."""
     settings: Settings = request.app.state.parts.settings
     return settings.rules().prices
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request for something of an account that the caller may see."""
+    """One request for a page or part of an account that the caller may see."""
 
     access: Access
     detail: AccountDetail
@@ -45,31 +45,31 @@ class Visit:
 
     @property
     def account_id(self) -> str:
-        """The account."""
+        """The account's id."""
         return self.detail.summary.account_id
 
     @property
     def may_buy(self) -> bool:
         """Whether the caller may change packs."""
-        return self.access.may_ask_for("purchase_packs")
+        return self.access.may_issue("purchase_packs")
 
     def burn_down(self) -> BurnDown | None:
-        """The running cycle."""
+        """Returns the burn-down of the current cycle."""
         return self.queries.burn_down(self.account_id, self.clock.now)
 
     def suspension(self) -> Suspension | None:
-        """The one that lasts now, if the bots stand still."""
+        """Returns the current suspension, if agents answer now."""
         latest = self.queries.suspensions(self.account_id, 1) if self.detail.summary.state == "exhausted" else ()
         return latest[0] if latest and latest[0].until is None else None
 
     def context(self, here: str) -> dict[str, Any]:
-        """What every page of the account can tell."""
-        return rendering.of_visitor(self.access, self.theme) | rendering.of_account(
+        """Returns the context of every page of the account."""
+        return rendering.visitor_context(self.access, self.theme) | rendering.account_context(
             self.access, self.detail, self.clock, self.prices, here
         )
 
     def page(self, template: str, here: str, *parts: dict[str, Any]) -> HTMLResponse:
-        """A page or a part of one."""
+        """Renders a page or a part of one."""
         context = self.context(here)
         for part in parts:
             context |= part
@@ -77,7 +77,7 @@ class Visit:
 
 
 def visit_of(request: Request, access: Access, queries: Queries, account_id: str) -> Visit:
-    """The visit to an account. Raises ProblemError 404 when there is no such account, or it is not the caller's."""
+    """Returns the visit. Raises ProblemError 404 when there is no such account, or the caller may not see it."""
     require_account(access, account_id)
     now = now_ms()
     detail = queries.account(account_id, now)
@@ -88,9 +88,9 @@ def visit_of(request: Request, access: Access, queries: Queries, account_id: str
     return Visit(access, detail, clock, prices_of(request), queries, theme)
 
 
-def _visit(request: Request, account: str, caller: Caller, queries: Asked) -> Visit:
+def _visit(request: Request, account: str, caller: Caller, queries: QueriesDep) -> Visit:
     return visit_of(request, caller, queries, rendering.account_of(account))
 
 
-#: What a route below `/billing/accounts/{account}` is annotated with.
-Visited = Annotated[Visit, Depends(_visit)]
+#: The annotation of the visit in routes below `/billing/accounts/{account}`.
+VisitDep = Annotated[Visit, Depends(_visit)]

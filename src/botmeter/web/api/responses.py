@@ -1,4 +1,4 @@
-"""How the API answers: JSON, its ETag, 304, and the parameters that many routes share."""
+"""Responses of the API: JSON, its ETag, 304; and the parameters that many routes share."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ from botmeter.web.access.roles import Access
 from botmeter.web.api.wire import json_bytes
 
 JSON: Final = "application/json"
-#: How many rows a page of a list has by default, and at most.
+#: The number of rows in a page of a list: by default, and at most.
 LIMIT: Final = 50
 LIMIT_MAX: Final = 500
 
 AccountId = Annotated[str, Path(min_length=1, max_length=ID_CHARACTERS_MAX, description="The account.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Most rows of the answer.")]
-Cursor = Annotated[str | None, Query(max_length=1_000, description="`next_cursor` of the answer before.")]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="The most rows to return.")]
+Cursor = Annotated[str | None, Query(max_length=1_000, description="`next_cursor` of the previous response.")]
 Cycle = Annotated[int | None, Query(ge=1, le=1_000_000, description="Number of a billing cycle.")]
 Since = Annotated[AwareDatetime | None, Query(description="Not before this moment, RFC 3339.")]
 Until = Annotated[AwareDatetime | None, Query(description="Before this moment, RFC 3339.")]
 
 
 def now_ms() -> int:
-    """This moment, UTC ms."""
+    """The current time, UTC ms."""
     return time.time_ns() // 1_000_000
 
 
 def moment_ms(moment: AwareDatetime | None) -> int | None:
-    """UTC ms of a parameter."""
+    """Converts a parameter to UTC ms."""
     return None if moment is None else millis(moment)
 
 
-def answer(value: Any, caller: Access, etag: str | None = None) -> Response:
-    """What the read side answered, as the caller may see it."""
+def json_response(value: Any, caller: Access, etag: str | None = None) -> Response:
+    """Returns a result of the read side as JSON, without money if the caller may not see it."""
     headers = {} if etag is None else {"ETag": etag, "Vary": "Authorization, Cookie"}
     return Response(json_bytes(value, money=caller.sees_money), media_type=JSON, headers=headers)
 
 
 def etag_of(freshness: Sequence[Freshness], caller: Access) -> str:
-    """The ETag of numbers that rest on the journal up to these offsets; weak, because lags are told as of now."""
-    told = [(each.topic, each.partition, each.offset) for each in freshness]
-    if len(told) == 1:
-        [(_, partition, offset)] = told
+    """Returns the ETag of numbers based on the journal up to these offsets; weak, because lags change with the time."""
+    offsets = [(each.topic, each.partition, each.offset) for each in freshness]
+    if len(offsets) == 1:
+        [(_, partition, offset)] = offsets
         place = f"{partition}-{offset}"
     else:
-        place = hashlib.blake2b(repr(told).encode(), digest_size=12).hexdigest()
+        place = hashlib.blake2b(repr(offsets).encode(), digest_size=12).hexdigest()
     return f'W/"{place}{"" if caller.sees_money else "-v"}"'
 
 
 def not_modified(request: Request, etag: str) -> Response | None:
-    """304 when the caller has this answer already."""
+    """Returns 304 when the caller already has this response, else None."""
     known = request.headers.get("If-None-Match", "")
     if etag not in {tag.strip() for tag in known.split(",")}:
         return None

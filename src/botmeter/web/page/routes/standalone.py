@@ -1,4 +1,4 @@
-"""The way in, and what stands alone: the login page, errors."""
+"""Pages without an account around them: the start, the login page, errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from botmeter.settings.model import Settings
 from botmeter.web.access.guard import Caller, guard_of
-from botmeter.web.access.login import own_path
+from botmeter.web.access.login import local_path
 from botmeter.web.access.roles import Access
 from botmeter.web.page import rendering
 from botmeter.web.problems import Problem
@@ -41,13 +41,13 @@ _ERRORS: Final = {
 
 @router.get("/")
 def root() -> Response:
-    """The page has a path of its own."""
+    """Redirects to the page's own path."""
     return RedirectResponse("/billing", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/billing")
 def billing(caller: Caller) -> Response:
-    """One account's page for those who see one, the list for others."""
+    """Redirects callers who see one account to its page, others to the list."""
     if caller.is_operator or len(caller.accounts) > 1:
         return RedirectResponse("/billing/accounts", HTTPStatus.SEE_OTHER)
     return RedirectResponse(rendering.account_url(next(iter(caller.accounts))), HTTPStatus.SEE_OTHER)
@@ -55,20 +55,20 @@ def billing(caller: Caller) -> Response:
 
 @router.get("/login")
 def login(request: Request, next: str = "", problem: str = "") -> Response:  # noqa: A002 - the name in the address
-    """How to log in here. Who comes from a page they were on is told that their login has expired."""
+    """Says how to log in, and to users who come from another page that their login may have expired."""
     settings: Settings = request.app.state.parts.settings
-    wanted = own_path(next or "/")
+    next_path = local_path(next or "/")
     if guard_of(request).cookie_access(request) is not None and not problem:
-        return RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(next_path, HTTPStatus.SEE_OTHER)
     links = []
     if settings.oidc_issuer:
-        links.append({"name": "Log in", "href": f"/login/oidc?{urlencode({'next': wanted})}"})
+        links.append({"name": "Log in", "href": f"/login/oidc?{urlencode({'next': next_path})}"})
     if problem == "link":
         title, text = (
             "This link is used or has expired",
             "A login link is good once, for a few minutes. Ask for a new one.",
         )
-    elif wanted not in {"/", "/billing"}:
+    elif next_path not in {"/", "/billing"}:
         title, text = (
             "Please log in",
             "You are not logged in, or your login has expired. Afterwards you are back where you were.",
@@ -77,18 +77,20 @@ def login(request: Request, next: str = "", problem: str = "") -> Response:  # n
         title, text = "Please log in", "See what your bots have used, how long it lasts, and buy more."
     if not links:
         text += " Whoever runs this server makes a login link for you with botmeter web login-link."
-    return _alone(request, None, title, text, links)
+    return _standalone_page(request, None, title, text, links)
 
 
 def error_page(request: Request, problem: Problem) -> Response:
-    """A problem as a page; as a line at the top of the page for a part of one."""
+    """Renders a problem as a page."""
     title, text = _ERRORS.get(HTTPStatus(problem.status), (problem.title, problem.detail))
     access = guard_of(request).cookie_access(request)
     links = [{"name": "To the billing page", "href": "/billing"}] if access else []
-    return _alone(request, access, title, text or problem.detail, links)
+    return _standalone_page(request, access, title, text or problem.detail, links)
 
 
-def _alone(request: Request, access: Access | None, title: str, text: str, links: list[dict[str, Any]]) -> HTMLResponse:
+def _standalone_page(
+    request: Request, access: Access | None, title: str, text: str, links: list[dict[str, Any]]
+) -> HTMLResponse:
     theme = request.cookies.get(rendering.THEME_COOKIE)
-    told = rendering.of_visitor(access, theme) | {"alone": {"title": title, "text": text, "links": links}}
-    return HTMLResponse(rendering.render("alone.html", told))
+    context = rendering.visitor_context(access, theme) | {"alone": {"title": title, "text": text, "links": links}}
+    return HTMLResponse(rendering.render("alone.html", context))

@@ -1,4 +1,4 @@
-"""What became of a command, in words."""
+"""Notices about the result of a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFUSED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A few words at the top of what they concern."""
+    """A short message at the top of the part it is about."""
 
     tone: Literal["ok", "amber", "red"]
     title: str
@@ -29,15 +29,15 @@ class Notice:
     link: str = ""
 
 
-def told(command: IssuedMessage, result: Accepted | Rejected) -> Notice:
-    """Done, or refused and why."""
+def result_notice(command: IssuedMessage, result: Accepted | Rejected) -> Notice:
+    """The command was accepted, or rejected and why."""
     if isinstance(result, Rejected):
         return Notice("red", "Refused. Nothing was changed.", _REFUSED.get(result.reason, result.message))
     return Notice("ok", _done(command.model_dump()))
 
 
 def not_answered() -> Notice:
-    """Sent, and its result not there in time."""
+    """The command was sent, but its result did not arrive in time."""
     return Notice(
         "amber",
         "Sent, not answered yet.",
@@ -55,28 +55,32 @@ def not_sent() -> Notice:
 
 
 def not_valid(why: str) -> Notice:
-    """The form holds something that is no command."""
+    """The form does not contain a valid command."""
     return Notice("red", "Not sent. Nothing was changed.", why)
 
 
-def _done(asked: dict[str, Any]) -> str:
-    match asked["type"]:
+def _done(command: dict[str, Any]) -> str:
+    match command["type"]:
         case "purchase_packs":
-            return f"{some(asked['packs'], 'pack')} bought. The sessions are there now."
+            return f"{some(command['packs'], 'pack')} bought. The sessions are there now."
         case "reduce_packs":
-            return f"{some(asked['packs'], 'pack')} fewer from the next cycle on."
+            return f"{some(command['packs'], 'pack')} fewer from the next cycle on."
         case "cancel_reduction":
             return "Undone. The packs of this cycle renew."
         case "change_plan":
-            return f"Moved to the {PLANS[asked['plan']]} plan."
+            return f"Moved to the {PLANS[command['plan']]} plan."
         case "change_billing_cycle":
-            return f"From the next cycle on it is a {CYCLES[asked['billing_cycle']]}."
+            return f"From the next cycle on it is a {CYCLES[command['billing_cycle']]}."
         case "credit_sessions":
-            return f"{some(asked['sessions'], 'session')} credited."
+            return f"{some(command['sessions'], 'session')} credited."
         case "set_thresholds":
             return "Alerts saved."
         case "set_auto_recharge":
-            return f"Auto-recharge is on, below {count(asked['below'])}." if asked["packs"] else "Auto-recharge is off."
+            return (
+                f"Auto-recharge is on, below {count(command['below'])}."
+                if command["packs"]
+                else "Auto-recharge is off."
+            )
         case "set_contacts":
             return "Contacts saved."
         case "close_account":
