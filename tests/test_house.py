@@ -180,7 +180,7 @@ def test_the_changelog_has_an_entry_for_this_version() -> None:
 
 
 def test_the_architecture_names_every_room() -> None:
-    page = text_of(ROOT / "docs" / "architecture.md").split("## The rooms")[1]
+    page = text_of(ROOT / "docs" / "architecture.md").split("## The packages")[1]
     rooms = [path for path in PACKAGE.iterdir() if path.name[0] not in "_." and path.name != "py.typed"]
 
     assert set(re.findall(r"`(\w+/|\w+\.py)`", page)) == {f"{p.name}/" if p.is_dir() else p.name for p in rooms}
