@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from botmeter.contracts import catalogue
-from botmeter.contracts.pseudonyms import asked, pseudonyms_by
+from botmeter.contracts.pseudonyms import pseudonyms_by, stored_end_user_id
 from botmeter.contracts.rules import RulesHistory, RulesSet, decode_rules, differences, encode_rules
 from botmeter.domain import events as ev
 from botmeter.domain.events import Event
@@ -75,8 +75,10 @@ def test_a_pseudonym_is_128_bit_of_hmac_sha256_over_account_and_end_user() -> No
 def test_who_asks_may_use_the_id_or_the_pseudonym() -> None:
     pseudonym = PSEUDONYMS.of("acme", "u-1")
 
-    assert asked(PSEUDONYMS, "acme", "u-1") == asked(PSEUDONYMS, "acme", pseudonym) == pseudonym
-    assert asked(None, "acme", "u-1") == "u-1"
+    assert (
+        stored_end_user_id(PSEUDONYMS, "acme", "u-1") == stored_end_user_id(PSEUDONYMS, "acme", pseudonym) == pseudonym
+    )
+    assert stored_end_user_id(None, "acme", "u-1") == "u-1"
 
 
 def recorded(rules_: Rules) -> RulesSet:

@@ -1,4 +1,4 @@
-"""AsyncAPI 3 documents of every topic: one that refers to the schema files beside it, one that holds all itself."""
+"""AsyncAPI 3 documents of every topic: one that refers to the schema files beside it, one that includes them all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DESCRIPTION: Final = """Meters bot sessions: interactions and commands in; bala
 
 - **Producers**: every record's key is the account_id in UTF-8. Its partition is the one that Kafka's default \
 partitioner, murmur2, gives the key: Java clients do so by themselves; clients on librdkafka (Python, Go, .NET, Node) \
-need `partitioner=murmur2_random`. A record elsewhere becomes a dead letter, `wrong_partition`.
+need `partitioner=murmur2_random`. A record on another partition becomes a dead letter, `wrong_partition`.
 - **Consumers** read with `isolation.level=read_committed`, ignore fields and types they do not know, and remember \
 `ce_id`: the same message read again has the same.
 - **Order**: `version` counts the changes of an account: 1, 2, 3, ... It orders its messages across all topics.
@@ -27,7 +27,7 @@ need `partitioner=murmur2_random`. A record elsewhere becomes a dead letter, `wr
 
 
 def asyncapi(topics: Topics) -> Document:
-    """The document of these topics whose payloads refer to the schema files beside it."""
+    """Returns the document whose payloads refer to the schema files beside it."""
 
     def payload(channel: AnyChannel, message: Message) -> Document:
         return {"$ref": f"./{path_of(channel, message)}"}
@@ -36,7 +36,7 @@ def asyncapi(topics: Topics) -> Document:
 
 
 def bundled_asyncapi(topics: Topics) -> Document:
-    """The same with all schemas inside, each by its name, for tools that read a single file."""
+    """Returns the same document with all schemas included by name, for tools that read a single file."""
     schemas: Document = {}
     for channel in catalogue.CHANNELS:
         for message in channel.messages:
@@ -49,7 +49,7 @@ def bundled_asyncapi(topics: Topics) -> Document:
         return {"$ref": f"#/components/schemas/{message.name}"}
 
     def inside(schema: Document) -> Document:
-        """As AsyncAPI's own dialect, draft 7, has it, where nothing counts beside a reference."""
+        """Converts to AsyncAPI's dialect, draft 7, which ignores everything beside a reference."""
         kept = {key: value for key, value in schema.items() if key not in {"$schema", "$id"}}
         if not isinstance(kept.get("$ref"), str):
             return kept
@@ -103,22 +103,22 @@ def _channel(channel: AnyChannel, topic: Topic) -> Document:
 
 
 def _configured(key: str, value: str) -> Any:
-    """A topic's option as the binding types it."""
+    """Returns a topic's option with the type that the binding requires."""
     if key == "cleanup.policy":
         return value.split(",")
     return int(value) if value.lstrip("-").isdigit() else value
 
 
 def _operation(action: str, channel: AnyChannel) -> Document:
-    operation = {"action": action, **_carrying(channel)}
+    operation = {"action": action, **_channel_reference(channel)}
     if channel.reply is not None:
         [answers] = (found for found in catalogue.CHANNELS if found.topic == channel.reply)
-        operation["reply"] = _carrying(answers)
+        operation["reply"] = _channel_reference(answers)
     return operation
 
 
-def _carrying(channel: AnyChannel) -> Document:
-    """The channel with its messages."""
+def _channel_reference(channel: AnyChannel) -> Document:
+    """Refers to the channel and its messages."""
     reference = f"#/channels/{channel.topic}"
     return {
         "channel": {"$ref": reference},
@@ -158,7 +158,7 @@ def _message(channel: AnyChannel, message: Message, payload: Callable[[AnyChanne
         described["examples"] = [{"payload": message.example}]
     if channel.correlated_by is not None:
         described["correlationId"] = {
-            "description": "What an answer and its command have in common.",
+            "description": "Matches an answer to its command.",
             "location": f"$message.payload#/{channel.correlated_by}",
         }
     if "send" in channel.actions:

@@ -1,8 +1,8 @@
-"""The catalogue: every message there is, and all that is to be known of it.
+"""The catalogue: every message, and everything the program needs to know about it.
 
-One row a topic says what its messages are; from it follows one `Message` each: topic, type, id, model, example. All
-else asks here: encoding, decoding, headers, schemas. So a new message of a topic is a class (of the domain) and a model
-with an example; a new topic is these, its line in `topics.py`, and a row here.
+Each topic has one row that names its messages. Each message becomes a `Message`: topic, type, id, model, example.
+Encoding, decoding, headers and schemas all use the catalogue. So a new message of a topic needs a class (of the domain)
+and a model with an example; a new topic also needs its line in `topics.py` and a row here.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ Decode_co = TypeVar("Decode_co", covariant=True)
 
 
 class Told(Protocol):
-    """What every message is about and when it took effect, UTC ms."""
+    """What every message has: its account, and when it took effect."""
 
     @property
     def account_id(self) -> str:
-        """The account, and the record's key."""
+        """The account, which is also the record's key."""
 
     @property
     def at(self) -> int:
-        """UTC ms."""
+        """When it took effect, UTC ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message: its topic (a field of `Topics`), its `type` on the wire, its name, id, model, and an example.
 
-    No two have one `name`, such as `SessionStartedEvent`. `id` says what its `ce_id` is made of; None where a record
-    has no CloudEvents headers.
+    Its `name`, such as `SessionStartedEvent`, is unique. `id` is the template of its `ce_id`; None where a record has
+    no CloudEvents headers.
     """
 
     topic: str
@@ -66,33 +66,33 @@ class Channel(Generic[Encode_co, Decode_co]):
     #: A field of `Topics`.
     topic: str
     description: str
-    #: What botmeter does with them.
+    #: Whether botmeter sends or receives the messages.
     actions: tuple[Literal["send", "receive"], ...]
-    #: `module:name` of their models below this package. By name, because only the schemas need them: they load slowly.
+    #: `module:name` of the models, below this package. By name, because they load slowly and only schemas need them.
     models: str
-    #: From the shape that the program knows, as a record's value.
+    #: Encodes the program's object as a record's value.
     encode: Encode_co
-    #: From a record's value (a dead letter: from its headers) what the program knows.
+    #: Decodes a record's value (of a dead letter: its headers) to the program's object.
     decode: Decode_co
-    #: How its readers know the same message again, and in which order its messages are.
+    #: For the documents: how readers recognise a repeated message, and how the messages are ordered.
     reading: str
-    #: What `ce_id` is made of: fields of the message, or the place of the record that it came from.
+    #: The template of `ce_id`: fields of the message, or topic, partition and offset of the record that caused it.
     id: str | None = None
-    #: What the record's key is.
+    #: The record's key.
     key: Literal["account_id", "none"] = "account_id"
-    #: The end of the name of each message that has the same `type` as one of another topic.
+    #: Appended to the name of each message, where its `type` also exists on another topic.
     noun: str = ""
-    #: The channel whose messages answer those of this one, and the field by which they do.
+    #: The channel whose messages answer those of this one, and the field that matches them.
     reply: str | None = None
     correlated_by: str | None = None
 
     def topic_of(self, topics: Topics) -> Topic:
-        """This topic in an installation."""
+        """Returns this topic of an installation."""
         found: Topic = getattr(topics, self.topic)
         return found
 
     def headers(self, message: Told, traceparent: bytes | None, came_from: Place | None = None) -> Headers:
-        """The headers of the record; `traceparent` is that of the record at `came_from`, if that had one."""
+        """Returns the record's headers; `traceparent` is that of the record at `came_from`, if it had one."""
         if self.id is None:
             return [] if traceparent is None else [("traceparent", traceparent)]
         id_ = self._id_of(message, came_from)
@@ -147,7 +147,7 @@ INTERACTIONS: Final = Channel(
 )
 COMMANDS: Final = Channel(
     "commands",
-    "What the billing side asks for; each command is answered in the command results.",
+    "Requests of the billing side; each command is answered in the command results.",
     actions=("receive",),
     models="inputs:CommandMessage",
     encode=decoding.encode_input,
@@ -160,7 +160,7 @@ COMMANDS: Final = Channel(
 )
 JOURNAL: Final = Channel(
     "journal",
-    "Every change of every account; the truth that all else follows from.",
+    "Every change of every account: the source of truth.",
     actions=("send", "receive"),
     models="journal:JournalMessage",
     encode=encoding.encode_event,
@@ -180,7 +180,7 @@ BALANCES: Final = Channel(
 )
 ALERTS: Final = Channel(
     "alerts",
-    "Thresholds reached and allowances used up, each told once.",
+    "Thresholds reached and allowances used up, each reported once.",
     actions=("send",),
     models="outputs:AlertMessage",
     encode=_ALERTS.encode,
@@ -190,7 +190,7 @@ ALERTS: Final = Channel(
 )
 HANDOFFS: Final = Channel(
     "handoffs",
-    "Chats that go to the agents, and bots that stand still or go on.",
+    "Chats that go to the agents, and bots that are suspended or resumed.",
     actions=("send",),
     models="outputs:HandoffMessage",
     encode=_HANDOFFS.encode,
@@ -211,7 +211,7 @@ COMMAND_RESULTS: Final = Channel(
 )
 DEAD_LETTERS: Final = Channel(
     "dead_letters",
-    "Records that could not be taken: the original key, value and headers, and the reason.",
+    "Records that could not be processed: the original key, value and headers, and the reason.",
     actions=("send",),
     models="headers:DeadLetterHeaders",
     encode=cloudevents.dead_letter_headers,
@@ -221,7 +221,7 @@ DEAD_LETTERS: Final = Channel(
 )
 DELIVERIES: Final = Channel(
     "deliveries",
-    "What the notifier sent to whom, and what became of it.",
+    "What the notifier sent, to whom, and the result.",
     actions=("send",),
     models="outputs:DeliveryMessage",
     encode=_DELIVERIES.encode,
@@ -231,7 +231,7 @@ DELIVERIES: Final = Channel(
 )
 SNAPSHOTS: Final = Channel(
     "snapshots",
-    "Internal: accounts as they were, to restore from.",
+    "Internal: states of accounts, to restore from.",
     actions=("send", "receive"),
     models="outputs:Snapshot",
     encode=encoding.encode_snapshot,
@@ -240,12 +240,12 @@ SNAPSHOTS: Final = Channel(
 )
 RULES: Final = Channel(
     "rules",
-    "The rules in force: prices, limits and all else that decides, with every change of it, and rescues of partitions.",
+    "The rules in force (prices, limits and other settings that decisions depend on), their changes, and rescues.",
     actions=("send", "receive"),
     models="outputs:RulesMessage",
     encode=rules.encode_rules,
     decode=rules.decode_rules,
-    reading="number is the idempotency key, and the order; of the rules the last message counts. All are on partition "
+    reading="number is the idempotency key, and the order; the last rules_set message counts. All are on partition "
     "0, without a key, and kept for ever.",
     key="none",
 )

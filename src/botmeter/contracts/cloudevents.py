@@ -1,7 +1,8 @@
 """CloudEvents 1.0 headers (Kafka binding, binary mode) and the headers of dead letters.
 
-Ids (in `catalogue.py`) are made from what a record is about, never at random, so that writing it again gives the same
-id. The first part names the kind, so they are unique over all topics; the last never holds a slash, so accounts may.
+Ids (templates in `catalogue.py`) are made from the content of a record, never at random, so that writing it again gives
+the same id. The first part names the kind, so ids are unique over all topics. The last part never contains a slash, so
+an account_id may.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from typing import Final, NamedTuple
 
 from botmeter.contracts.instants import rfc3339
 
-#: As the client library takes and gives them; a value may be missing in a record that others wrote.
+#: Headers in the client library's form; a value may be None in a record that another program wrote.
 Headers = list[tuple[str, bytes]]
 OriginalHeaders = list[tuple[str, bytes | None]]
 
 SOURCE: Final = "/botmeter"
 JSON: Final = "application/json"
-#: Of a dead letter whose value is no JSON, or is cut.
+#: The content type of a dead letter whose value is no JSON, or is cut.
 BYTES: Final = "application/octet-stream"
-#: The first header a dead letter has on top of the original ones.
+#: The first header that a dead letter has after the original ones.
 REASON_HEADER: Final = "botmeter_reason"
 TRUNCATED_HEADER: Final = "botmeter_truncated"
 
@@ -29,15 +30,15 @@ _SOURCE: Final = ("ce_source", SOURCE.encode())
 _JSON: Final = ("content-type", JSON.encode())
 _BYTES: Final = ("content-type", BYTES.encode())
 _NOT_READ_AS_JSON: Final = frozenset({"malformed", "too_large"})
-#: Longer texts are no account_id, which has at most 256 characters.
+#: A longer text is no account_id, which has at most 256 characters.
 SUBJECT_MAX_BYTES: Final = 4 * 256
-#: What the `ce_id` of a dead letter is made of: the place of the record that could not be taken.
+#: The template of a dead letter's `ce_id`: the place of the record that could not be processed.
 DEAD_LETTER_ID: Final = "dead-letter/{topic}/{partition}/{offset}"
 _ERRORS: Final = "__streams.errors."
 
 
 class Place(NamedTuple):
-    """Where a record lies."""
+    """The place of a record."""
 
     topic: str
     partition: int
@@ -45,10 +46,10 @@ class Place(NamedTuple):
 
 
 def headers(type_: str, id_: str, subject: str, at: int, traceparent: bytes | None) -> Headers:
-    """The headers of an output record.
+    """Returns the headers of an output record.
 
-    `type_` is the message's, `subject` the account_id, `at` its time in UTC ms; `traceparent` that of the record it
-    came from, if that had one.
+    `type_` is the message's type, `subject` the account_id, `at` the message's time in UTC ms. `traceparent` is the
+    header of the record that caused it, if it had one.
     """
     found = [
         _SPECVERSION,
@@ -81,13 +82,13 @@ def dead_letter_headers(
     at: int,
     is_truncated: bool,
 ) -> OriginalHeaders:
-    """The headers of a dead letter: the original ones, untouched, then ours.
+    """Returns the headers of a dead letter: the original ones, unchanged, then botmeter's.
 
-    `reason` and `message` are those of the PoisonRecord; topic, partition, offset and `at` (broker timestamp, UTC ms)
-    are of the record that could not be taken. `subject` is its account_id, else its key, and left out where it can be
-    no account_id. A name that the original has too stands twice; by Kafka's custom the last one counts. Only the
-    original's `content-type` is left to speak for itself, since it describes the same bytes; without one they are JSON
-    if they could be read as such, else plain bytes.
+    `reason` and `message` are those of the PoisonRecord. Topic, partition, offset and `at` (broker timestamp, UTC ms)
+    are of the record that could not be processed. `subject` is its account_id, else its key; it is left out where it
+    cannot be an account_id. A name that the original has too occurs twice; by Kafka's convention the last one counts.
+    The original's `content-type` is kept alone, since it describes the same bytes. Without one, the type is JSON if the
+    value could be read as such, else plain bytes.
     """
     kept = list(original or ())
     ours: Headers = [
@@ -113,19 +114,19 @@ def dead_letter_headers(
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What the headers of a dead letter say: which record it is about, why it is one, and what that record carried."""
+    """The content of a dead letter's headers: the place of the record, the reason, and its original headers."""
 
     place: Place
     reason: str
     message: str
-    #: The record's account_id, else its key, where that can be one.
+    #: The record's account_id, else its key, where that can be an account_id.
     subject: str | None
     is_truncated: bool
     original: OriginalHeaders
 
 
 def read_dead_letter(headers: OriginalHeaders | None) -> DeadLetter:
-    """What `dead_letter_headers` wrote. Raises ValueError for headers of something else."""
+    """Parses the headers of `dead_letter_headers`. Raises ValueError for other headers."""
     texts = {name: value.decode("utf-8", "replace") for name, value in headers or () if value is not None}
     try:
         place = Place(texts[f"{_ERRORS}topic"], int(texts[f"{_ERRORS}partition"]), int(texts[f"{_ERRORS}offset"]))
@@ -146,7 +147,7 @@ def read_dead_letter(headers: OriginalHeaders | None) -> DeadLetter:
 
 
 def original_headers(dead_letter: OriginalHeaders) -> OriginalHeaders:
-    """The headers that the record had before it became a dead letter, for sending it back."""
+    """Returns the headers that the record had before it became a dead letter, for sending it back."""
     places = [place for place, (name, _) in enumerate(dead_letter) if name == REASON_HEADER]
     return dead_letter[: places[-1]] if places else list(dead_letter)
 
@@ -159,7 +160,7 @@ def _is_readable(subject: bytes) -> bool:
 
 
 def cut_for_dead_letter(value: bytes | None, limit_bytes: int) -> tuple[bytes | None, bool]:
-    """The value, cut to what the dead letters' topic takes, and whether it was cut."""
+    """Cuts the value to the limit of the dead letters' topic; returns it and whether it was cut."""
     if value is None or len(value) <= limit_bytes:
         return value, False
     return value[:limit_bytes], True

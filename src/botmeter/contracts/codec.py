@@ -1,7 +1,8 @@
-"""Bytes from dataclasses and back: how any message looks on the wire, prepared once per class.
+"""Converts between dataclasses and bytes; the conversion is prepared once per class.
 
-A message is a JSON object: a `type` first, then the fields of the class in their order; a moment (UTC ms inside) is
-RFC 3339 there. A class whose messages have several types says so by a field `type`; else its name is its type.
+A message is a JSON object: first its `type`, then the fields of the class in their order. A moment, UTC ms in the
+program, is RFC 3339 on the wire. A class whose messages have several types has a field `type`; otherwise the type is
+the name of the class.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _MOMENT: Final = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Special(NamedTuple):
-    """A field with a way of its own: its type on the wire, and its value from the wire and to it."""
+    """A field with its own conversion: its type on the wire, and functions from the wire and to it."""
 
     wire: Any
     from_wire: Callable[[Any], Any]
@@ -35,7 +36,7 @@ class Special(NamedTuple):
 
 
 class Codec(Generic[M]):
-    """Encodes and decodes the messages of some classes; `what` names one for errors, such as "an alert"."""
+    """Encodes and decodes the messages of some classes; `what` names them in errors, such as "an alert"."""
 
     def __init__(
         self,
@@ -44,24 +45,24 @@ class Codec(Generic[M]):
         special: dict[str, Special] | None = None,
         last: tuple[str, ...] = (),
     ) -> None:
-        """`special`: fields with a way of their own; those named in `last` are written at the end."""
+        """`special`: fields with their own conversion. The fields named in `last` are written at the end."""
         special = special or {}
         self._what = what
         self._to_wire = {class_: _to_wire(class_, special, last) for class_ in classes}
         wires = [(class_, type_) for class_ in self._to_wire for type_ in types_of(class_)]
         structs = {_struct(class_, special, type_): (class_, type_) for class_, type_ in wires}
         self._from_wire = {wire: _from_wire(class_, special, type_) for wire, (class_, type_) in structs.items()}
-        # A union that is made at run time.
+        # The union is made at run time.
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Union[tuple(structs)]).decode  # noqa: UP007
 
     def encode(self, message: M) -> bytes:
-        """The message as a record's value."""
+        """Encodes the message as a record's value."""
         return to_json(self._to_wire[type(message)](message))
 
     def decode(self, value: bytes | None) -> M:
-        """The message in a record's value; fields it does not know are ignored.
+        """Decodes a record's value; unknown fields are ignored.
 
-        Raises ValueError for an unknown type, a missing field or one that does not fit.
+        Raises ValueError for an unknown type, a missing field or an invalid one.
         """
         try:
             wire = self._decode(value or b"")
@@ -79,7 +80,7 @@ _decode_type: Final = msgspec.json.Decoder(_Typed).decode
 
 
 def type_in(value: bytes | None) -> str:
-    """The `type` of the message in a record's value, read without the rest. Raises ValueError without one."""
+    """Reads only the `type` of the message in a record's value. Raises ValueError without one."""
     try:
         return _decode_type(value or b"").type
     except DECODE_ERRORS as error:
@@ -87,29 +88,29 @@ def type_in(value: bytes | None) -> str:
 
 
 def message_type(message: object) -> str:
-    """The `type` of a message on the wire."""
+    """Returns the `type` of a message on the wire."""
     return getattr(message, "type", None) or type_name(type(message))
 
 
 def types_of(class_: type) -> tuple[str, ...]:
-    """The types that messages of this class may have on the wire."""
+    """Returns the types that messages of this class may have on the wire."""
     return get_args(get_type_hints(class_).get("type")) or (type_name(class_),)
 
 
-def _own(class_: type) -> dict[str, Field[Any]]:
-    """The fields of a class by name, all but `type`."""
+def _fields(class_: type) -> dict[str, Field[Any]]:
+    """Returns the fields of a class by name, without `type`."""
     return {field.name: field for field in fields(class_) if field.name != "type"}
 
 
 def _changes(class_: type, names: Iterable[str], special: dict[str, Special], change_of: Any) -> Changes:
-    """Which of these fields differ on the wire: their places, and how each is changed."""
+    """Returns the positions of the fields that differ on the wire, and the function that converts each."""
     hints = get_type_hints(class_)
     found = ((place, change_of(name, hints[name], special)) for place, name in enumerate(names))
     return tuple((place, change) for place, change in found if change is not None)
 
 
 def _has_moments(hint: Any) -> bool:
-    """Whether a field of this type is an object with moments in it."""
+    """Returns whether a field of this type is an object with moments in it."""
     return is_dataclass(hint) and any(is_moment(field.name) for field in fields(hint))
 
 
@@ -117,8 +118,8 @@ def _has_moments(hint: Any) -> bool:
 
 
 def _to_wire(class_: type, special: dict[str, Special], last: tuple[str, ...] = ()) -> Callable[[Any], Any]:
-    """A function that gives the struct which is a message's JSON: made faster than a dict, and written faster."""
-    names = (*(name for name in _own(class_) if name not in last), *last)
+    """Returns a function from a message to a struct for its JSON: faster to make and to encode than a dict."""
+    names = (*(name for name in _fields(class_) if name not in last), *last)
     values, changes = attrgetter(*names), _changes(class_, names, special, _value_to_wire)
     types = types_of(class_)
     structs = {type_: _as_written(class_, names, {"tag": type_, "tag_field": "type"}) for type_ in types}
@@ -134,8 +135,8 @@ def _to_wire(class_: type, special: dict[str, Special], last: tuple[str, ...] = 
 
 
 def _object_to_wire(class_: type) -> Callable[[Any], Any]:
-    """The same for an object within a message, which has no `type`."""
-    names = tuple(_own(class_))
+    """As `_to_wire`, for an object within a message, which has no `type`."""
+    names = tuple(_fields(class_))
     values, changes = attrgetter(*names), _changes(class_, names, {}, _value_to_wire)
     struct = _as_written(class_, names, {})
 
@@ -153,7 +154,7 @@ def _as_written(class_: type, names: Iterable[str], options: dict[str, Any]) -> 
 
 
 def _value_to_wire(name: str, hint: Any, special: dict[str, Special]) -> Callable[[Any], Any] | None:
-    """How a field's value becomes that of the wire; None where the two are the same."""
+    """Returns the function from a field's value to the wire; None where the two are the same."""
     if name in special:
         return special[name].to_wire
     if is_moment(name):
@@ -169,17 +170,17 @@ def _rfc3339_or_none(ms: int | None) -> str | None:
 
 
 def _struct(class_: type, special: dict[str, Special], type_: str | None) -> type[msgspec.Struct]:
-    """The class as a struct that `type` selects, with moments as they are on the wire."""
+    """Returns the class as a struct that `type` selects, with moments as they are on the wire."""
     hints = get_type_hints(class_)
     described = [
-        (name, _wire_type(name, hints[name], special), *_default(field)) for name, field in _own(class_).items()
+        (name, _wire_type(name, hints[name], special), *_default(field)) for name, field in _fields(class_).items()
     ]
     tag: Any = {} if type_ is None else {"tag": type_, "tag_field": "type"}
     return msgspec.defstruct(class_.__name__, described, gc=False, kw_only=True, **tag)
 
 
 def _default(field: Field[Any]) -> tuple[Any, ...]:
-    """What a record of an older version, which lacks the field, means by that."""
+    """Returns the value of a field that a record of an older version lacks."""
     return () if field.default is MISSING else (field.default,)
 
 
@@ -192,8 +193,8 @@ def _wire_type(name: str, hint: Any, special: dict[str, Special]) -> Any:
 
 
 def _from_wire(class_: type, special: dict[str, Special], type_: str | None = None) -> Callable[[Any], Any]:
-    """A function that gives the message of its wire struct."""
-    names = tuple(_own(class_))
+    """Returns a function from the wire struct to the message."""
+    names = tuple(_fields(class_))
     values, changes = attrgetter(*names), _changes(class_, names, special, _value_from_wire)
     every = [field.name for field in fields(class_)]
     type_place = every.index("type") if "type" in every else None

@@ -1,4 +1,4 @@
-"""Contacts, as commands give them and as messages pass them on."""
+"""Contacts, as they occur in commands and in outputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from botmeter.domain.contacts import AlertKind
 
 
 class ContactDetails(MessageModel):
-    """A contact of whom more is known than the address."""
+    """A contact with more details than the address."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
     email: Annotated[Address, Field(description="The e-mail address.")]
-    name: Annotated[Id | None, Field(description="How to call the contact; null: not known.")] = None
+    name: Annotated[Id | None, Field(description="The contact's name; null: not known.")] = None
     locale: Annotated[
         str | None,
         Field(
@@ -30,8 +30,8 @@ class ContactDetails(MessageModel):
         list[AlertKind] | None,
         Field(
             max_length=50,
-            description="The alerts the contact wants, in no order; null: all. projected: at the present rate the "
-            "sessions will end before the billing cycle does.",
+            description="The alerts that the contact wants, in any order; null: all. projected: at the present rate "
+            "the sessions will run out before the billing cycle ends.",
         ),
     ] = None
 

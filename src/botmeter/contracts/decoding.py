@@ -1,8 +1,8 @@
-"""From the bytes of a record to the domain: the hot decoder of interactions, and the patient one of commands.
+"""Decodes records to objects of the domain: interactions by a fast decoder, commands by a slower one.
 
-An interaction is decoded three ways, each more exact and slower than the one before, and all agree: the derived struct
-with a few counts that prove the common record sound; a second decoding that proves records with extra fields, escapes
-or non-ASCII text sound; and the pydantic model, which has the last word and the words for a person.
+There are three ways to decode an interaction, each more exact and slower than the one before; all agree. The derived
+struct with a few counts proves that a common record is sound. A second decoding proves it for records with extra
+fields, escapes or non-ASCII text. The pydantic model decides about all others, and explains errors to people.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from botmeter.domain.naming import type_name
 from botmeter.domain.sessions import Actor, Interaction, Widget
 from botmeter.errors import PoisonRecord
 
-#: A record's value may have this many bytes; what is larger is not even parsed.
+#: A record's value may have this many bytes; a larger one is not parsed.
 MAX_RECORD_BYTES: Final = 1_048_576
-#: Objects and arrays may be nested this deep: far below what any interpreter's stack allows, so that all agree.
+#: Objects and arrays may be nested this deep: far below the limit of any interpreter's stack, so that all agree.
 MAX_DEPTH: Final = 64
 #: Messages for people are cut here.
 MESSAGE_CHARACTERS_MAX: Final = 300
@@ -58,9 +58,9 @@ else:
 
 _decode_hot: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(HotInteraction).decode
 _decode_fields: Final[Callable[[bytes], dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any]).decode
-#: What the fast decoders raise; the exact one then tells what is wrong, if anything.
+#: Raised by the fast decoders; the exact one then finds out what is wrong, if anything.
 _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-#: Quotation marks of the fields that are always there, all of them strings: two a key, two a value.
+#: Quotation marks of the required fields, all of them strings: two per key, two per value.
 _QUOTES: Final = 4 * sum(field.is_required() for field in InteractionMessage.model_fields.values())
 
 
@@ -68,7 +68,7 @@ _QUOTES: Final = 4 * sum(field.is_required() for field in InteractionMessage.mod
 
 
 def decode_interaction(value: bytes | None) -> HotInteraction:
-    """The interaction in a record's value.
+    """Decodes one interaction.
 
     Raises PoisonRecord `malformed`, `too_large` or `invalid`, with a message for a person.
     """
@@ -79,7 +79,7 @@ def decode_interaction(value: bytes | None) -> HotInteraction:
 
 
 def decode_interactions(values: Iterable[bytes | None]) -> list[HotInteraction | PoisonRecord]:
-    """The interaction in each value, or what is wrong with it; the hot loop, so it calls nothing of ours a record."""
+    """Decodes each value to an interaction or its error. The hot loop: it calls no Python function per record."""
     found: list[HotInteraction | PoisonRecord] = []
     for value in values:
         if value is None or len(value) > MAX_RECORD_BYTES:
@@ -100,8 +100,8 @@ def decode_interactions(values: Iterable[bytes | None]) -> list[HotInteraction |
             hot.preview = False
         else:
             quotes += 2
-        # ASCII without backslash and DEL cannot hold a control character, as the decoder refuses raw ones. And if there
-        # are exactly the quotation marks of the fields found, then no key came twice and none is unknown.
+        # ASCII without backslash and DEL cannot contain a control character, as the decoder refuses raw ones. And if
+        # there are exactly the quotation marks of the fields found, no key occurs twice and none is unknown.
         if (
             value.count(b'"') == quotes
             and value.isascii()
@@ -123,15 +123,15 @@ def _exact_or_poison(value: bytes | None) -> HotInteraction | PoisonRecord:
 
 
 def domain_interaction(hot: HotInteraction, occurred_at: int) -> Interaction:
-    """The interaction as the domain knows it; `occurred_at` is `millis(hot.occurred_at)`, which callers have."""
+    """Returns the domain's interaction; `occurred_at` is `millis(hot.occurred_at)`, which callers have computed."""
     return Interaction(
         hot.end_user_id, hot.bot_id, hot.conversation_id, hot.widget, hot.actor, hot.preview, occurred_at
     )
 
 
 def _is_sound(value: bytes, hot: HotInteraction) -> bool:
-    """Whether a decoded record has no key twice and no control character; False also when this way cannot tell."""
-    if not 1 < hot.occurred_at.year < 9999:  # with its offset it may lie outside the calendar
+    """Returns whether a record has no key twice and no control character; False also when this check cannot tell."""
+    if not 1 < hot.occurred_at.year < 9999:  # in UTC it may lie outside the calendar
         return False
     try:
         if _quotes_of(_decode_fields(value), MAX_DEPTH) != _quotes_in(value):
@@ -143,14 +143,14 @@ def _is_sound(value: bytes, hot: HotInteraction) -> bool:
 
 
 def _quotes_in(value: bytes) -> int:
-    """The quotation marks around strings: all but the escaped ones. Pairs of backslashes escape none."""
+    """Counts the quotation marks around strings: all but the escaped ones. Pairs of backslashes escape none."""
     if b"\\" not in value:
         return value.count(b'"')
     return value.count(b'"') - value.replace(b"\\\\", b"").count(b'\\"')
 
 
 def _quotes_of(value: dict[str, Any] | list[Any], depth_left: int) -> int:
-    """The quotation marks it takes to write this as JSON; raises RecursionError when it is nested too deep."""
+    """Counts the quotation marks of this value as JSON; raises RecursionError when it is nested too deep."""
     if not depth_left:
         raise RecursionError
     quotes, items = (2 * len(value), value.values()) if isinstance(value, dict) else (0, value)
@@ -163,7 +163,7 @@ def _quotes_of(value: dict[str, Any] | list[Any], depth_left: int) -> int:
 
 
 def _decode_exactly(value: bytes | None) -> HotInteraction:
-    """By the contract's model itself, which tells what is wrong with a record."""
+    """Decodes by the contract's model, which explains what is wrong with a record."""
     message = _validated(InteractionMessage, json_object(value))
     return HotInteraction(**{name: getattr(message, name) for name in InteractionMessage.model_fields})
 
@@ -172,10 +172,10 @@ def _decode_exactly(value: bytes | None) -> HotInteraction:
 
 
 def decode_command(value: bytes | None) -> tuple[str, Command]:
-    """The account_id and the command in a record's value; one that does not fit is an `InvalidCommand` (`C2`).
+    """Decodes the account_id and the command; an invalid command is an `InvalidCommand` (`C2`).
 
-    Raises PoisonRecord `malformed`, `too_large` or `invalid` when there is no JSON object with an account and a command
-    id that an answer could name.
+    Raises PoisonRecord `malformed`, `too_large` or `invalid` when the value is no JSON object with an account_id and a
+    command_id, which an answer needs.
     """
     fields = json_object(value)
     address = _validated(CommandAddress, fields)
@@ -192,7 +192,7 @@ def decode_command(value: bytes | None) -> tuple[str, Command]:
 
 
 def _invalid(address: CommandAddress, fields: dict[str, Any], message: str) -> cmd.InvalidCommand:
-    """A refusal that the journal can hold, whatever the fields are."""
+    """Returns the invalid command with fields that the journal can hold."""
     try:
         issued_by = inputs.IssuedMessage.model_validate(fields).issued_by
     except ValidationError:
@@ -203,7 +203,7 @@ def _invalid(address: CommandAddress, fields: dict[str, Any], message: str) -> c
 
 
 def _to_domain(class_: Callable[..., Command]) -> Callable[[MessageModel], Command]:
-    """The domain's command from a message with the same fields."""
+    """Returns a function from a message to the domain's command with the same fields."""
 
     def to_domain(message: MessageModel) -> Command:
         return class_(**{name: _domain_value(value) for name, value in message if name not in {"type", "account_id"}})
@@ -222,14 +222,14 @@ def _domain_value(value: Any) -> Any:
 
 
 _CLASSES: Final[dict[str, type[Command]]] = {type_name(class_): class_ for class_ in get_args(Command)}
-#: Each command by its `type`: its model, and what makes the domain's command of it.
+#: Each command by its `type`: its model, and the function to the domain's command.
 _COMMANDS: Final = {
     type_of(model): (model, _to_domain(_CLASSES[type_of(model)])) for model in members(inputs.CommandMessage)
 }
 
 
 def encode_input(message: MessageModel) -> bytes:
-    """An interaction or a command, made by its model, as a record's value; what was not given is left out."""
+    """Encodes an interaction or a command, given as its model; fields that are not set are left out."""
     return message.model_dump_json(exclude_unset=True).encode()
 
 
@@ -246,7 +246,7 @@ def _validated(model: type[Model], fields: dict[str, Any]) -> Model:
 
 
 def explained(error: ValidationError) -> str:
-    """What is wrong, field by field, without the values, which may be anything."""
+    """Describes what is wrong, field by field, without the values, which may contain anything."""
     lines = [
         ": ".join(filter(None, (".".join(map(str, details["loc"])), details["msg"])))
         for details in error.errors(include_url=False, include_context=False, include_input=False)
@@ -255,7 +255,7 @@ def explained(error: ValidationError) -> str:
 
 
 def json_object(value: bytes | None) -> dict[str, Any]:
-    """The JSON object in a record's value, by the letter of RFC 8259 and with each key once.
+    """Parses a JSON object strictly by RFC 8259; each key must occur only once.
 
     Raises PoisonRecord `malformed` or `too_large`.
     """
@@ -302,5 +302,5 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int | float:
-    """An integer; one too long for any field may have thousands of digits, which are not worth converting."""
+    """Converts an integer; one that is too long for any field becomes a float, which is cheap with many digits."""
     return int(digits) if len(digits) <= 20 else float(digits)

@@ -1,4 +1,4 @@
-"""A msgspec struct from a pydantic model: the same fields, types, limits and defaults, decoded ten times as fast."""
+"""Derives a msgspec struct from a pydantic model: same fields, types, limits and defaults, decoded ten times faster."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from annotated_types import MaxLen, MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 
 _PLAIN: Final = (str, bool, int, type(None))
-#: Checks that are no limits: the decoder looks after them itself, or the type has them already.
+#: Checks that are no limits: the decoder makes them itself, or the type implies them.
 _NOT_LIMITS: Final = (AfterValidator, BeforeValidator, WithJsonSchema)
 
 
 def derive(name: str, model: type[BaseModel], **options: Any) -> type[msgspec.Struct]:
-    """A struct with the fields of the model; a field with a default is `UNSET` when the record does not have it.
+    """Returns a struct with the model's fields; a field with a default is `UNSET` when the record lacks it.
 
-    `options` are those of `msgspec.defstruct`. Raises TypeError for a type or limit it has no translation for.
+    `options` are those of `msgspec.defstruct`. Raises TypeError for a type or limit that it cannot translate.
     """
     required: list[tuple[str, Any]] = []
     optional: list[tuple[str, Any, Any]] = []
@@ -57,5 +57,5 @@ def _without_limits(annotation: Any) -> Any:
 
 
 def _flattened(metadata: tuple[Any, ...]) -> list[Any]:
-    """What pydantic's Field(...) within Annotated holds one level deeper: its limits."""
+    """Returns the limits, which pydantic's Field(...) within Annotated holds one level deeper."""
     return [part for item in metadata for part in getattr(item, "metadata", [item])]

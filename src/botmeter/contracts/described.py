@@ -1,4 +1,4 @@
-"""Fields that many messages have, each with its meaning, unit and order, said once."""
+"""Fields that many messages share, each with its meaning, unit and order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botmeter.domain import account, commands, cycles, events, sessions
 
 # --- Who and when ----------------------------------------------------------------------------------------------------
 
-AccountId = Annotated[fields.Id, Field(description="The account. In UTF-8 it is the record's key, too.")]
+AccountId = Annotated[fields.Id, Field(description="The account. In UTF-8 it is also the record's key.")]
 Version = Annotated[
     fields.Positive,
     Field(
@@ -21,7 +21,7 @@ Version = Annotated[
 ]
 At = Annotated[fields.Moment, Field(description="When it took effect, UTC, by the broker's clock.")]
 EndUserId = Annotated[fields.Id, Field(description="The end-user, as the chat platform names them.")]
-BotId = Annotated[fields.Id, Field(description="The bot that was talked to.")]
+BotId = Annotated[fields.Id, Field(description="The bot that the end-user talked to.")]
 ConversationId = Annotated[fields.Id, Field(description="The conversation, as the chat platform names it.")]
 Widget = Annotated[
     sessions.Widget,
@@ -41,14 +41,14 @@ Contacts = Annotated[
     list[contact.Contact],
     Field(
         description="The account's contacts, in the order in which they were given: an e-mail address, or an object "
-        "with more about them. A contact that names alerts wants no others."
+        "with more details. A contact that lists alerts receives only those."
     ),
 ]
 Charge = Annotated[
     message_model.Charge, Field(description="What it costs, once for the rest of the billing cycle; never prorated.")
 ]
 Below = Annotated[
-    fields.Count, Field(description="Packs are bought when fewer sessions than this remain, and when none does.")
+    fields.Count, Field(description="Packs are bought when fewer sessions than this remain, and when none remain.")
 ]
 RechargePacks = Annotated[
     fields.Count, Field(description="How many packs are bought each time; 0: auto-recharge is off.")
@@ -59,19 +59,19 @@ RechargePacks = Annotated[
 Status = Annotated[
     account.Status,
     Field(
-        description="active: new sessions start. exhausted: no session is left, bots stand still but for end-users "
-        "whose session goes on. closed: for good."
+        description="active: new sessions start. exhausted: no session is left; bots only answer end-users with an "
+        "open session. closed: for good."
     ),
 ]
 Pool = Annotated[
     events.Pool,
     Field(
-        description="Where sessions are taken from: the complimentary ones (granted once, without end), those "
-        "purchased or credited for the billing cycle, or none."
+        description="Where sessions are taken from: complimentary (granted once, they do not expire), purchased or "
+        "credited for the billing cycle, or none."
     ),
 ]
 Total = Annotated[
-    fields.Count, Field(description="Sessions in the pool, used or not; those purchased are of this billing cycle.")
+    fields.Count, Field(description="Sessions in the pool, used or not; purchased ones are of this billing cycle.")
 ]
 Used = Annotated[fields.Count, Field(description="Sessions of the pool that are used; never more than total.")]
 Remaining = Annotated[fields.Count, Field(description="Sessions that are left: total less used.")]
@@ -91,8 +91,8 @@ CycleEndsAt = Annotated[
 
 ExhaustionReason = Annotated[
     events.ExhaustionReason,
-    Field(description="sessions_exhausted: all are used. no_sessions: the account has none at all."),
+    Field(description="sessions_exhausted: all are used. no_sessions: the account has none."),
 ]
 AvailableReason = Annotated[
-    events.AvailableReason, Field(description="What brought the sessions: the bots go on because of it.")
+    events.AvailableReason, Field(description="Why the account has sessions again; the bots are resumed because of it.")
 ]

@@ -1,6 +1,6 @@
-"""The journal, accounts and snapshots as bytes, and back again.
+"""Encodes and decodes the journal, accounts and snapshots.
 
-Accounts, which only botmeter reads, are kept as they are. All else that is written goes through `catalogue.py`.
+Accounts are encoded without conversions, because only botmeter reads them. All other outputs go through `catalogue.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from botmeter.domain.events import Cause, Event
 
 
 class _WireCause(msgspec.Struct, gc=False):
-    """A cause of any kind; its fields tell which."""
+    """A cause of any kind; the fields that are set determine the kind."""
 
     topic: str | None = None
     partition: int | None = None
@@ -54,9 +54,9 @@ _EVENTS: Final[Codec[Event]] = Codec(
     special={"cause": Special(_WireCause, _cause_from_wire, _cause_to_wire)},
     last=("cause",),
 )
-#: The event as the journal holds it.
+#: Encodes an event for the journal.
 encode_event: Final = _EVENTS.encode
-#: The event in a record of the journal. Raises ValueError when it is none.
+#: Decodes a record of the journal. Raises ValueError when it is no event.
 decode_event: Final = _EVENTS.decode
 
 
@@ -70,9 +70,9 @@ class _Snapshot:
     type: Literal["snapshot"]
 
 
-#: Accounts with so many commands have them encoded only when they change, not with every change of the account.
+#: An account with at least this many commands has them encoded only when they change, not at every change.
 _MANY_COMMANDS: Final = 100
-#: Of the last so many accounts: what their commands were encoded from, and the bytes.
+#: The encoded commands are cached for this many accounts: the mapping that was encoded, and its bytes.
 _ENCODED_COMMANDS_MAX: Final = 64
 _ENCODED_COMMANDS: Final[dict[str, tuple[Mapping[str, CommandResult], bytes]]] = {}
 _decode_account: Final = msgspec.json.Decoder(Account).decode
@@ -80,26 +80,26 @@ _decode_snapshot: Final = msgspec.json.Decoder(_Snapshot).decode
 
 
 def encode_account(account: Account) -> bytes:
-    """The whole account, for the local store and the snapshots; moments stay UTC ms."""
+    """Encodes the whole account, for the local store and the snapshots; moments stay UTC ms."""
     if len(account.handled) < _MANY_COMMANDS:
         return to_json(account)
     return to_json(replace(account, handled=msgspec.Raw(_encoded_commands(account))))  # type: ignore[arg-type]
 
 
 def _encoded_commands(account: Account) -> bytes:
-    """Megabytes, where there are many; each change of them makes another mapping, so the same one is encoded once."""
+    """Encodes the commands, which may take megabytes. A change makes a new mapping, so each is encoded only once."""
     known = _ENCODED_COMMANDS.pop(account.account_id, None)
     if known is None or known[0] is not account.handled:
         known = account.handled, to_json(account.handled)
     _ENCODED_COMMANDS[account.account_id] = known
     while len(_ENCODED_COMMANDS) > _ENCODED_COMMANDS_MAX:
-        with suppress(StopIteration, KeyError):  # another thread was faster
+        with suppress(StopIteration, KeyError):  # another thread deleted it first
             del _ENCODED_COMMANDS[next(iter(_ENCODED_COMMANDS))]
     return known[1]
 
 
 def decode_account(value: bytes) -> Account:
-    """The account of `encode_account`. Raises ValueError when it is none."""
+    """Decodes the bytes of `encode_account`. Raises ValueError when they are no account."""
     try:
         return _decode_account(value)
     except DECODE_ERRORS as error:
@@ -107,7 +107,7 @@ def decode_account(value: bytes) -> Account:
 
 
 def encode_snapshot(account: Account, account_json: bytes, journal_offset: int) -> bytes:
-    """A snapshot: the account as `encode_account` gave it, after all of its journal before `journal_offset`."""
+    """Encodes a snapshot: the bytes of `encode_account`, which include the account's journal up to `journal_offset`."""
     return to_json(
         {
             "type": "snapshot",
@@ -120,7 +120,7 @@ def encode_snapshot(account: Account, account_json: bytes, journal_offset: int) 
 
 
 def decode_snapshot(value: bytes) -> tuple[Account, int]:
-    """The account and the journal offset of a snapshot. Raises ValueError when it is none."""
+    """Decodes a snapshot to the account and the journal offset. Raises ValueError when it is no snapshot."""
     try:
         snapshot = _decode_snapshot(value)
     except DECODE_ERRORS as error:

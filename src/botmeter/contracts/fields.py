@@ -1,4 +1,4 @@
-"""The types that fields of messages have, with their limits."""
+"""The types of the fields of messages, with their limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ID_CHARACTERS_MAX: Final = 256
 ADDRESS_CHARACTERS_MAX: Final = 320  # the longest e-mail address
 #: Unicode's control characters (Cc).
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-#: The same as a schema says it.
+#: The same as a schema's pattern.
 _NO_CONTROL_CHARACTER: Final = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$"
 
 
@@ -27,7 +27,7 @@ def _without_control_characters(text: str) -> str:
 
 
 def _instant(text: object) -> datetime:
-    """The moment, read exactly as the hot decoder reads it."""
+    """Parses a moment exactly as the fast decoder does."""
     if not isinstance(text, str):
         raise PydanticCustomError("instant_type", "Input should be an RFC 3339 timestamp in a string")
     try:
@@ -41,7 +41,7 @@ def _instant(text: object) -> datetime:
 
 
 def _anchor(moment: datetime) -> datetime:
-    """The calendar (`A4`) is reckoned from here, so a slip of the pen must not pass for a date."""
+    """Checks the anchor of the billing cycles (`A4`), so that a typing error is not accepted as a date."""
     if not 1970 <= moment.astimezone(UTC).year <= 2199:
         raise PydanticCustomError("anchor_range", "The anchor should lie in the years 1970 to 2199")
     return moment

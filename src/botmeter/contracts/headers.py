@@ -1,4 +1,4 @@
-"""The headers of what botmeter writes."""
+"""The headers of the records that botmeter writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from botmeter.contracts.fields import Id, Moment
 from botmeter.contracts.message_model import AT, WireModel
 
-#: Why a record could not be taken.
+#: Why a record could not be processed.
 DeadLetterReason = Literal[
     "malformed",
     "invalid",
@@ -27,16 +27,16 @@ DeadLetterReason = Literal[
 class _CloudEvent(WireModel):
     model_config = ConfigDict(extra="allow")
 
-    ce_specversion: Annotated[Literal["1.0"], Field(description="Of CloudEvents.")]
+    ce_specversion: Annotated[Literal["1.0"], Field(description="The version of CloudEvents.")]
     ce_id: Annotated[
         str,
         Field(
             min_length=1,
-            description="The idempotency key: the same message read or written again has the same, and no other "
+            description="The idempotency key: the same message, read or written again, has the same id, and no other "
             "message of any topic has it.",
         ),
     ]
-    ce_source: Annotated[Literal["/botmeter"], Field(description="Who wrote it.")]
+    ce_source: Annotated[Literal["/botmeter"], Field(description="The program that wrote it.")]
     ce_type: Annotated[
         str,
         Field(pattern="^botmeter\\.[a-z_]+\\.v[0-9]+$", description="botmeter.<type>.v1, with the type of the value."),
@@ -49,18 +49,18 @@ class OutputHeaders(_CloudEvent):
 
     ce_subject: Annotated[Id, Field(description="The account_id.")]
     content_type: Annotated[
-        Literal["application/json"], Field(alias="content-type", description="Of the value, which is UTF-8.")
+        Literal["application/json"], Field(alias="content-type", description="The value is JSON in UTF-8.")
     ]
     traceparent: Annotated[
-        str | None, Field(description="W3C trace context: that of the record it came from. Missing: that had none.")
+        str | None, Field(description="W3C trace context of the record that caused it. Missing: that record had none.")
     ] = None
 
 
 class TraceHeaders(WireModel):
-    """Of records whose value says all; they have no CloudEvents headers."""
+    """The headers of records without CloudEvents headers, whose value says everything."""
 
     traceparent: Annotated[
-        str | None, Field(description="W3C trace context: that of the record it came from. Missing: that had none.")
+        str | None, Field(description="W3C trace context of the record that caused it. Missing: that record had none.")
     ] = None
 
 
@@ -81,16 +81,17 @@ class DeadLetterHeaders(
         "content-type": "application/json",
     },
 ):
-    """The original's headers come first and untouched; of a name that occurs twice the last one counts."""
+    """The original's headers come first, unchanged; where a name occurs twice, the last one counts."""
 
     ce_subject: Annotated[
-        str | None, Field(description="The original's account_id, else its key. Missing: neither can be one.")
+        str | None,
+        Field(description="The original's account_id, else its key. Missing: neither is a valid account_id."),
     ] = None
     content_type: Annotated[
         str,
         Field(
             alias="content-type",
-            description="The original's own; else JSON, or application/octet-stream if it is none.",
+            description="The original's content type; else JSON, or application/octet-stream if the value is no JSON.",
         ),
     ]
     botmeter_reason: Annotated[
@@ -107,5 +108,5 @@ class DeadLetterHeaders(
         str, Field(alias="__streams.errors.offset", pattern="^[0-9]+$", description="The offset of the original.")
     ]
     botmeter_truncated: Annotated[
-        Literal["true"] | None, Field(description="Present when the value was cut to what the topic takes.")
+        Literal["true"] | None, Field(description="Present when the value was cut to the topic's limit.")
     ] = None

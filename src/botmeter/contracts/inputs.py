@@ -1,7 +1,7 @@
-"""The messages botmeter reads: interactions and commands. Strict types; fields it does not know are ignored.
+"""The messages that botmeter reads: interactions and commands. Types are strict; unknown fields are ignored.
 
-These models are the contract: schemas and error messages come from them, and so do the types and limits of the hot
-decoder (`derivation.py`).
+These models are the contract: schemas, error messages, and the types and limits of the fast decoder (`derivation.py`)
+are generated from them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class _Input(MessageModel):
 _AccountId = Annotated[
     Id,
     Field(
-        description="The account. In UTF-8 it must be the record's key, and the record lie on the partition that "
-        "Kafka's default partitioner (murmur2) gives the key: as Java clients do by themselves, and clients on "
+        description="The account. In UTF-8 it must be the record's key, and the record must be on the partition that "
+        "Kafka's default partitioner (murmur2) gives the key: Java clients do so by themselves, clients on "
         "librdkafka with partitioner=murmur2_random."
     ),
 ]
@@ -35,8 +35,8 @@ _BillingCycle = Annotated[BillingCycle, Field(description="1, 3, 6 or 12 months 
 _Contacts = Annotated[
     Contacts,
     Field(
-        description="Who is told of alerts, in the order in which they are to be listed: an e-mail address, or an "
-        "object with more about the contact."
+        description="Who receives alerts, in the order in which they are listed: an e-mail address, or an object with "
+        "more details."
     ),
 ]
 
@@ -56,11 +56,11 @@ _INTERACTION: Final = {
 class InteractionMessage(_Input, example=_INTERACTION):
     """One message or click of an end-user, a bot, an agent or the system, as the chat platform publishes it."""
 
-    event_id: Annotated[Id, Field(description="Names the interaction; the same again changes nothing.")]
+    event_id: Annotated[Id, Field(description="Identifies the interaction; the same id again changes nothing.")]
     account_id: _AccountId
-    end_user_id: Annotated[Id, Field(description="Whose session it opens or joins.")]
+    end_user_id: Annotated[Id, Field(description="The end-user whose session it opens or joins.")]
     bot_id: Annotated[
-        Id | None, Field(description="The bot that is talked to. null or missing: there is none, as with agents.")
+        Id | None, Field(description="The bot in the chat. null or missing: there is none, as with agents.")
     ] = None
     conversation_id: Annotated[Id, Field(description="The chat that is handed to agents when no session is left.")]
     widget: Annotated[
@@ -73,29 +73,29 @@ class InteractionMessage(_Input, example=_INTERACTION):
     actor: Annotated[
         Actor, Field(description="Who acted; only end_user opens or joins a session, and only with a bot.")
     ]
-    preview: Annotated[bool, Field(description="Whether a bot is tried out; previews have sessions of their own.")] = (
-        False
-    )
+    preview: Annotated[
+        bool, Field(description="Whether it is a trial of a bot; previews have sessions of their own.")
+    ] = False
     occurred_at: Annotated[
         Instant,
         Field(
-            description="When it happened, RFC 3339 with any offset: at most 48 hours before the broker takes "
-            "the record, and 5 minutes after (both are settings)."
+            description="When it happened, RFC 3339 with any offset: at most 48 hours before the broker appends "
+            "the record, and at most 5 minutes after (both are settings)."
         ),
     ]
 
 
 class CommandAddress(_Input):
-    """What a command must have to be answered at all."""
+    """The fields that a command needs to be answered."""
 
-    command_id: Annotated[Id, Field(description="Unique in the account; the same again gives the same result.")]
+    command_id: Annotated[Id, Field(description="Unique in the account; the same id again gives the same result.")]
     account_id: _AccountId
 
 
 class IssuedMessage(CommandAddress):
-    """What every command has beside its `type`."""
+    """The fields of every command beside its `type`."""
 
-    issued_by: Annotated[Id, Field(description="Who asks, for the audit.")]
+    issued_by: Annotated[Id, Field(description="Who issued the command, for the audit.")]
 
 
 def _command(**own: Any) -> Example:
@@ -120,11 +120,11 @@ class OpenAccountMessage(
     anchor: Annotated[
         Anchor | None,
         Field(
-            description="Where billing cycles are counted from, RFC 3339 with any offset, in the years 1970 to "
-            "2199; it may lie before or after now. null or missing: the record's timestamp."
+            description="The start of the billing cycles, RFC 3339 with any offset, in the years 1970 to 2199; it may "
+            "lie in the past or the future. null or missing: the record's timestamp."
         ),
     ] = None
-    time_zone: Annotated[TimeZone, Field(description="The IANA time zone in which billing cycles are reckoned.")] = (
+    time_zone: Annotated[TimeZone, Field(description="The IANA time zone in which billing cycles are computed.")] = (
         "UTC"
     )
     contacts: _Contacts = []  # noqa: RUF012 - pydantic copies it
@@ -134,60 +134,60 @@ class ChangePlanMessage(IssuedMessage, example=_command(plan="pro")):
     """Moves the account to another plan."""
 
     type: Literal["change_plan"]
-    plan: Annotated[Plan, Field(description="The plan to have from now on; the same as before changes nothing.")]
+    plan: Annotated[Plan, Field(description="The plan from now on; the present plan changes nothing.")]
 
 
 class PurchasePacksMessage(IssuedMessage, example=_command(packs=2)):
     """Adds packs to this billing cycle at once, and to every following one."""
 
     type: Literal["purchase_packs"]
-    packs: Annotated[Packs, Field(description="How many more; charged in full at once, and again with each cycle.")]
+    packs: Annotated[Packs, Field(description="How many to add; charged in full at once, and again with each cycle.")]
 
 
 class ReducePacksMessage(IssuedMessage, example=_command(packs=1)):
-    """Takes packs away from the next billing cycle on."""
+    """Removes packs from the next billing cycle on."""
 
     type: Literal["reduce_packs"]
-    packs: Annotated[Packs, Field(description="How many fewer; the present billing cycle keeps its packs.")]
+    packs: Annotated[Packs, Field(description="How many to remove; the present billing cycle keeps its packs.")]
 
 
 class CancelReductionMessage(IssuedMessage, example=_command()):
-    """Takes back a reduction that has not taken effect yet."""
+    """Cancels a reduction that has not taken effect yet."""
 
     type: Literal["cancel_reduction"]
 
 
 class ChangeBillingCycleMessage(IssuedMessage, example=_command(billing_cycle="quarterly")):
-    """Another length of the billing cycle, from the next boundary on."""
+    """Changes the length of the billing cycle, from the next boundary on."""
 
     type: Literal["change_billing_cycle"]
     billing_cycle: _BillingCycle
 
 
 class CreditSessionsMessage(IssuedMessage, example=_command(sessions=100, reason="outage 11 Nov")):
-    """A goodwill credit to the current pool."""
+    """Adds a goodwill credit to the current pool."""
 
     type: Literal["credit_sessions"]
-    sessions: Annotated[Sessions, Field(description="How many more; they end with the pool they are added to.")]
+    sessions: Annotated[Sessions, Field(description="How many to add; they expire with the pool they are added to.")]
     reason: Annotated[str, Field(max_length=1000, description="Why, for the audit.")]
 
 
 class SetThresholdsMessage(IssuedMessage, example=_command(percents=[50, 80, 95])):
-    """The percentages of usage to warn at; order and repetition do not matter."""
+    """Sets the percentages of usage that alert; order and repetition do not matter."""
 
     type: Literal["set_thresholds"]
     percents: Annotated[
-        Percents, Field(description="In any order. Those that usage has reached already do not alert for now.")
+        Percents, Field(description="In any order. Those that usage has already reached do not alert for now.")
     ]
 
 
 class SetAutoRechargeMessage(IssuedMessage, example=_command(below=500, packs=1)):
-    """Buys `packs` whenever fewer than `below` sessions remain; 0 packs switch it off."""
+    """Sets auto-recharge: buys `packs` whenever fewer than `below` sessions remain; 0 packs switch it off."""
 
     type: Literal["set_auto_recharge"]
     below: Annotated[
         int,
-        Field(ge=0, le=1_000_000_000, description="Packs are bought when fewer sessions remain, and when none does."),
+        Field(ge=0, le=1_000_000_000, description="Packs are bought when fewer sessions remain, and when none remain."),
     ]
     packs: Annotated[
         int, Field(ge=0, le=1_000_000, description="How many are bought each time; 0: none, switched off.")
@@ -195,14 +195,14 @@ class SetAutoRechargeMessage(IssuedMessage, example=_command(below=500, packs=1)
 
 
 class SetContactsMessage(IssuedMessage, example=_command(contacts=["billing@acme.example"])):
-    """Who is told of alerts from now on."""
+    """Sets who receives alerts from now on."""
 
     type: Literal["set_contacts"]
     contacts: _Contacts
 
 
 class CloseAccountMessage(IssuedMessage, example=_command()):
-    """Ends the account for good."""
+    """Closes the account for good."""
 
     type: Literal["close_account"]
 

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of every message, from its model."""
+"""Generates the JSON Schema 2020-12 of every message from its model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyChannel = Channel[Any, Any]
 Document = dict[str, Any]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-#: Sets of values that have a name, so that types generated from schemas have it too.
+#: Names of enumerations, so that types generated from the schemas have these names too.
 _NAMES: Final[Mapping[tuple[str, ...], str]] = {
     get_args(values): name
     for name, values in {
@@ -41,12 +41,12 @@ _NAMES: Final[Mapping[tuple[str, ...], str]] = {
 
 
 def path_of(channel: AnyChannel, message: Message) -> str:
-    """Where the schema of a message is, below the directory of all schemas."""
+    """Returns the path of a message's schema, below the directory of all schemas."""
     return f"{channel.topic.replace('_', '-')}/{message.type}.json"
 
 
 def schema_of(channel: AnyChannel, message: Message) -> Document:
-    """The schema of a message's value."""
+    """Returns the schema of a message's value."""
     head = {
         "$schema": _DIALECT,
         "$id": f"urn:botmeter:{channel.topic.replace('_', '-')}:{message.type}:v1",
@@ -58,21 +58,21 @@ def schema_of(channel: AnyChannel, message: Message) -> Document:
 
 
 def plain_schema(model: type[BaseModel]) -> Document:
-    """The model's schema; what has a name of its own has it as its title."""
+    """Returns the model's schema; named definitions and enumerations have their name as title."""
     schema: Document = changed(model.model_json_schema(by_alias=True), _titled)
     schema["description"] = " ".join(schema["description"].split())
     for name, definition in schema.get("$defs", {}).items():
         definition["title"] = name
     if "type" in schema["properties"]:
-        schema["properties"]["type"]["description"] = "Which message this is; one of a type not known is to be ignored."
+        schema["properties"]["type"]["description"] = "Which message this is. Ignore a message of an unknown type."
     for described in schema["properties"].values():
         if "x-since" in described:
-            _leave_out_that_it_was_missing(described)
+            _remove_default_of_missing(described)
     return schema
 
 
 def changed(schema: Any, change: Callable[[Document], Document]) -> Any:
-    """The schema with every object in it changed, the inner ones first."""
+    """Returns the schema with every object in it changed, inner ones first."""
     if isinstance(schema, list):
         return [changed(item, change) for item in schema]
     if isinstance(schema, dict):
@@ -81,14 +81,14 @@ def changed(schema: Any, change: Callable[[Document], Document]) -> Any:
 
 
 def _titled(schema: Document) -> Document:
-    """With the name of its values for a title, and without one that repeats the name of its field."""
+    """Sets the name of an enumeration as title, and drops a title that repeats the name of the field."""
     kept = {key: value for key, value in schema.items() if key != "title" or not isinstance(value, str)}
     name = _NAMES.get(tuple(schema["enum"])) if isinstance(schema.get("enum"), list) else None
     return kept if name is None else {"title": name, **kept}
 
 
-def _leave_out_that_it_was_missing(described: Document) -> None:
-    """Of a field that older records lack: where the model says None it is not there, and never null for that."""
+def _remove_default_of_missing(described: Document) -> None:
+    """For a field that older records lack: the model's None means that it is missing, not that it is null."""
     del described["default"]
     if not described.pop("x-nullable") and "anyOf" in described:
         [present] = (option for option in described.pop("anyOf") if option != {"type": "null"})

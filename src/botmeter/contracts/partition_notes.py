@@ -1,6 +1,6 @@
-"""What a worker tells operators of a partition that stands: a text beside the group's offset of its interactions.
+"""A worker's note to operators about a failed partition: a text that is committed with the group's offset.
 
-Whoever gives a partition up leaves a `Stands`; the next commit of the partition replaces it by nothing.
+A worker whose partition fails writes a `Stands`; the next commit of the partition removes it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-#: Kafka's `offset.metadata.max.bytes` is 4096; a note is shorter, whatever a reason says.
+#: Kafka's `offset.metadata.max.bytes` is 4096; texts are cut, so that a note is always shorter.
 _REASON_CHARACTERS_MAX: Final = 700
 
 
 class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
-    """A partition that failed; nobody meters it. `since` is RFC 3339."""
+    """A failed partition, which no worker meters. `since` is RFC 3339."""
 
     reason: str
     remedy: str
@@ -23,12 +23,12 @@ class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
 
 
 def encode_note(note: Stands) -> str:
-    """The note as the text that is kept."""
+    """Encodes the note as text."""
     return msgspec.json.encode(Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100])).decode()
 
 
 def decode_note(text: str | None) -> Stands | None:
-    """The note that a text holds; None for anything else."""
+    """Decodes a note; returns None for any other text."""
     try:
         return msgspec.json.decode(text or "", type=Stands)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

@@ -1,7 +1,7 @@
-"""End-user ids in what is kept for long: as they came, or pseudonyms by the key of the rules (`C5`).
+"""End-user ids in long-term storage: the ids themselves, or pseudonyms made with the key of the rules (`C5`).
 
-A pseudonym takes the id's place as soon as an interaction is decoded, so all that follows has it: windows, journal,
-snapshots, stores, the read side. Only a handoff names the end-user as the chat platform does, for those who route it.
+A pseudonym replaces the id as soon as an interaction is decoded, so windows, journal, snapshots, stores and the read
+side only have the pseudonym. Only a handoff has the chat platform's id, because the routing service needs it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from botmeter.errors import ConfigurationError, PoisonRecord
 Decode = Callable[[Iterable[bytes | None]], list[HotInteraction | PoisonRecord]]
 
 _PREFIX: Final = "p-"
-#: 128 bit: among a billion end-users of an account, two share one with a probability below 1 in 10^20.
+#: 128 bit: among a billion end-users of an account, two share a pseudonym with a probability below 1 in 10^20.
 _DIGEST_BYTES: Final = 16
 _DIGEST_CHARACTERS: Final = 22
 _PSEUDONYM: Final = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{{_DIGEST_CHARACTERS}}}")
@@ -29,7 +29,7 @@ _KEY_ID_CHARACTERS: Final = 8
 
 
 def pseudonyms_by(key: bytes) -> Pseudonyms:
-    """HMAC-SHA256 of account and end-user, 128 bit of it: the same person has another pseudonym at another account."""
+    """128 bit of the HMAC-SHA256 of account and end-user: a person has different pseudonyms at different accounts."""
 
     def of(account_id: str, end_user_id: str) -> str:
         # Ids hold no control characters. A lone surrogate cannot be decoded from JSON.
@@ -40,7 +40,7 @@ def pseudonyms_by(key: bytes) -> Pseudonyms:
 
 
 def pseudonyms_of_key(key_id: str) -> Pseudonyms:
-    """Those of a key that only its id is known of; whoever needs one finds out: ConfigurationError."""
+    """The pseudonyms of a key of which only the id is known: making one raises ConfigurationError."""
 
     def of(account_id: str, end_user_id: str) -> str:
         del account_id, end_user_id
@@ -52,7 +52,7 @@ def pseudonyms_of_key(key_id: str) -> Pseudonyms:
 
 
 def decoder_of(rules: Rules) -> Decode:
-    """How interactions are decoded by these rules."""
+    """Returns the decoder of interactions for these rules."""
     if rules.pseudonyms is None:
         return decode_interactions
     of = rules.pseudonyms.of
@@ -68,14 +68,14 @@ def decoder_of(rules: Rules) -> Decode:
 
 
 def named_as_it_came(handoff: Handoff, rules: Rules, value: bytes | None) -> Handoff:
-    """The handoff with its end-user as the value of the interaction's record has it."""
+    """Returns the handoff with the end-user id that the interaction's record has."""
     if rules.pseudonyms is None or not isinstance(handoff, HandedOffChat):
         return handoff
     return replace(handoff, end_user_id=decode_interaction(value).end_user_id)
 
 
-def asked(pseudonyms: Pseudonyms | None, account_id: str, end_user_id: str) -> str:
-    """How what is kept names an end-user that somebody asks for, by the id or by the pseudonym that was seen there."""
+def stored_end_user_id(pseudonyms: Pseudonyms | None, account_id: str, end_user_id: str) -> str:
+    """Returns the stored id of an end-user, whom the caller names by the platform's id or by the pseudonym itself."""
     if pseudonyms is None or _PSEUDONYM.fullmatch(end_user_id):
         return end_user_id
     return pseudonyms.of(account_id, end_user_id)

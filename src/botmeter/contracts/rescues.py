@@ -1,4 +1,4 @@
-"""Rescues: what people did to partitions that could not go on. They are in one log with the rules, and in one order."""
+"""Rescues: operators' acts on partitions that could not go on. They share one log, and one order, with the rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RecordSkipped:
-    """A record that could not be taken becomes a dead letter when its partition comes to it."""
+    """A record that could not be processed becomes a dead letter when its partition reaches it."""
 
     number: int
     at: int
@@ -20,7 +20,7 @@ class RecordSkipped:
 
 @dataclass(frozen=True, slots=True)
 class OffsetsSet:
-    """The inputs of a partition are read from these offsets on; `lost` records were deleted before they were taken."""
+    """A partition's inputs are read from these offsets on; `lost` records were deleted before they were processed."""
 
     number: int
     at: int
@@ -34,7 +34,7 @@ class OffsetsSet:
 
 @dataclass(frozen=True, slots=True)
 class OutputEnd:
-    """Where a partition of an output ended; a topic made anew under the same name has another `topic_id`."""
+    """Where a partition of an output ended; a topic that is recreated with the same name has another `topic_id`."""
 
     topic: str
     topic_id: str
@@ -43,10 +43,10 @@ class OutputEnd:
 
 @dataclass(frozen=True, slots=True)
 class LossAccepted:
-    """A partition begins anew, with what its journal has, though something is missing there.
+    """A partition starts again with the events that its journal has, though some are missing.
 
-    Events below the journal's end may have gaps; a person knows. The inputs are read from these offsets on, and what
-    comes of them lies at or above the `ends`, one for each output. Snapshots below theirs do not count.
+    Events below the journal's end may have gaps, which an operator accepted. The inputs are read from these offsets on,
+    and their outputs are at or above the `ends`, one for each output. Snapshots below the end of theirs do not count.
     """
 
     number: int
@@ -59,11 +59,11 @@ class LossAccepted:
     ends: tuple[OutputEnd, ...]
 
     def end_of(self, topic: str) -> OutputEnd:
-        """Where an output ended."""
+        """Returns where an output ended."""
         return next(end for end in self.ends if end.topic == topic)
 
     def reaches_to(self, topic: str, topic_id: str) -> int:
-        """The offset below which an output is from before it; 0 in a topic made anew since."""
+        """Returns the offset below which an output was written before the loss; 0 in a topic recreated since."""
         end = self.end_of(topic)
         return end.offset if end.topic_id == topic_id else 0
 

@@ -1,4 +1,4 @@
-"""The log of what people decided: the rules in force (`C5`), from where on, and the rescues of partitions."""
+"""The log of operators' decisions: the rules in force (`C5`), from which offsets on, and the rescues of partitions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botmeter.domain.sessions import memory_ms
 
 @dataclass(frozen=True, slots=True)
 class TakenBefore:
-    """Where a partition stood when the rules changed: what lies below these offsets was decided by the rules before."""
+    """A partition's offsets when the rules changed: records below them were decided by the previous rules."""
 
     partition: int
     interactions: int
@@ -30,7 +30,7 @@ class RulesSet:
     """From here on these rules are in force, until the next of these messages.
 
     `number` counts all messages of the log: 1, 2, 3, ... `by` is who set them, `reason` why. `taken` has a row for each
-    partition; it is empty in the first message, whose rules everything before was decided by.
+    partition; it is empty in the first message, whose rules also apply to all records before.
     """
 
     number: int
@@ -42,7 +42,7 @@ class RulesSet:
 
 
 class WireRules(msgspec.Struct):
-    """Rules on the wire: one object, without a level for the prices."""
+    """Rules on the wire: one object, in which prices are not nested."""
 
     pack_sessions: int
     pack_price_minor: int
@@ -55,7 +55,7 @@ class WireRules(msgspec.Struct):
     pseudonym_key: str | None = None
 
     def rules(self) -> Rules:
-        """As the domain has them; of the key of pseudonyms only the id is known."""
+        """Returns the domain's rules; of the pseudonym key only the id is known."""
         prices = PriceBook(self.pack_sessions, self.pack_price_minor, self.currency, self.complimentary_sessions)
         pseudonyms = None if self.pseudonym_key is None else pseudonyms_of_key(self.pseudonym_key)
         return Rules(
@@ -64,7 +64,7 @@ class WireRules(msgspec.Struct):
 
 
 def wire_rules(rules: Rules) -> WireRules:
-    """The rules as they are on the wire."""
+    """Returns the rules as they are on the wire."""
     prices = rules.prices
     return WireRules(
         prices.pack_sessions, prices.pack_price_minor, prices.currency, prices.complimentary_sessions,
@@ -74,7 +74,7 @@ def wire_rules(rules: Rules) -> WireRules:
 
 
 def with_key(rules: Rules, known: Rules) -> Rules:
-    """Rules of the log, with the key of the settings (`known`) where they name that one."""
+    """Returns rules of the log, with the pseudonym key of the settings (`known`) where they name that key."""
     return replace(rules, pseudonyms=known.pseudonyms) if rules.pseudonyms == known.pseudonyms else rules
 
 
@@ -84,13 +84,13 @@ _RULES: Final[Codec[RulesSet | Rescue]] = Codec(
     special={"rules": Special(WireRules, WireRules.rules, wire_rules)},
 )
 encode_rules: Final = _RULES.encode
-#: Raises ValueError for what is none.
+#: Raises ValueError for any other message.
 decode_rules: Final = _RULES.decode
 
 
 @dataclass(frozen=True, slots=True)
 class RulesChange:
-    """From these offsets of one partition on, decisions follow these rules."""
+    """From these offsets of one partition on, these rules apply."""
 
     rules: Rules
     interactions: int
@@ -98,13 +98,13 @@ class RulesChange:
 
 
 class RulesHistory:
-    """All rules there were, in their order, and the rescues among them.
+    """All rules that were recorded, in their order, and the rescues.
 
-    `unrecorded`, the rules of the settings, count where none were ever recorded.
+    `unrecorded`, the rules of the settings, apply where none were ever recorded.
     """
 
     def __init__(self, log: Sequence[RulesSet | Rescue], unrecorded: Rules) -> None:
-        #: How many messages the log has.
+        #: The number of messages in the log.
         self.length = len(log)
         self.messages = tuple(
             replace(message, rules=with_key(message.rules, unrecorded))
@@ -116,20 +116,20 @@ class RulesHistory:
 
     @property
     def first(self) -> Rules:
-        """What the log begins with."""
+        """The first rules."""
         return self.messages[0].rules if self.messages else self._unrecorded
 
     @property
     def now(self) -> Rules:
-        """What is in force."""
+        """The rules in force."""
         return self.messages[-1].rules if self.messages else self._unrecorded
 
     def changes(self, partition: int) -> tuple[RulesChange, ...]:
-        """What came after the first rules, as one partition met it."""
+        """Returns the changes after the first rules, with the offsets of one partition."""
         return self._changes(partition, after=0)
 
     def since_loss(self, partition: int) -> tuple[Rules, tuple[RulesChange, ...]]:
-        """What a partition began with after its last accepted loss, or ever, and what came after."""
+        """Returns a partition's first rules since its last accepted loss, or since the start, and the later changes."""
         loss = self.loss(partition)
         if loss is None:
             return self.first, self.changes(partition)
@@ -145,20 +145,20 @@ class RulesHistory:
         )
 
     def rescues_of(self, partition: int) -> tuple[Rescue, ...]:
-        """Those of one partition."""
+        """Returns the rescues of one partition."""
         return tuple(rescue for rescue in self.rescues if rescue.partition == partition)
 
     def last_rescue(self, partition: int) -> int:
-        """The number of the last of them; 0 where there was none."""
+        """Returns the number of a partition's last rescue; 0 without one."""
         return max((rescue.number for rescue in self.rescues_of(partition)), default=0)
 
     def loss(self, partition: int) -> LossAccepted | None:
-        """The last that was accepted of a partition."""
+        """Returns the last accepted loss of a partition, or None."""
         losses = [rescue for rescue in self.rescues_of(partition) if isinstance(rescue, LossAccepted)]
         return losses[-1] if losses else None
 
     def skipped(self, partition: int) -> Mapping[tuple[str, int], RecordSkipped]:
-        """The records of a partition to be skipped, by topic and offset; those of before a loss are not among them."""
+        """Returns a partition's records to skip since its last accepted loss, by topic and offset."""
         loss = self.loss(partition)
         return {
             (rescue.topic, rescue.offset): rescue
@@ -168,12 +168,12 @@ class RulesHistory:
 
     @property
     def longest_memory_ms(self) -> int:
-        """The longest that a session start mattered under any of them (`memory_ms`)."""
+        """The longest time for which a session start is needed under any of the rules (`memory_ms`)."""
         return max(memory_ms(rules) for rules in (self.first, *(message.rules for message in self.messages)))
 
 
 def as_settings(rules: Rules) -> dict[str, str]:
-    """The rules by the names of their settings, as these are written."""
+    """Returns the rules as settings: by name, in the form in which they are set."""
     return {
         "pack_sessions": str(rules.prices.pack_sessions),
         "pack_price_minor": str(rules.prices.pack_price_minor),
@@ -188,6 +188,6 @@ def as_settings(rules: Rules) -> dict[str, str]:
 
 
 def differences(old: Rules, new: Rules) -> dict[str, tuple[str, str]]:
-    """What differs, by the variable that sets it: the old value and the new."""
+    """Returns the differences by the variable that sets them: the old value and the new."""
     before, after = as_settings(old), as_settings(new)
     return {f"BOTMETER_{name.upper()}": (before[name], after[name]) for name in before if before[name] != after[name]}

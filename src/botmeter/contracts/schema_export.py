@@ -16,15 +16,15 @@ from botmeter.contracts.json_schemas import Document, path_of, schema_of
 from botmeter.contracts.topics import Topics
 
 ASYNCAPI_FILE: Final = "asyncapi.json"
-#: The same with everything in it.
+#: The same document with all schemas included.
 ASYNCAPI_BUNDLE_FILE: Final = "asyncapi.bundle.json"
 
-#: Every topic whose values are messages of ours: all but the dead letters, which carry whatever came in.
+#: Every topic whose values are botmeter's messages: all but the dead letters, whose values are the original ones.
 CHANNELS: Final = tuple(channel for channel in catalogue.CHANNELS if channel is not catalogue.DEAD_LETTERS)
 
 
 def export(directory: Path) -> list[Path]:
-    """Writes all files below `directory`, which is made if need be; gives their paths in order."""
+    """Writes all files below `directory`, which is created if needed; returns their paths in order."""
     written = []
     for name, document in documents():
         path = directory / name
@@ -35,7 +35,7 @@ def export(directory: Path) -> list[Path]:
 
 
 def documents() -> Iterator[tuple[str, Document]]:
-    """Every file's path below the directory and what it holds."""
+    """Yields every file's path below the directory and its content."""
     for channel in CHANNELS:
         for message in channel.messages:
             yield path_of(channel, message), schema_of(channel, message)

@@ -1,8 +1,8 @@
-"""The journal bytes of a session start, made straight from its values, and back to those that a restore needs.
+"""Encodes a session start for the journal directly from its values, and decodes the fields that a restore needs.
 
 A session start is by far the most frequent event. Building the event, then its fields, then their JSON takes 15 times
-as long as filling in the text. The bytes are those of `encode_event`, letter by letter; a property test holds them
-equal. It serves only ids that stand in JSON as they are: see `stands_as_it_is`.
+as long as filling in the text. The bytes equal those of `encode_event`, which a property test checks. This encoder is
+only for ids that need no escaping in JSON: see `stands_as_it_is`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from botmeter.domain.prices import DAY_MS
 
 
 def stands_as_it_is(value: bytes) -> bool:
-    """Whether the ids in a sound record need no escaping: it is ASCII and holds no escape itself."""
+    """Returns whether the ids in a sound record need no escaping: it is ASCII and contains no escape itself."""
     return value.isascii() and 0x5C not in value
 
 
 def head_of(account_id: str) -> str:
-    """What the journal values of an account's session starts begin with; the version follows."""
+    """Returns the beginning of the journal values of an account's session starts; the version follows."""
     return f'{{"type":"session_started","account_id":"{account_id}","version":'
 
 
 def charge_of(cycle_number: int, pool: Pool) -> str:
-    """The fields that say what a session is charged to; the new `used` follows."""
+    """Returns the fields of the pool that a session is charged to; the new `used` follows."""
     return f'","cycle_number":{cycle_number},"pool":"{pool}","used":'
 
 
 def cause_of(topic: str) -> str:
-    """What the cause of session starts begins with; partition and offset of the interaction follow."""
+    """Returns the beginning of the cause of session starts; partition and offset of the interaction follow."""
     return f'","cause":{{"topic":"{topic}","partition":'
 
 
@@ -52,7 +52,7 @@ def encode_session_started(
     partition: int,
     offset: int,
 ) -> bytes:
-    """The journal's value of a live session that `interaction` opened; times are UTC ms."""
+    """Encodes a live session that `interaction` opened; times are UTC ms."""
     return (
         f'{head}{version},"at":"{rfc3339(at)}","session_id":"{session_id}","end_user_id":"{interaction.end_user_id}",'
         f'"preview":false,"started_at":"{rfc3339(started_at)}","ends_at":"{rfc3339(started_at + DAY_MS)}'
@@ -66,7 +66,7 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class JournaledStart(msgspec.Struct, gc=False):
-    """What a restore needs of a session start in the journal."""
+    """The fields of a session start in the journal that a restore needs."""
 
     account_id: str
     version: int
@@ -82,7 +82,7 @@ _decode: Final = msgspec.json.Decoder(JournaledStart).decode
 
 
 def decode_start(value: bytes) -> JournaledStart | None:
-    """The session start in a record of the journal; None where it is another event, or cannot be read this way."""
+    """Decodes a session start of the journal; returns None for another event, or one that this decoder cannot read."""
     if not value.startswith(_BEGINNING):
         return None
     try:

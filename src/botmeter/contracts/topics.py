@@ -20,7 +20,7 @@ _MURMUR2_FACTOR: Final = 0x5BD1_E995
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic; `config` holds what differs from, or must not be left to, the broker's defaults."""
+    """One topic; `config` has the options that differ from the broker's defaults, or must not depend on them."""
 
     name: str
     direction: Direction
@@ -47,11 +47,11 @@ class Topics:
     def named(
         cls, prefix: str = "botmeter.", interactions: str = "chat.interactions", commands: str = "billing.commands"
     ) -> Topics:
-        """The topics with the names of this installation; `prefix` begins the name of each output."""
+        """Returns the topics with the names of this installation; each output's name starts with `prefix`."""
         return cls(
             interactions=Topic(interactions, "in", _input(retention_ms=7 * DAY_MS)),
             commands=Topic(commands, "in", _input(retention_ms=30 * DAY_MS)),
-            # Kept whole: neither by age nor by size may the truth be cut.
+            # Kept whole: the source of truth must not be deleted, by age or by size.
             # A record carries its event's time, which may lie days back: no setting of the cluster may refuse it.
             journal=Topic(
                 f"{prefix}journal",
@@ -70,8 +70,8 @@ class Topics:
             dead_letters=Topic(f"{prefix}dead-letters", "out", _deleted(retention_ms=30 * DAY_MS, record_mebibytes=4)),
             # Written by the notifier, for the timeline of the billing page.
             deliveries=Topic(f"{prefix}deliveries", "out", _deleted(retention_ms=30 * DAY_MS)),
-            # A whole account, with the results of its commands of 30 days (C1). The broker's timestamps tell a worker
-            # without traffic what time it is; its segments are small, since only closed ones are compacted.
+            # A whole account, with the results of its commands of 30 days (C1). A worker without traffic reads the
+            # time from the broker's timestamps. Segments are small, since only closed ones are compacted.
             snapshots=Topic(
                 f"{prefix}snapshots",
                 "internal",
@@ -81,20 +81,20 @@ class Topics:
                     "segment.bytes": str(128 * _MEBIBYTE),
                 },
             ),
-            # Kept as long as the journal, which is recomputed by them; all records are on partition 0.
+            # Kept as long as the journal, which is recomputed by these rules; all records are on partition 0.
             rules=Topic(f"{prefix}rules", "internal", {**_deleted(retention_ms=-1), "retention.bytes": "-1"}),
         )
 
     def all(self) -> tuple[Topic, ...]:
-        """Every topic, inputs first."""
+        """Returns every topic, inputs first."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
 def _input(*, retention_ms: int) -> dict[str, str]:
-    """The broker's clock stamps each record (`S7`, `C3`).
+    """Returns an input's options. The broker's clock sets each record's timestamp (`S7`, `C3`).
 
-    The topic takes more than the 1 MiB a record may have: a larger one becomes a dead letter that somebody sees, where
-    a refusing broker would leave it to each producer to notice.
+    The topic accepts more than the 1 MiB that a record may have: a larger record becomes a dead letter, which operators
+    see, whereas a refusal by the broker is only seen by the producer.
     """
     return {
         "cleanup.policy": "delete",
@@ -114,7 +114,7 @@ def _deleted(*, retention_ms: int, record_mebibytes: int = 1) -> dict[str, str]:
 
 
 def _compacted(*, record_mebibytes: int) -> dict[str, str]:
-    """Compact only, never delete: an account that has been silent for years is still an account."""
+    """Compacted and never deleted: an account without traffic for years is still an account."""
     return {
         "cleanup.policy": "compact",
         "message.timestamp.type": "CreateTime",
@@ -122,9 +122,9 @@ def _compacted(*, record_mebibytes: int) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=65_536)  # the accounts of a busy worker; a miss costs microseconds
+@lru_cache(maxsize=65_536)  # enough for the accounts of a busy worker; a miss costs microseconds
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key by Kafka's default partitioner, as Java and librdkafka's `murmur2_random` place it."""
+    """Returns the partition of a key by Kafka's default partitioner, as Java and librdkafka's `murmur2_random` do."""
     return (_murmur2(key) & 0x7FFF_FFFF) % partitions
 
 

@@ -1,6 +1,6 @@
-"""The messages of the journal: one for each event of the domain, of its name, told apart by `type`, the cause last.
+"""The messages of the journal: one for each event of the domain, with its name, a `type`, and the cause as last field.
 
-What an event means is said in `botmeter.domain.events`; here is what others may rely on.
+`botmeter.domain.events` explains what an event means; these models are the contract with other programs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _MODELS: Final = dict(chain(*(vars(module).items() for module in (account, allow
 
 
 def _model_of(event: type) -> type[EventMessage]:
-    """The model of an event. Raises KeyError when there is none."""
+    """Returns the model of an event. Raises KeyError when there is none."""
     model: type[EventMessage] = _MODELS[event.__name__]
     return model
 
 
 #: Every event's model, in the order of the events.
 JOURNAL: Final = tuple(_model_of(event) for event in get_args(Event))
-#: A union that is made at run time.
+#: The union of all models, made at run time.
 JournalMessage: Any = Annotated[Union[JOURNAL], Field(discriminator="type")]  # noqa: UP007

@@ -1,4 +1,4 @@
-"""An account's life and terms: opened, plan, contacts, thresholds, auto-recharge, closed; and commands handled."""
+"""An account's lifecycle and terms: opened, plan, contacts, thresholds, auto-recharge, closed; and handled commands."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class AccountOpened(
         ends_at=CYCLE_ENDS,
     ),
 ):
-    """The account exists; `starts_at` and `ends_at` bound its billing cycle number 1."""
+    """The account was opened; `starts_at` and `ends_at` are the bounds of its billing cycle number 1."""
 
     type: Literal["account_opened"]
     plan: described.Plan
     billing_cycle: described.BillingCycle
     anchor: Annotated[
-        Moment, Field(description="Where billing cycles are counted from, UTC; before, in or after the first one.")
+        Moment, Field(description="The start of the billing cycles, UTC; before, in or after the first cycle.")
     ]
     time_zone: described.TimeZone
     contacts: described.Contacts
-    thresholds: Annotated[list[Percent], Field(description="The percentages of usage at which to warn, ascending.")]
+    thresholds: Annotated[list[Percent], Field(description="The percentages of usage that alert, ascending.")]
     starts_at: described.CycleStartsAt
     ends_at: described.CycleEndsAt
     cause: Cause
@@ -56,7 +56,7 @@ class PlanChanged(EventMessage, example=event(4, BY_COMMAND, plan="pro")):
 class BillingCycleChangeScheduled(
     EventMessage, example=event(12, BY_COMMAND, billing_cycle="quarterly", effective_at=CYCLE_ENDS)
 ):
-    """From `effective_at` on, the next boundary, billing cycles have another length."""
+    """Billing cycles have another length from the next boundary, `effective_at`, on."""
 
     type: Literal["billing_cycle_change_scheduled"]
     billing_cycle: described.BillingCycle
@@ -67,19 +67,19 @@ class BillingCycleChangeScheduled(
 
 
 class ThresholdsSet(EventMessage, example=event(16, BY_COMMAND, percents=[50, 80, 95], reached=[50])):
-    """`reached` of the `percents` lie at or below the present usage and will not alert."""
+    """Thresholds were set; those in `reached` are at or below the present usage and do not alert for now."""
 
     type: Literal["thresholds_set"]
-    percents: Annotated[list[Percent], Field(description="The percentages of usage at which to warn, ascending.")]
+    percents: Annotated[list[Percent], Field(description="The percentages of usage that alert, ascending.")]
     reached: Annotated[
         list[Percent],
-        Field(description="Those that usage has reached already, ascending: no alert comes of them for now."),
+        Field(description="Those that usage has already reached, ascending: they do not alert for now."),
     ]
     cause: Cause
 
 
 class AutoRechargeSet(EventMessage, example=event(18, BY_COMMAND, below=500, packs=1)):
-    """Auto-recharge as it now stands; 0 packs: off."""
+    """Auto-recharge was set; 0 packs: off."""
 
     type: Literal["auto_recharge_set"]
     below: described.Below
@@ -88,7 +88,7 @@ class AutoRechargeSet(EventMessage, example=event(18, BY_COMMAND, below=500, pac
 
 
 class ContactsSet(EventMessage, example=event(20, BY_COMMAND, contacts=["billing@acme.example"])):
-    """Who is told of alerts from now on."""
+    """The contacts who receive alerts from now on."""
 
     type: Literal["contacts_set"]
     contacts: described.Contacts
@@ -96,10 +96,10 @@ class ContactsSet(EventMessage, example=event(20, BY_COMMAND, contacts=["billing
 
 
 class AccountClosed(EventMessage, example=event(460, BY_COMMAND, was_exhausted=False)):
-    """The account ended; `was_exhausted` says that its bots stood still already."""
+    """The account was closed; `was_exhausted`: its bots were already suspended."""
 
     type: Literal["account_closed"]
-    was_exhausted: Annotated[bool, Field(description="Whether its bots stood still already.")]
+    was_exhausted: Annotated[bool, Field(description="Whether its bots were already suspended.")]
     cause: Cause
 
 
@@ -117,12 +117,12 @@ class CommandHandled(
         charged=None,
     ),
 ):
-    """A command was judged; `reason` and `message` are those of a refusal, else null."""
+    """A command was accepted or rejected; `reason` and `message` are those of a rejection, else null."""
 
     type: Literal["command_handled"]
     command_id: described.CommandId
     command: Annotated[str, Field(description="The command's type as it was sent; empty when it had none.")]
-    issued_by: Annotated[str, Field(description="Who asked; empty when that could not be read.")]
+    issued_by: Annotated[str, Field(description="Who issued it; empty when that could not be read.")]
     result: Annotated[CommandOutcome, Field(description="A rejected command changed nothing.")]
     reason: Annotated[
         Refusal | None,
@@ -132,8 +132,8 @@ class CommandHandled(
     charged: Annotated[
         Charge | None,
         Field(
-            description="What the command cost; the `charge` itself stands in the event that sold something. "
-            "null: nothing, or the event is older than release 0.2.0."
+            description="What the command cost; the event of the purchase has the `charge` itself. null: nothing, or "
+            "the event is older than release 0.2.0."
         ),
     ] = None
     cause: Cause

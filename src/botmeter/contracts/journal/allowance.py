@@ -1,4 +1,4 @@
-"""What adds to an account's allowance and takes from it: complimentary sessions, packs, credits, billing cycles."""
+"""Changes of an account's allowance: complimentary sessions, packs, credits, billing cycles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botmeter.domain.events import PurchaseTrigger
 
 
 class ComplimentaryGranted(EventMessage, example=event(2, BY_COMMAND, sessions=500)):
-    """The once-ever complimentary sessions."""
+    """The complimentary sessions, which an account gets once, were granted."""
 
     type: Literal["complimentary_granted"]
     sessions: Annotated[Positive, Field(description="How many.")]
@@ -25,7 +25,7 @@ class ComplimentaryForfeited(EventMessage, example=event(4, BY_COMMAND, sessions
     """The complimentary pool ended; `sessions` were left in it."""
 
     type: Literal["complimentary_forfeited"]
-    sessions: Annotated[Count, Field(description="How many of them were left, and are gone.")]
+    sessions: Annotated[Count, Field(description="How many of them were left, and expired.")]
     cause: Cause
 
 
@@ -33,11 +33,11 @@ class PacksPurchased(
     EventMessage,
     example=event(5, BY_COMMAND, packs=2, sessions=2000, charge=CHARGE, total=2000, used=0, trigger="command"),
 ):
-    """Packs bought, by a command or by auto-recharge; `total` and `used` are those after it."""
+    """Packs were bought, by a command or by auto-recharge; `total` and `used` are those after it."""
 
     type: Literal["packs_purchased"]
     packs: Annotated[Positive, Field(description="How many were bought, for this billing cycle and each that follows.")]
-    sessions: Annotated[Positive, Field(description="How many sessions they hold.")]
+    sessions: Annotated[Positive, Field(description="How many sessions they contain.")]
     charge: described.Charge
     total: described.Total
     used: described.Used
@@ -49,7 +49,7 @@ class PacksPurchased(
 
 
 class PackReductionScheduled(EventMessage, example=event(7, BY_COMMAND, packs=1, packs_next_cycle=1)):
-    """`packs` fewer from the next billing cycle on, which leaves `packs_next_cycle`."""
+    """The next billing cycle has `packs` fewer, which leaves `packs_next_cycle`."""
 
     type: Literal["pack_reduction_scheduled"]
     packs: Annotated[Positive, Field(description="How many fewer there will be.")]
@@ -83,19 +83,19 @@ class CycleStarted(
         charge=CHARGE,
     ),
 ):
-    """A billing cycle began: `expired` sessions lapsed, `packs` renewed for `charge` (null without packs)."""
+    """A billing cycle started: `expired` sessions lapsed, `packs` were renewed for `charge` (null without packs)."""
 
     type: Literal["cycle_started"]
     number: described.CycleNumber
     starts_at: described.CycleStartsAt
     ends_at: described.CycleEndsAt
     billing_cycle: described.BillingCycle
-    anchor: Annotated[Moment, Field(description="Where billing cycles are counted from, UTC.")]
+    anchor: Annotated[Moment, Field(description="The start of the billing cycles, UTC.")]
     pool: described.Pool
     packs: described.Packs
     total: described.Total
     used: described.Used
-    expired: Annotated[Count, Field(description="Sessions that were left of the cycle before, and are gone.")]
+    expired: Annotated[Count, Field(description="Sessions that were left of the previous cycle, and expired.")]
     charge: Annotated[Charge | None, Field(description="What the packs of this cycle cost. null: there are none.")]
     cause: Cause
 
@@ -103,7 +103,7 @@ class CycleStarted(
 class SessionsCredited(
     EventMessage, example=event(14, BY_COMMAND, sessions=100, reason="outage", pool="purchased", total=2100, used=3)
 ):
-    """A goodwill credit; `pool`, `total` and `used` are those after it."""
+    """A goodwill credit was added; `pool`, `total` and `used` are those after it."""
 
     type: Literal["sessions_credited"]
     sessions: Annotated[Positive, Field(description="How many were added.")]

@@ -1,4 +1,4 @@
-"""What the messages of all events have in common."""
+"""The fields that the messages of all events share."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _Offset = Annotated[Count, Field(description="The offset of the record.")]
 _BeforeOffset = Annotated[
     Count,
     Field(
-        description="The first interaction of the partition that was not taken yet at that moment. So inputs and "
-        "journal give one order of all that was decided."
+        description="The offset of the partition's first interaction that was not processed yet at that moment. So "
+        "inputs and journal give one order of all decisions."
     ),
 ]
 
@@ -42,7 +42,7 @@ class CausedByCommand(WireModel):
 
 
 class CausedByTimer(WireModel):
-    """The timer, which starts billing cycles that are due where no record does."""
+    """The timer, which starts billing cycles that are due when no record does."""
 
     timer: Annotated[Literal["cycle"], Field(description="Which timer; there is one.")]
     before_offset: _BeforeOffset
@@ -55,7 +55,7 @@ Cause = Annotated[
 
 
 class EventMessage(WireModel):
-    """What every event carries; its `cause` follows its own fields."""
+    """The fields of every event; its `cause` follows its own fields."""
 
     type: str
     account_id: described.AccountId
@@ -86,5 +86,5 @@ CHARGE: Final = {"amount_minor": 20_000, "currency": "USD"}
 
 
 def event(version: int, cause: Example, **own: Any) -> Example:
-    """An example of an event."""
+    """Returns an example of an event."""
     return {"account_id": "acme", "version": version, "at": AT, **own, "cause": cause}

@@ -1,4 +1,4 @@
-"""Sessions, and what comes of their use: thresholds, exhaustion, handoffs."""
+"""Sessions and the consequences of usage: thresholds, exhaustion, handoffs."""
 
 from __future__ import annotations
 
@@ -37,24 +37,21 @@ class SessionStarted(
         str,
         Field(
             pattern="^[0-9a-f]{32}$",
-            description="Names the session: the same account, end-user, preview and start always give the same.",
+            description="Identifies the session: the same account, end-user, preview and start give the same id.",
         ),
     ]
     end_user_id: described.EndUserId
-    preview: Annotated[bool, Field(description="Whether a bot was tried out; previews have sessions of their own.")]
+    preview: Annotated[bool, Field(description="Whether it is a trial of a bot; previews have sessions of their own.")]
     started_at: Annotated[
         Moment, Field(description="When the first interaction occurred, UTC: the session lasts 24 hours from then.")
     ]
     ends_at: Annotated[Moment, Field(description="24 hours later, UTC; that moment does not belong to the session.")]
     cycle_number: Annotated[
         described.CycleNumber,
-        Field(
-            description="The billing cycle it is counted in: the present one, or, where it arrived late, the one "
-            "before."
-        ),
+        Field(description="The billing cycle that counts it: the present one, or the previous one if it arrived late."),
     ]
     pool: described.Pool
-    used: Annotated[Positive, Field(description="Sessions of that cycle or pool that are used, with this one.")]
+    used: Annotated[Positive, Field(description="Sessions of that cycle or pool that are used, including this one.")]
     bot_id: described.BotId
     conversation_id: described.ConversationId
     widget: described.Widget
@@ -75,7 +72,7 @@ class ThresholdReached(
         cycle_ends_at=CYCLE_ENDS,
     ),
 ):
-    """Usage came to `percent` of the total, by the session just started."""
+    """Usage reached `percent` of the total by the session that just started."""
 
     type: Literal["threshold_reached"]
     percent: Annotated[Percent, Field(description="The threshold that was reached.")]
@@ -102,7 +99,7 @@ class SessionsExhausted(
         cycle_ends_at=CYCLE_ENDS,
     ),
 ):
-    """The account has no session left: all are used, or there are none at all."""
+    """The account has no session left: all are used, or it has none."""
 
     type: Literal["sessions_exhausted"]
     reason: described.ExhaustionReason
@@ -145,7 +142,7 @@ class ChatHandedOff(
     """A conversation goes to the agents."""
 
     type: Literal["chat_handed_off"]
-    handoff_id: Annotated[str, Field(description="Names the handoff.")]
+    handoff_id: Annotated[str, Field(description="Identifies the handoff.")]
     conversation_id: described.ConversationId
     end_user_id: described.EndUserId
     bot_id: described.BotId

@@ -1,4 +1,4 @@
-"""The messages botmeter writes beside the journal."""
+"""The messages that botmeter writes beside the journal."""
 
 from __future__ import annotations
 

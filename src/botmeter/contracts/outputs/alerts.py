@@ -1,4 +1,4 @@
-"""Alerts: usage came to a threshold, or to the end."""
+"""Alerts: usage reached a threshold, or the allowance is used up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botmeter.domain.commands import Plan
 
 
 class AutoRecharge(WireModel):
-    """What is bought by itself, and when."""
+    """The account's auto-recharge."""
 
     below: described.Below
     packs: described.RechargePacks
@@ -47,12 +47,12 @@ def _alert(version: int, percent: int, used: int) -> Example:
 
 class _Alert(WireModel):
     type: str
-    alert_id: Annotated[str, Field(description="Names the alert: the same one written again has the same id.")]
+    alert_id: Annotated[str, Field(description="Identifies the alert: the same alert written again has the same id.")]
     account_id: described.AccountId
     version: described.Version
     at: described.At
     percent: Annotated[
-        int, Field(ge=1, le=100, description="The threshold that usage came to, in percent; 100: all are used.")
+        int, Field(ge=1, le=100, description="The threshold that usage reached, in percent; 100: all are used.")
     ]
     used: described.Used
     total: Annotated[described.Total, Field(ge=1)]
@@ -64,7 +64,7 @@ class _Alert(WireModel):
     plan: Annotated[Plan | None, since("0.2.0", "The account's plan.")] = None
     packs: Annotated[Count | None, since("0.2.0", "Packs of this billing cycle; they renew with each cycle.")] = None
     time_zone: Annotated[
-        str | None, since("0.2.0", "The account's IANA time zone, in which billing cycles are reckoned.")
+        str | None, since("0.2.0", "The account's IANA time zone, in which billing cycles are computed.")
     ] = None
     cycle_starts_at: Annotated[Moment | None, since("0.2.0", "When the billing cycle started, UTC.")] = None
     cycle_elapsed_percent: Annotated[
@@ -72,8 +72,8 @@ class _Alert(WireModel):
         Field(ge=0, le=100),
         since(
             "0.2.0",
-            "How much of the billing cycle's time is over, in percent, rounded down to one decimal. Usage runs ahead "
-            "of the calendar when percent is higher.",
+            "How much of the billing cycle's time has passed, in percent, rounded down to one decimal. If percent is "
+            "higher, the sessions run out before the cycle ends at this rate.",
         ),
     ] = None
     auto_recharge: Annotated[

@@ -1,4 +1,4 @@
-"""Balances: where an account stands."""
+"""Balances: the current state of an account."""
 
 from __future__ import annotations
 

@@ -26,24 +26,24 @@ class DeliveryMessage(
         "reason": None,
     },
 ):
-    """Where the delivery of an alert to one recipient stands; the latest message of a `delivery_id` counts."""
+    """The state of the delivery of an alert to one recipient; the latest message of a `delivery_id` counts."""
 
     type: Literal["delivery"]
-    delivery_id: Annotated[Id, Field(description="Names the delivery: one alert on one channel to one recipient.")]
+    delivery_id: Annotated[Id, Field(description="Identifies the delivery: one alert on one channel to one recipient.")]
     account_id: described.AccountId
     at: Annotated[
         Moment,
-        Field(description="When it came to this state, UTC, by the notifier's clock. Orders a delivery's messages."),
+        Field(description="When it reached this state, UTC, by the notifier's clock. Orders a delivery's messages."),
     ]
-    alert_id: Annotated[str, Field(description="That of the alert.")]
+    alert_id: Annotated[str, Field(description="The id of the alert.")]
     channel: Annotated[DeliveryChannel, Field(description="How it is sent.")]
     recipient: Annotated[str, Field(description="The address or URL, masked.")]
     state: Annotated[
         DeliveryState,
         Field(
-            description="sent: the recipient's server took it. maybe_twice: the same, perhaps two times. retrying: not "
-            "yet, there will be more attempts. failed: given up."
+            description="sent: the recipient's server accepted it. maybe_twice: accepted, perhaps twice. retrying: not "
+            "yet accepted, more attempts follow. failed: given up."
         ),
     ]
-    attempts: Annotated[Count, Field(description="How often it was tried.")]
+    attempts: Annotated[Count, Field(description="How many attempts were made.")]
     reason: Annotated[str | None, Field(description="Why it is not sent, for people. null: it is.")]

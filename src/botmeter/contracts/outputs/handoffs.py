@@ -1,4 +1,4 @@
-"""Handoffs: chats that go to the agents, and bots that stand still or go on."""
+"""Handoffs: chats that go to the agents, and bots that are suspended or resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botmeter.domain.announcements import SuspensionReason
 from botmeter.domain.events import AvailableReason
 from botmeter.domain.sessions import Widget
 
-_NAMES: Final = "Names the handoff: the same one written again has the same id."
+_NAMES: Final = "Identifies the handoff: the same handoff written again has the same id."
 
 
 class ChatHandedOffMessage(
@@ -31,7 +31,7 @@ class ChatHandedOffMessage(
         "occurred_at": AT,
     },
 ):
-    """This conversation goes to the agents and stays with them; told once, and again only 24 hours later."""
+    """This conversation goes to the agents and stays with them; reported once, and again only after 24 hours."""
 
     type: Literal["chat_handed_off"]
     handoff_id: Annotated[str, Field(description=_NAMES)]
@@ -42,9 +42,9 @@ class ChatHandedOffMessage(
     end_user_id: described.EndUserId
     bot_id: described.BotId
     reason: described.ExhaustionReason
-    widget: Annotated[Widget, since("0.2.0", "Where the chat takes place; chats in self_service never go.")] = (
-        "conversations"
-    )
+    widget: Annotated[
+        Widget, since("0.2.0", "Where the chat takes place; chats in self_service are never handed off.")
+    ] = "conversations"
     occurred_at: Annotated[
         Moment | None, since("0.2.0", "When the interaction occurred that could not be served, UTC, by the platform.")
     ] = None
@@ -62,7 +62,7 @@ class BotSuspended(
         "handoff_id": "acme/443",
     },
 ):
-    """The account's bots stand still: new chats go to the agents, self-service widgets stop."""
+    """The account's bots are suspended: new chats go to the agents, self-service widgets stop."""
 
     type: Literal["bot_suspended"]
     account_id: described.AccountId
@@ -71,14 +71,14 @@ class BotSuspended(
     reason: Annotated[
         SuspensionReason,
         Field(
-            description="sessions_exhausted: all are used. no_sessions: the account has none at all. account_closed: "
-            "for good."
+            description="sessions_exhausted: all are used. no_sessions: the account has none. account_closed: the "
+            "account is closed for good."
         ),
     ]
     conversations: Annotated[
         Literal["transfer_to_agents"], Field(description="What to do with new chats in the conversations widget.")
     ]
-    self_service: Annotated[Literal["stopped"], Field(description="What becomes of the self-service widget.")]
+    self_service: Annotated[Literal["stopped"], Field(description="What to do with the self-service widget.")]
     handoff_id: Annotated[str | None, since("0.2.0", _NAMES)] = None
 
 
@@ -86,11 +86,11 @@ class BotResumed(
     WireModel,
     example={"account_id": "acme", "version": 451, "at": AT, "reason": "packs_purchased", "handoff_id": "acme/451"},
 ):
-    """The account's bots go on. Chats that were handed off stay with the agents."""
+    """The account's bots are resumed. Chats that were handed off stay with the agents."""
 
     type: Literal["bot_resumed"]
     account_id: described.AccountId
     version: described.Version
     at: described.At
-    reason: Annotated[AvailableReason, Field(description="What brought the sessions.")]
+    reason: Annotated[AvailableReason, Field(description="Why the account has sessions again.")]
     handoff_id: Annotated[str | None, since("0.2.0", _NAMES)] = None

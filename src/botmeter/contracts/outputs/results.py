@@ -21,7 +21,7 @@ class Accepted(
         "charge": {"amount_minor": 20_000, "currency": "USD"},
     },
 ):
-    """The command was carried out. The same command again is answered the same again, and not carried out again."""
+    """The command was executed. The same command again gets the same answer, and is not executed again."""
 
     type: Literal["accepted"]
     command_id: described.CommandId
@@ -32,8 +32,7 @@ class Accepted(
         Charge | None,
         since(
             "0.2.0",
-            "What the command cost; the same when the command comes again, for which nothing is charged anew. null: "
-            "nothing.",
+            "What the command cost. A repeated command gets the same value, and is not charged again. null: nothing.",
             nullable=True,
         ),
     ] = None
@@ -49,7 +48,7 @@ class Rejected(
         "message": "the next cycle has 1 packs, 2 cannot be taken away",
     },
 ):
-    """The command changed nothing. The same command again is answered the same again."""
+    """The command changed nothing. The same command again gets the same answer."""
 
     type: Literal["rejected"]
     command_id: described.CommandId

@@ -11,7 +11,7 @@ from botmeter.contracts.message_model import AT, WireModel
 from botmeter.domain.prices import Exhaustion
 
 _NUMBER = "1, 2, 3, ...: the order of all messages of the topic."
-_AT = "When it was recorded, UTC, by the clock of who did; informative."
+_AT = "When it was recorded, UTC, by the clock of the recording process; informative."
 
 
 class RulesInForce(WireModel):
@@ -20,7 +20,9 @@ class RulesInForce(WireModel):
     pack_sessions: Annotated[Positive, Field(description="Sessions in a pack.")]
     pack_price_minor: Annotated[Count, Field(description="Price of a pack for one billing cycle, in minor units.")]
     currency: Annotated[str, Field(description="ISO 4217, such as USD.")]
-    complimentary_sessions: Annotated[Count, Field(description="Sessions an account gets once, on any plan but free.")]
+    complimentary_sessions: Annotated[
+        Count, Field(description="Sessions that an account gets once, on any plan but free.")
+    ]
     ahead_limit_ms: Annotated[
         Count, Field(description="How far an interaction may be ahead of the broker's timestamp, in milliseconds.")
     ]
@@ -31,24 +33,25 @@ class RulesInForce(WireModel):
         Exhaustion, Field(description="What goes to agents while an account is exhausted; values may be added.")
     ]
     default_thresholds: Annotated[
-        list[Percent], Field(description="Percentages that alert, ascending, of accounts that set none of their own.")
+        list[Percent],
+        Field(description="Percentages that alert, ascending, for accounts without their own thresholds."),
     ]
     pseudonym_key: Annotated[
         str | None,
         Field(
-            description="Id of the key by which end-users have pseudonyms in the journal and all that is made of it. "
-            "null: they are named by their ids."
+            description="Id of the key of the end-users' pseudonyms in the journal and everything derived from it. "
+            "null: end-users are stored by their ids."
         ),
     ] = None
 
 
 class PartitionTaken(WireModel):
-    """Where one partition stood."""
+    """The offsets of one partition."""
 
     partition: Annotated[Count, Field(description="The partition, of all topics.")]
-    interactions: Annotated[Count, Field(description="Interactions below this offset followed the rules before.")]
-    commands: Annotated[Count, Field(description="Commands below this offset followed the rules before.")]
-    journal: Annotated[Count, Field(description="Events below this offset of the journal followed the rules before.")]
+    interactions: Annotated[Count, Field(description="Interactions below this offset followed the previous rules.")]
+    commands: Annotated[Count, Field(description="Commands below this offset followed the previous rules.")]
+    journal: Annotated[Count, Field(description="Events below this offset of the journal followed the previous rules.")]
 
 
 class RulesSet(
@@ -78,13 +81,13 @@ class RulesSet(
     number: Annotated[Positive, Field(description=_NUMBER)]
     at: Annotated[Moment, Field(description=_AT)]
     by: Annotated[str, Field(description="Who set them: a person, or the worker that started first.")]
-    reason: Annotated[str | None, Field(description="Why. null: nobody said.")]
+    reason: Annotated[str | None, Field(description="Why. null: not given.")]
     rules: Annotated[RulesInForce, Field(description="The rules.")]
     taken: Annotated[
         list[PartitionTaken],
         Field(
-            description="Where each partition stood, in the order of their numbers: what lies before followed the "
-            "rules before. Empty in the first message, whose rules hold from the beginning."
+            description="The offsets of each partition, in the order of their numbers: records below them followed the "
+            "previous rules. Empty in the first message, whose rules apply from the beginning."
         ),
     ]
 
@@ -101,7 +104,7 @@ class RecordSkipped(
         "offset": 17,
     },
 ):
-    """A record that could not be taken: it becomes a dead letter with the reason skipped."""
+    """A record that could not be processed: it becomes a dead letter with the reason skipped."""
 
     type: Literal["record_skipped"]
     number: Annotated[Positive, Field(description=_NUMBER)]
@@ -134,17 +137,17 @@ class OffsetsSet(
     by: Annotated[str, Field(description="Who set them.")]
     why: Annotated[str, Field(description="Why.")]
     partition: Annotated[Count, Field(description="The partition, of both inputs.")]
-    interactions: Annotated[Count, Field(description="The first interaction to be taken.")]
-    commands: Annotated[Count, Field(description="The first command to be taken.")]
-    lost: Annotated[Count, Field(description="Offsets below them that were deleted before they were taken.")]
+    interactions: Annotated[Count, Field(description="The first interaction to process.")]
+    commands: Annotated[Count, Field(description="The first command to process.")]
+    lost: Annotated[Count, Field(description="How many offsets below them were deleted before they were processed.")]
 
 
 class OutputEnd(WireModel):
     """Where the partition of one output ended."""
 
     topic: Annotated[str, Field(description="The output.")]
-    topic_id: Annotated[str, Field(description="Kafka's id of it: one that is made anew has another.")]
-    offset: Annotated[Count, Field(description="What comes after the loss lies at this offset or above.")]
+    topic_id: Annotated[str, Field(description="Kafka's id of the topic; a recreated topic has another.")]
+    offset: Annotated[Count, Field(description="Records written after the loss have this offset or a higher one.")]
 
 
 class LossAccepted(
@@ -160,7 +163,7 @@ class LossAccepted(
         "ends": [{"topic": "botmeter.journal", "topic_id": "jUT2pxnoTTGvYOBtPOEeSA", "offset": 44}],
     },
 ):
-    """A partition begins anew with what its journal has: events before its end may have gaps that a person accepts."""
+    """A partition starts again with the events that its journal has; an operator accepts the gaps before its end."""
 
     type: Literal["loss_accepted"]
     number: Annotated[Positive, Field(description=_NUMBER)]
@@ -168,6 +171,6 @@ class LossAccepted(
     by: Annotated[str, Field(description="Who accepted it.")]
     why: Annotated[str, Field(description="Why.")]
     partition: Annotated[Count, Field(description="The partition, of all topics.")]
-    interactions: Annotated[Count, Field(description="The first interaction to be taken.")]
-    commands: Annotated[Count, Field(description="The first command to be taken.")]
+    interactions: Annotated[Count, Field(description="The first interaction to process.")]
+    commands: Annotated[Count, Field(description="The first command to process.")]
     ends: Annotated[list[OutputEnd], Field(description="Where each output ended, in the order of the topics.")]

@@ -1,4 +1,4 @@
-"""Snapshots: internal, and no part of the contract but for their being there."""
+"""Snapshots: internal. Only their existence is part of the contract."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ class Snapshot(
         "account": {"account_id": "acme", "version": 42, "status": "active"},
     },
 ):
-    """Internal: an account, from which a worker restores it instead of reading its whole journal."""
+    """Internal: the state of an account, so that a worker can restore it without reading its whole journal."""
 
     type: Literal["snapshot"]
     account_id: described.AccountId
     version: described.Version
-    journal_offset: Annotated[Count, Field(description="The account's journal before this offset is in the snapshot.")]
+    journal_offset: Annotated[
+        Count, Field(description="The snapshot includes the account's events before this offset of the journal.")
+    ]
     account: Annotated[dict[str, Any], Field(description="The state; its shape may change with any release.")]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from botmeter.contracts.pseudonyms import asked
+from botmeter.contracts.pseudonyms import stored_end_user_id
 from botmeter.domain.prices import PriceBook, Pseudonyms
 from botmeter.readside.database import reading
 from botmeter.readside.queries import accounts, freshness, sessions, statements, timeline, usage, what_if
@@ -139,7 +139,7 @@ class Queries:
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None
-            known_as = asked(self._pseudonyms, account_id, end_user_id)
+            known_as = stored_end_user_id(self._pseudonyms, account_id, end_user_id)
             return sessions.covering(connection, tables, account, known_as, at, preview=preview)
 
     # --- Usage -------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class Queries:
     def _as_kept(self, account_id: str, wanted: SessionFilter) -> SessionFilter:
         if wanted.end_user_id is None:
             return wanted
-        return replace(wanted, end_user_id=asked(self._pseudonyms, account_id, wanted.end_user_id))
+        return replace(wanted, end_user_id=stored_end_user_id(self._pseudonyms, account_id, wanted.end_user_id))
 
     def explain(self, session_id: str) -> Explanation | None:
         """Why a session was charged, and to what."""
