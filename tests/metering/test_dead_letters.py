@@ -6,7 +6,7 @@ import pytest
 
 from botmeter.contracts.topics import Topics
 from botmeter.errors import PoisonRecord
-from botmeter.metering.dead_letters import KEY_MAX_BYTES, VALUE_MAX_BYTES, dead_letter
+from botmeter.metering.dead_letters import KEY_MAX_BYTES, RECORD_MAX_BYTES, VALUE_MAX_BYTES, dead_letter
 from botmeter.metering.records import Header, Output
 from botmeter.replay.tape import TapeRecord
 
@@ -58,6 +58,23 @@ def test_headers_are_kept_in_order_up_to_the_first_that_does_not_fit() -> None:
     output = letter(b"acme", b"v", [("a", b"1"), ("b", b"x" * 8 * MEBIBYTE), ("c", b"2")])
 
     assert [name for name, _ in output.headers][:2] == ["a", "botmeter_reason"]
+
+
+def test_headers_are_kept_to_the_last_byte_that_there_is_room_for() -> None:
+    room = RECORD_MAX_BYTES - len(b"acme") - len(b"value") - 2 * (len("a") + 10)
+    whole = letter(b"acme", b"value", [("a", None), ("a", b"x" * room)])
+    cut = letter(b"acme", b"value", [("a", None), ("a", b"x" * (room + 1))])
+
+    assert [len(value or b"") for name, value in whole.headers if name == "a"] == [0, room]
+    assert [value for name, value in cut.headers if name == "a"] == [None]
+
+
+def test_where_and_when_the_record_lay_is_told() -> None:
+    headers = dict(letter(b"acme", b"v", []).headers)
+
+    assert headers["ce_time"] == b"1970-01-01T00:00:01.000Z"
+    assert headers["ce_id"] == f"dead-letter/{TOPICS.interactions.name}/3/17".encode()
+    assert headers["__streams.errors.message"] == b"the value is not JSON"
 
 
 def test_a_key_longer_than_any_account_id_is_no_subject() -> None:

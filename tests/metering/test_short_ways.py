@@ -96,6 +96,7 @@ def test_j1_folding_what_is_known_already_changes_nothing(
 
     assert dict(state.folded()) == run.accounts
     assert state.windows.young == run.windows
+    assert state.chats.young == run.chats
 
 
 @property_

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +48,37 @@ def test_what_is_used_in_every_generation_is_never_fetched_again() -> None:
 
     assert [keys for keys in shelf.asked if b"a" in keys] == [[b"a", b"b-0", b"c-0"]]
     assert len(cache.young) <= 6
+
+
+def test_a_store_that_was_empty_is_not_asked_until_something_was_forgotten() -> None:
+    shelf = Shelf()
+    cache = Generations(shelf.fetch, size_max=4, absent=-1)
+    cache.is_whole = True
+    cache.prefetch([b"a", b"b", b"c"])
+    assert cache.young == {b"a": -1, b"b": -1, b"c": -1}
+
+    cache.turn()  # a generation is full
+    cache.prefetch([b"d", b"e"])
+    cache.turn()  # this one is not
+    assert shelf.asked == []
+
+    cache.prefetch([b"f"])
+    cache.turn()  # nothing knows of a, b and c any more
+    cache.prefetch([b"a", b"d"])
+    assert shelf.asked == [[b"a"]]
+    assert cache.young == {b"a": 0, b"d": -1}
+
+
+def test_a_generation_is_half_of_what_may_be_kept_and_at_least_one() -> None:
+    for size_max, generation in ((0, 1), (1, 1), (3, 1), (4, 2), (7, 3)):
+        cache = Generations(Shelf().fetch, size_max, absent=0)
+        cache.prefetch([b"%d" % number for number in range(generation)])
+        cache.turn()
+        assert len(cache.young) == generation
+
+        cache.prefetch([b"one more"])
+        cache.turn()
+        assert cache.young == {}
 
 
 @property_
@@ -104,3 +135,28 @@ def test_a_boundary_that_moved_and_a_closed_account_are_not_due() -> None:
 
     assert state.due(20, 10) == []
     assert state.due(50, 10) == [b"moved"]
+
+
+def test_the_account_whose_cycle_may_end_first_is_told_and_stays_due() -> None:
+    state = PartitionState(MemoryStore(), Rules(), cache_windows=10)
+    assert state.soonest() == {}
+
+    for account_id, ends_at in (("late", 30), ("early", 10), ("next", 20)):
+        state.put_account(with_cycle(account_id, ends_at))
+    assert {key: account.cycle.ends_at for key, account in state.soonest().items()} == {b"early": 10}
+    assert state.due(10, 10) == [b"early"]
+
+
+def test_a_store_that_holds_accounts_gives_them_to_the_state() -> None:
+    class Filled(MemoryStore):
+        """As one on disk that was closed."""
+
+        def accounts(self) -> Iterator[Account]:
+            return iter([with_cycle("early", 10), with_cycle("late", 30)])
+
+    state = PartitionState(Filled(), Rules(), cache_windows=10)
+
+    assert state.account(b"early") == with_cycle("early", 10)
+    assert state.folded() == {b"early": with_cycle("early", 10), b"late": with_cycle("late", 30)}
+    assert state.account(b"unheard") is None
+    assert state.due(30, 10) == [b"early", b"late"]

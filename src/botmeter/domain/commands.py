@@ -117,7 +117,8 @@ class InvalidCommand(_Issued):
     message: str
 
 
-Command = (
+#: What the rules judge each in its own way.
+ValidCommand = (
     OpenAccount
     | ChangePlan
     | PurchasePacks
@@ -129,8 +130,8 @@ Command = (
     | SetAutoRecharge
     | SetContacts
     | CloseAccount
-    | InvalidCommand
 )
+Command = ValidCommand | InvalidCommand
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ _NO_WINDOW: Final = b""
 class Meter:
     """Decides the records of one partition in order, batch by batch."""
 
+    _decided: Decided  # of the micro-batch under way
+
     def __init__(
         self,
         partition: int,
@@ -97,7 +99,6 @@ class Meter:
         self._topics = topics
         self.follow_rules(rules)
         self._cause = cause_of(topics.interactions.name)
-        self._decided = Decided(partition, state.changes)
         self.skipped: Skipped = {}
 
     def follow_rules(self, rules: Rules) -> None:
