@@ -82,7 +82,7 @@ def blind_waits(path: Path) -> Iterator[int]:
 
 def files() -> Iterator[Path]:
     """Every file that belongs to the project; of the hidden directories only .ci does."""
-    made = {"botmeter-data", "build", "dist"}
+    made = {"botmeter-data", "build", "dist", "mutants"}
     tops = [path for path in ROOT.iterdir() if not path.name.startswith(".") or path.name in {".ci", ".gitignore"}]
     for top in (path for path in tops if path.name not in made):
         for path in [top, *top.rglob("*")] if top.is_dir() else [top]:
