@@ -206,8 +206,30 @@ def test_a_reader_is_never_taken_for_the_member_whose_options_it_shares() -> Non
 def test_an_option_librdkafka_does_not_know_is_a_wrong_setting(config: Config) -> None:
     make = make_consumer if "group.id" in config else make_producer if "acks" in config else make_admin
 
-    with pytest.raises(ConfigurationError, match=r'BOTMETER_KAFKA__\*: .*"no\.such\.option"'):
+    with pytest.raises(ConfigurationError, match=r'BOTMETER_KAFKA__NO_SUCH_OPTION: .*"no\.such\.option"'):
         make(config)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"security.protocol": "SSL", "ssl.ca.location": "/nowhere/ca.pem"},
+            "BOTMETER_KAFKA__SSL_CA_LOCATION: cannot read /nowhere/ca.pem: ",
+        ),
+        (
+            {"security.protocol": "SSL", "ssl.ca.location": __file__},
+            f"BOTMETER_KAFKA__SSL_CA_LOCATION: {__file__}: ",
+        ),
+        ({"security.protocol": "SASL_PLAINTEXT"}, "BOTMETER_KAFKA__SASL_MECHANISM: "),
+        ({"socket.timeout.ms": "soon"}, "BOTMETER_KAFKA__SOCKET_TIMEOUT_MS: "),
+    ],
+)
+def test_the_variable_of_a_wrong_option_is_named(options: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_admin(admin_config(options, NOWHERE))
+
+    assert str(caught.value).startswith(said)
 
 
 @pytest.mark.parametrize(("servers", "reason"), [(NOWHERE, "Connection refused"), (NO_NAME, "Failed to resolve")])
@@ -244,3 +266,13 @@ def test_a_refused_login_is_not_waited_out() -> None:
 
     with pytest.raises(ClusterError, match=r"bad password .*check user and password"):
         _reason(faults)
+
+
+def test_a_login_that_the_listener_does_not_know_is_told_apart() -> None:
+    refused = KafkaError(
+        KafkaError._AUTHENTICATION,
+        "SASL PLAIN mechanism handshake failed: Broker: Request not valid in current SASL state: broker's supported "
+        "mechanisms: ",
+    )
+
+    assert "check BOTMETER_KAFKA__SECURITY_PROTOCOL" in str(classify(refused))

@@ -74,7 +74,7 @@ def set_rules(settings: Settings, yes: bool, by: str | None, reason: str | None)
         for line in _plan(history, settings):
             click.echo(line)
         if not yes:
-            click.echo("Nothing was changed: --yes does it.")
+            click.echo("Nothing was changed: --yes does it, once no worker runs.")
             return
         desk.require_no_worker()
         message = desk.change(by or getpass.getuser(), reason)

@@ -41,8 +41,8 @@ _COLLECTOR_THRESHOLDS: Final = (100_000, 50, 100)
 def command(settings: Settings) -> None:
     """Meter interactions until stopped: read the inputs, decide, write journal, balances, alerts and handoffs.
 
-    SIGTERM or Ctrl-C commits what was decided, leaves the consumer group and stops within 10 seconds. Start as many
-    workers as there are partitions; each needs a data directory of its own.
+    SIGTERM or Ctrl-C commits what was decided, leaves the consumer group and stops within 10 seconds. Start up to
+    as many workers as there are partitions; each needs a data directory of its own.
     """
     log_to_stderr(settings.log_level, settings.log_format, "worker")
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)

@@ -6,6 +6,7 @@ Options of BOTMETER_KAFKA__* override what only tunes, and never what the guaran
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any, Final, TypeVar
@@ -14,6 +15,7 @@ from weakref import ref
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
+from botmeter.client_options import KAFKA_PREFIX, kafka_variable
 from botmeter.errors import ConfigurationError
 from botmeter.kafka.errors import cause
 
@@ -218,12 +220,12 @@ def admin_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
 
 def make_consumer(config: Config) -> Consumer:
     """Creates a consumer. Raises ConfigurationError for an option that librdkafka rejects."""
-    return _create(lambda: Consumer(config))
+    return _create(Consumer, config)
 
 
 def make_producer(config: Config) -> Producer:
     """Creates a producer. Raises ConfigurationError for an option that librdkafka rejects."""
-    return _create(lambda: Producer(config))
+    return _create(Producer, config)
 
 
 def make_admin(config: Config) -> AdminClient:
@@ -231,15 +233,27 @@ def make_admin(config: Config) -> AdminClient:
 
     Its log lines, such as those of an outage, reach the log though its caller never polls it.
     """
-    return _create(lambda: _PolledAdmin(config))
+    return _create(_PolledAdmin, config)
 
 
 def _config(bootstrap_servers: str, tuned: Config, fixed: Config) -> Config:
     return {**_EVERY_CLIENT, **tuned, **fixed, "bootstrap.servers": bootstrap_servers, "logger": _LOG}
 
 
-def _create(make: Callable[[], Client]) -> Client:
+def _create(make: Callable[[Config], Client], config: Config) -> Client:
     try:
-        return make()
+        return make(config)
     except KafkaException as exception:
-        raise ConfigurationError(f"BOTMETER_KAFKA__*: {cause(exception).str()}") from exception
+        raise ConfigurationError(_option_fault(cause(exception).str(), config)) from exception
+
+
+def _option_fault(fault: str, config: Config) -> str:
+    """Returns librdkafka's message with the variable of the option that it names, and the file that option names."""
+    text = fault.lower().replace("sasl mechanism", "sasl.mechanism")
+    option = max((name for name in {*config, "sasl.mechanism"} if name in text), key=len, default=None)
+    if option is None:
+        return f"{KAFKA_PREFIX}*: {fault}"
+    if not option.endswith(".location"):
+        return f"{kafka_variable(option)}: {fault}"
+    file = config[option]
+    return f"{kafka_variable(option)}: {file if os.access(file, os.R_OK) else f'cannot read {file}'}: {fault}"

@@ -119,7 +119,8 @@ _OPERATOR_REMEDIES: Final[Mapping[int, str]] = {
     KafkaError.POLICY_VIOLATION: "a policy of the cluster forbids it",
     KafkaError.GROUP_MAX_SIZE_REACHED: "the broker's group.max.size allows no further worker",
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: "the group has members of another kind; set BOTMETER_GROUP",
-    KafkaError.INVALID_SESSION_TIMEOUT: "the session timeout is outside the broker's group.*.session.timeout.ms",
+    KafkaError.INVALID_SESSION_TIMEOUT: "BOTMETER_KAFKA__SESSION_TIMEOUT_MS is outside the broker's "
+    "group.min.session.timeout.ms and group.max.session.timeout.ms",
     KafkaError.UNSUPPORTED_VERSION: "the broker is too old",
     KafkaError._UNSUPPORTED_FEATURE: "the broker is too old",
 }
@@ -141,7 +142,7 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
     if resource := _REFUSED.get(code):
         return PermissionMissing(resource, line)
     if code in _LOGIN_REFUSED:
-        return ClusterError(f"{line}; check user and password (BOTMETER_KAFKA__SASL_*)")
+        return ClusterError(f"{line}; {_login_remedy(line)}")
     if code in _TOO_LARGE:
         return ClusterError(f"{line}; max.message.bytes of the topic is too small; {_CHECK_TOPICS}")
     if code in _FENCED and not error.txn_requires_abort():
@@ -157,6 +158,16 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
     if remedy := _OPERATOR_REMEDIES.get(code):
         return ClusterError(f"{line}; {remedy}")
     return OutcomeUnknown(line)
+
+
+def _login_remedy(refusal: str) -> str:
+    """Returns what to check after a refused login, by whether the listener takes logins of this kind at all."""
+    if "mechanism handshake failed" in refusal:
+        return (
+            "the listener takes no such login: check BOTMETER_KAFKA__SECURITY_PROTOCOL and "
+            "BOTMETER_KAFKA__SASL_MECHANISM"
+        )
+    return "check user and password (BOTMETER_KAFKA__SASL_*)"
 
 
 def cause(exception: KafkaException | SystemError) -> KafkaError:

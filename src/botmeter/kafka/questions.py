@@ -67,7 +67,7 @@ def wait_for_broker(config: Config, timeout_s: float, report: Callable[[str], No
             if left_s < _PAUSE_S:  # no time for an attempt; the client may end one a little early
                 raise ClusterError(
                     f"cannot reach Kafka at {servers}, tried for {timeout_s:g} s{reason}; "
-                    "see BOTMETER_BOOTSTRAP_SERVERS and BOTMETER_BROKER_TIMEOUT_S"
+                    "see BOTMETER_BOOTSTRAP_SERVERS, BOTMETER_KAFKA__SECURITY_PROTOCOL and BOTMETER_BROKER_TIMEOUT_S"
                 )
             report(f"cannot reach Kafka at {servers} yet{reason}, trying for another {left_s:.0f} s")
             faults.clear()

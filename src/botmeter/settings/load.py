@@ -22,6 +22,7 @@ from pydantic_settings import EnvSettingsSource
 
 from botmeter.client_options import KAFKA_PREFIX, flattened, kafka_variable
 from botmeter.errors import ConfigurationError
+from botmeter.settings import shapes
 from botmeter.settings.model import CONFIG_VARIABLE, PREFIX, Settings, variable
 
 #: Variables of the test suite, which share the prefix.
@@ -120,7 +121,7 @@ def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
     fault = faults[0]
     others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     field = str(fault["loc"][0]) if fault["loc"] else ""
-    text = re.sub(r"^(Value error, |Input |String )", "", fault["msg"])
+    text = _said(fault)
     match fault["type"]:
         case "extra_forbidden":
             return f"{field} in {file}: there is no such setting{_did_you_mean(field, Settings.model_fields)}{others}"
@@ -133,7 +134,29 @@ def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
             return f"{_place(KAFKA_PREFIX, '.'.join(map(str, fault['loc'])), file)}: {text}{others}"
         case _ if Settings.model_fields[field].annotation is SecretStr:
             return f"{_place(variable(field), field, file)}: {text}{others}"
-    return f"{_place(variable(field), field, file)}: {text}, not {fault['input']!r}{others}"
+    value = fault["input"]
+    return f"{_place(variable(field), field, file)}: {text}, not {value!r}{_from_a_service(value)}{others}"
+
+
+def _said(fault: ErrorDetails) -> str:
+    """What the value should be, in words of a person who sets it."""
+    match fault["type"]:
+        case "string_pattern_mismatch":
+            return f"should be {shapes.IN_WORDS[fault['ctx']['pattern']]}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "should be a whole number"
+        case "float_parsing":
+            return "should be a number"
+        case "bool_parsing":
+            return "should be true or false"
+    return re.sub(r"^(Value error, |Input |String )", "", fault["msg"])
+
+
+def _from_a_service(value: object) -> str:
+    """Why a setting has an address that nobody set."""
+    if not _SERVICE_ADDRESS.match(str(value)):
+        return ""
+    return "; Kubernetes sets it beside a Service of that name: set enableServiceLinks: false in the pod"
 
 
 def _place(name: str, key: str, file: Path | None) -> str:

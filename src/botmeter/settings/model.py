@@ -15,6 +15,7 @@ from botmeter.client_options import REFUSED_OPTIONS, flattened, redacted
 from botmeter.contracts.pseudonyms import pseudonyms_by
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import SECOND_MS, Exhaustion, PriceBook, Pseudonyms, Rules
+from botmeter.settings import shapes
 from botmeter.settings.notify import NotifySettings
 from botmeter.settings.readside import ReadsideSettings
 from botmeter.settings.web import SECRET_CHARACTERS_MIN, WebSettings
@@ -22,7 +23,6 @@ from botmeter.settings.web import SECRET_CHARACTERS_MIN, WebSettings
 PREFIX: Final = "BOTMETER_"
 #: Names the TOML file; itself no setting.
 CONFIG_VARIABLE: Final = "BOTMETER_CONFIG"
-_TOPIC_CHARACTERS: Final = r"^[A-Za-z0-9._-]+$"
 
 
 class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
@@ -32,7 +32,7 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
-        pattern=r"^[^\s,]+(,[^\s,]+)*$",
+        pattern=shapes.ADDRESSES,
         description="Kafka brokers to start from, host:port, separated by commas.",
     )
     data_dir: Path = Field(
@@ -41,12 +41,12 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     )
     group: str = Field(
         default="botmeter",
-        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        pattern=shapes.NAME,
         description="Consumer group of the workers; also begins their transactional ids.",
     )
     instance: str = Field(
         default="",
-        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        pattern=shapes.NAME_OR_NOTHING,
         description="Name of this worker, different for each and the same after a restart. "
         "Empty: a random one, kept in the data directory.",
     )
@@ -61,18 +61,18 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     )
     topic_prefix: str = Field(
         default="botmeter.",
-        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        pattern=shapes.NAME_OR_NOTHING,
         description="What the names of the output topics begin with.",
     )
     interactions_topic: str = Field(
         default="chat.interactions",
-        pattern=_TOPIC_CHARACTERS,
+        pattern=shapes.TOPIC,
         max_length=249,
         description="Input topic of the chat platform.",
     )
     commands_topic: str = Field(
         default="billing.commands",
-        pattern=_TOPIC_CHARACTERS,
+        pattern=shapes.TOPIC,
         max_length=249,
         description="Input topic of the billing side.",
     )
@@ -103,7 +103,7 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     pack_price_minor: int = Field(
         default=10_000, ge=0, description="Price of a pack for one billing cycle, in minor units (cents)."
     )
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="Currency of the price, three letters.")
+    currency: str = Field(default="USD", pattern=shapes.CURRENCY, description="Currency of the price, three letters.")
     complimentary_sessions: int = Field(
         default=500, ge=0, description="Sessions an account gets once, on any plan but free."
     )
@@ -190,6 +190,14 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         """Arguments alone: the same call gives the same settings on every machine."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _some_directory(cls, path: object) -> object:
+        # To pathlib it is the current directory, which nobody means who leaves it empty.
+        if path == "":
+            raise ValueError("should name a directory")
+        return path
 
     @field_validator("replication_factor")
     @classmethod

@@ -9,9 +9,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-#: A host, or nothing: without one no mails are sent.
-_HOST: Final = r"^[^\s/@]*$"
-_HEADER_NAME: Final = r"^[A-Za-z0-9-]{0,100}$"
+from botmeter.settings import shapes
+
 _WEBHOOK: Final = re.compile(r"https?://\S+( whsec_[A-Za-z0-9+/=]+)+")
 
 
@@ -20,7 +19,7 @@ class NotifySettings(BaseModel):
 
     notify_group: str = Field(
         default="botmeter-notify",
-        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        pattern=shapes.NAME,
         description="Consumer group of the notifiers; those of one group share one database.",
     )
     notify_database_url: SecretStr = Field(
@@ -32,7 +31,9 @@ class NotifySettings(BaseModel):
         default=6067, ge=0, le=65535, description="Port of the notifier's health and metrics; 0 is any free one."
     )
     notify_smtp_host: str = Field(
-        default="", pattern=_HOST, description="Mail server that takes the mails. Empty: no mails are sent."
+        default="",
+        pattern=shapes.HOST_OR_NOTHING,
+        description="Mail server that takes the mails. Empty: no mails are sent.",
     )
     notify_smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
     notify_smtp_security: Literal["starttls", "tls", "none"] = Field(
@@ -54,13 +55,13 @@ class NotifySettings(BaseModel):
     )
     notify_idempotency_header: str = Field(
         default="",
-        pattern=_HEADER_NAME,
+        pattern=shapes.HEADER_OR_NOTHING,
         description="Name of the header by which the mail provider drops a repeated mail, "
         "such as Resend-Idempotency-Key. Empty: none.",
     )
     notify_billing_url: str = Field(
         default="",
-        pattern=r"^(https?://\S+)?$",
+        pattern=shapes.URL_OR_NOTHING,
         description="Address of Admin > Billing for the link in each mail; {account_id} is filled in. "
         "Empty: the page of `botmeter web` at BOTMETER_HTTP_PUBLIC_URL.",
     )

@@ -6,9 +6,10 @@ from typing import Final
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from botmeter.settings import shapes
+
 #: What HMAC-SHA-256 asks of a key: as many bytes as the digest has.
 SECRET_CHARACTERS_MIN: Final = 32
-_URL: Final = r"^(https?://[^\s/]+[^\s]*)?$"
 
 
 class WebSettings(BaseModel):
@@ -28,7 +29,7 @@ class WebSettings(BaseModel):
     )
     http_public_url: str = Field(
         default="",
-        pattern=_URL,
+        pattern=shapes.URL_OR_NOTHING,
         description="Address under which browsers find the page, such as https://billing.example. Forms are taken "
         "from this origin alone, and with https cookies are sent over TLS alone. Empty: the address it listens on.",
     )
@@ -82,7 +83,7 @@ class WebSettings(BaseModel):
     )
     oidc_issuer: str = Field(
         default="",
-        pattern=_URL,
+        pattern=shapes.URL_OR_NOTHING,
         description="OpenID provider of the page's login, such as https://login.example; empty: login links alone.",
     )
     oidc_client_id: str = Field(default="", description="Name of the page at the OpenID provider.")

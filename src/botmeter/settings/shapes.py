@@ -1,0 +1,28 @@
+"""What the text of a setting has to look like: a pattern, and how a person is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+ADDRESSES: Final = r"^[^\s,]+(,[^\s,]+)*$"
+NAME: Final = r"^[A-Za-z0-9._-]{1,200}$"
+NAME_OR_NOTHING: Final = r"^[A-Za-z0-9._-]{0,200}$"
+TOPIC: Final = r"^[A-Za-z0-9._-]+$"
+CURRENCY: Final = r"^[A-Z]{3}$"
+URL_OR_NOTHING: Final = r"^(https?://[^\s/]+[^\s]*)?$"
+HOST_OR_NOTHING: Final = r"^[^\s/@]*$"
+HEADER_OR_NOTHING: Final = r"^[A-Za-z0-9-]{0,100}$"
+
+_OF_A_NAME: Final = "letters, digits, dots, dashes and underscores"
+#: What a value should be that does not look like this.
+IN_WORDS: Final[Mapping[str, str]] = {
+    ADDRESSES: "host:port, more of them separated by commas alone",
+    NAME: f"1 to 200 {_OF_A_NAME}",
+    NAME_OR_NOTHING: f"at most 200 {_OF_A_NAME}",
+    TOPIC: _OF_A_NAME,
+    CURRENCY: "three capital letters, such as USD",
+    URL_OR_NOTHING: "an address that begins with http:// or https://, or empty",
+    HOST_OR_NOTHING: "the name of a host alone, or empty",
+    HEADER_OR_NOTHING: "at most 100 letters, digits and dashes",
+}
