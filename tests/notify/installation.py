@@ -19,7 +19,7 @@ from botmeter.kafka import clients
 from botmeter.kafka.subscription import Subscription
 from botmeter.kafka.topic_setup import create_topics
 from botmeter.notify.database import open_database
-from botmeter.notify.listing import Question, find
+from botmeter.notify.listing import DeliveryFilter, find
 from worker.process import PATIENCE_S, WorkerProcess
 
 from .notices import opened
@@ -127,7 +127,7 @@ class Installation:
         deadline = time.monotonic() + within_s
         engine = open_database(self._database_url, self._directory / "notify.db")
         try:
-            while not is_so(found := find(engine, Question(limit=100_000))):
+            while not is_so(found := find(engine, DeliveryFilter(limit=100_000))):
                 assert time.monotonic() < deadline, f"the outbox stays {found[:20]}"
                 time.sleep(0.05 + len(found) / 10_000)
         finally:

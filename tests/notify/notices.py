@@ -12,7 +12,7 @@ from botmeter.domain.events import AccountOpened, TimerCause
 from botmeter.domain.prices import DAY_MS
 from botmeter.kafka.subscription import Place, Received
 from botmeter.notify.notices import Notice
-from botmeter.notify.outbox import Told
+from botmeter.notify.outbox import AddressedNotice
 from botmeter.notify.recipients import Recipient
 
 ALERTS: Final = Place("botmeter.alerts", 0)
@@ -92,6 +92,6 @@ def notice(version: int = 41, at_ms: int = NOON_MS, **changed: Any) -> Notice:
     return Notice(f"alert/{account_id}/{version}", message["type"], account_id, at_ms, json.dumps(message))
 
 
-def told(version: int = 41, *recipients: Recipient, at_ms: int = NOON_MS) -> Told:
+def told(version: int = 41, *recipients: Recipient, at_ms: int = NOON_MS) -> AddressedNotice:
     """A notice with its recipients, Maya by default."""
-    return Told(notice(version, at_ms), recipients or (MAYA,), "America/New_York")
+    return AddressedNotice(notice(version, at_ms), recipients or (MAYA,), "America/New_York")

@@ -20,7 +20,7 @@ from botmeter.kafka.subscription import Place, Received
 from botmeter.notify.database import open_database
 from botmeter.notify.directory import Directory
 from botmeter.notify.intake import HELD_MS, Intake
-from botmeter.notify.listing import Question, find
+from botmeter.notify.listing import DeliveryFilter, find
 from botmeter.notify.outbox import Outbox
 
 from .notices import ALERTS, NOON_MS, alert, exhausted, opened, record, standing
@@ -56,7 +56,7 @@ class Inlet:
 
     def told(self) -> Counter[tuple[str, str]]:
         """Kind and recipient of every delivery."""
-        return Counter((each["kind"], each["recipient"]) for each in find(self._engine, Question(limit=1_000)))
+        return Counter((each["kind"], each["recipient"]) for each in find(self._engine, DeliveryFilter(limit=1_000)))
 
     def journal(self, event: Event) -> Received:
         self._offset += 1

@@ -24,8 +24,8 @@ STEPS: Final = {
     "before the claim": (f"{OUTBOX}.claim", "before", 0, "sent"),
     "after the claim": (f"{OUTBOX}.claim", "after", 0, "sent"),
     "after RCPT": (f"{SMTP}.rcpt", "after", 0, "sent"),
-    "before the dot is announced": (f"{OUTBOX}.pass_return", "before", 0, "sent"),
-    "between the announcement and the dot": (f"{OUTBOX}.pass_return", "after", 0, "maybe_twice"),
+    "before the dot is announced": (f"{OUTBOX}.mark_past_return", "before", 0, "sent"),
+    "between the announcement and the dot": (f"{OUTBOX}.mark_past_return", "after", 0, "maybe_twice"),
     "after the 250, before the commit": (f"{OUTBOX}.finish", "before", 1, "maybe_twice"),
     "after the commit": (f"{OUTBOX}.finish", "after", 1, "sent"),
 }

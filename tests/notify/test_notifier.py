@@ -160,7 +160,7 @@ def test_a_mail_server_that_is_away_is_waited_for(installation: Installation) ->
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"BOTMETER_NOTIFY_SMTP_HOST": ""}, "there is no way to tell anybody"),
+        ({"BOTMETER_NOTIFY_SMTP_HOST": ""}, "no channel is configured"),
         ({"BOTMETER_NOTIFY_DATABASE_URL": "mysql://x"}, "BOTMETER_NOTIFY_DATABASE_URL"),
         ({"BOTMETER_NOTIFY_WEBHOOKS": "https://x.example"}, "BOTMETER_NOTIFY_WEBHOOKS: should be URLs with"),
         ({"BOTMETER_NOTIFY_MAIL_FROM": "nobody"}, "BOTMETER_NOTIFY_MAIL_FROM: should be an e-mail address"),

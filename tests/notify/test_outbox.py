@@ -16,16 +16,16 @@ from sqlalchemy import Engine, select
 from botmeter.errors import ConfigurationError
 from botmeter.kafka.subscription import Place
 from botmeter.notify.database import open_database, reading
-from botmeter.notify.listing import Question, find
+from botmeter.notify.listing import DeliveryFilter, find
 from botmeter.notify.outbox import Claim, ClaimLost, Outbox
 from botmeter.notify.outcomes import Accepted, NotAccepted, Refused, Unanswered
 from botmeter.notify.recipients import Recipient
-from botmeter.notify.schedule import Patience
+from botmeter.notify.schedule import RetryPolicy
 from botmeter.notify.tables import METADATA, VERSION_TABLE, reports
 
 from .notices import ALERTS, NOON_MS, told
 
-PATIENCE = Patience(
+PATIENCE = RetryPolicy(
     retry_ms=1_000, retry_max_ms=60_000, give_up_ms=600_000, repeat_ms=5_000, repeats_max=1, claim_ms=10_000
 )
 TAKEN = Accepted("250 OK")
@@ -62,11 +62,11 @@ def outbox(engine: Engine, clock: Clock) -> Outbox:
 
 
 def states(engine: Engine) -> dict[str, int]:
-    return dict(Counter(each["state"] for each in find(engine, Question(limit=1_000))))
+    return dict(Counter(each["state"] for each in find(engine, DeliveryFilter(limit=1_000))))
 
 
 def only(engine: Engine) -> dict[str, Any]:
-    [delivery] = find(engine, Question())
+    [delivery] = find(engine, DeliveryFilter())
     return delivery
 
 
@@ -236,7 +236,7 @@ def test_a_dead_sender_that_had_not_handed_over_leaves_nothing_unknown(outbox: O
 
 def test_a_dead_sender_that_may_have_handed_over_leaves_a_mark(outbox: Outbox, clock: Clock) -> None:
     outbox.record([told()], [], {ALERTS: 1})
-    outbox.pass_return(claimed(outbox), answer_within_ms=1_000)
+    outbox.mark_past_return(claimed(outbox), answer_within_ms=1_000)
     clock.now_ms += PATIENCE.claim_ms
     assert outbox.claim("email") is None, "the answer may still come"
 
@@ -247,7 +247,7 @@ def test_a_dead_sender_that_may_have_handed_over_leaves_a_mark(outbox: Outbox, c
 def test_senders_that_die_again_and_again_have_an_end(outbox: Outbox, engine: Engine, clock: Clock) -> None:
     outbox.record([told()], [], {ALERTS: 1})
     for _ in range(PATIENCE.repeats_max + 1):
-        outbox.pass_return(claimed(outbox), answer_within_ms=0)
+        outbox.mark_past_return(claimed(outbox), answer_within_ms=0)
         clock.now_ms += PATIENCE.claim_ms
 
     assert outbox.claim("email") is None
@@ -259,11 +259,11 @@ def test_a_sender_that_lost_its_claim_must_not_hand_over(outbox: Outbox, clock: 
     slow = claimed(outbox)
     clock.now_ms += PATIENCE.claim_ms
     with pytest.raises(ClaimLost):  # nobody else has it yet, but somebody may at any moment
-        outbox.pass_return(slow, answer_within_ms=1_000)
+        outbox.mark_past_return(slow, answer_within_ms=1_000)
 
     fast = claimed(outbox)
     with pytest.raises(ClaimLost):
-        outbox.pass_return(slow, answer_within_ms=1_000)
+        outbox.mark_past_return(slow, answer_within_ms=1_000)
     with pytest.raises(ClaimLost):
         outbox.finish(slow, TAKEN)
     assert outbox.finish(fast, TAKEN).state == "sent"
@@ -292,7 +292,7 @@ def test_many_senders_at_once_have_each_delivery_once(outbox: Outbox, engine: En
     def send_all(_: int) -> list[str]:
         sent = []
         while (claim := outbox.claim("email")) is not None:
-            outbox.pass_return(claim, answer_within_ms=1_000)
+            outbox.mark_past_return(claim, answer_within_ms=1_000)
             sent.append(claim.delivery_id)
             outbox.finish(claim, TAKEN)
         return sent

@@ -13,7 +13,7 @@ import pytest
 
 from botmeter.cli.project import source_of
 from botmeter.readside.hosted import read_side
-from botmeter.readside.hosted_process import Order
+from botmeter.readside.hosted_process import ProjectionJob
 from botmeter.readside.queries import Queries
 from web.application import settings_of
 from worker.cluster import Cluster
@@ -54,8 +54,8 @@ def _is_another(old: psutil.Process) -> bool:
 @pytest.mark.chaos
 def test_killed_it_is_begun_anew_and_it_ends_with_the_block(cluster: Cluster) -> None:
     settings, worker = settings_of(cluster), cluster.worker()
-    order = Order(settings.readside_database(), source_of(settings), 1_000, 400, "INFO", "text")
-    with read_side(order) as found:
+    job = ProjectionJob(settings.readside_database(), source_of(settings), 1_000, 400, "INFO", "text")
+    with read_side(job) as found:
         for account in ACCOUNTS:
             [projection] = _projections(psutil.Process())
             cluster.put(cluster.topics.commands, account, json.dumps(opening(account)).encode())

@@ -15,7 +15,7 @@ from botmeter.domain.prices import DAY_MS, HOUR_MS, PriceBook, Rules
 from botmeter.domain.sessions import Interaction
 from botmeter.readside.queries import Queries
 from botmeter.readside.results import AutoRecharge, CycleSpan, Scenario
-from botmeter.readside.what_if import Asked, PastCycle, WasSo, what_if
+from botmeter.readside.what_if import PastCycle, PastInteraction, PastOutcome, what_if
 from metering.partition_inputs import lengths, openings, seeds
 
 from .journals import NOW, Journal, journal_of, project_all
@@ -59,16 +59,16 @@ def account(*, packs: int, used: int = 0, thresholds: tuple[int, ...] = (80,)) -
     return Account("acme", 7, "active", terms, Cycle(3, START, START + 30 * DAY_MS), allowance, None, {})
 
 
-def asked(number: int, at: int, *, user: str = "", preview: bool = False) -> Asked:
+def asked(number: int, at: int, *, user: str = "", preview: bool = False) -> PastInteraction:
     who = user or f"u-{number}"
-    return Asked(at, Interaction(who, "b-1", f"c-{number}", "conversations", "end_user", preview, at))
+    return PastInteraction(at, Interaction(who, "b-1", f"c-{number}", "conversations", "end_user", preview, at))
 
 
-def cycle_of(*inputs: Asked, packs: int = 1) -> PastCycle:
-    return PastCycle(CYCLE, account(packs=packs), inputs, WasSo(len(inputs), 0, None, packs * 100))
+def cycle_of(*inputs: PastInteraction, packs: int = 1) -> PastCycle:
+    return PastCycle(CYCLE, account(packs=packs), inputs, PastOutcome(len(inputs), 0, None, packs * 100))
 
 
-def hourly(count: int) -> list[Asked]:
+def hourly(count: int) -> list[PastInteraction]:
     return [asked(number, START + number * HOUR_MS) for number in range(count)]
 
 

@@ -22,7 +22,7 @@ from botmeter.telemetry.serving import Page
 from botmeter.telemetry.trace_export import traced
 
 try:
-    from botmeter.notify.listing import STATES, Question, find
+    from botmeter.notify.listing import STATES, DeliveryFilter, find
     from botmeter.notify.service import Notifier
     from botmeter.notify.wiring import make_parts, open_outbox
 except ModuleNotFoundError as missing:  # the extra is not installed
@@ -62,7 +62,7 @@ def command(ctx: click.Context) -> None:
 def list_(settings: Settings, states: tuple[str, ...], account: str, limit: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Show deliveries, the newest change first: what was sent, what waits, what failed and why."""
     engine, _ = open_outbox(settings)
-    found = find(engine, Question(states, account, limit=limit))
+    found = find(engine, DeliveryFilter(states, account, limit=limit))
     if as_json:
         for each in found:
             click.echo(json.dumps(each, ensure_ascii=False))
@@ -85,7 +85,7 @@ def resend(settings: Settings, delivery_ids: tuple[str, ...], states: tuple[str,
     if bool(delivery_ids) == bool(states):
         raise click.UsageError("name deliveries, or say --state")
     engine, outbox = open_outbox(settings)
-    found = find(engine, Question(states, account, delivery_ids, limit=100_000))
+    found = find(engine, DeliveryFilter(states, account, delivery_ids, limit=100_000))
     queued = outbox.resend([each["delivery_id"] for each in found])
     click.echo(f"{queued} queued")
     if not queued:

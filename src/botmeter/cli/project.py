@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from botmeter.kafka.clients import admin_config
 from botmeter.kafka.questions import wait_for_broker
 from botmeter.operations.permissions import require
-from botmeter.readside.collector import spare_the_collector
+from botmeter.readside.collector import raise_gc_thresholds
 from botmeter.readside.database import open_database
 from botmeter.readside.metrics import ProjectionMetrics
 from botmeter.readside.migrations import migrate
@@ -49,7 +49,7 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
     `botmeter web` runs this inside where the database is SQLite.
     """
     log_to_stderr(settings.log_level, settings.log_format, "project")
-    spare_the_collector()
+    raise_gc_thresholds()
     stop = threading.Event()
     received = _stop_on_signals(stop)
     config = admin_config(settings.kafka, settings.bootstrap_servers)

@@ -1,1 +1,1 @@
-"""Alerts to e-mail and webhooks: an outbox in SQL, and senders that know how far each attempt came."""
+"""Alerts to e-mail and webhooks: an outbox in SQL, and senders that record how far each attempt got."""

@@ -1,4 +1,4 @@
-"""The ways a notice leaves: each makes one attempt at a claimed delivery and says what became of it."""
+"""The channels: each makes one attempt at a claimed delivery and returns its outcome."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from botmeter.notify.webhooks import WebhookSender
 
 
 class Channel(Protocol):
-    """One sender's hold on a channel; used by one thread."""
+    """One sender's connection to a channel; used by one thread."""
 
     name: ChannelName
-    #: How long the other side may take to answer once all is handed over.
+    #: How long the receiver may take to answer once everything is handed over.
     answer_within_ms: int
 
     def attempt(self, claim: Claim, before_the_point_of_no_return: Callable[[], None]) -> Outcome:
-        """Try once. What the callable raises ends the attempt without anything sent, and is raised on."""
+        """Try once. If the callable raises, nothing is sent and the exception propagates."""
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
 
 
 class EmailChannel:
@@ -38,7 +38,7 @@ class EmailChannel:
         self._stationery = stationery
 
     def attempt(self, claim: Claim, before_the_point_of_no_return: Callable[[], None]) -> Outcome:
-        """Try once; a contact that is no address is refused without asking anybody."""
+        """Try once; a contact without a valid address is refused without contacting the mail server."""
         try:
             mail = make_mail(claim.notice, claim.delivery_id, claim.recipient, claim.time_zone, self._stationery)
         except NoAddressError as error:
@@ -47,7 +47,7 @@ class EmailChannel:
         return self._sender.send(mail, self._stationery.envelope_sender, recipient, before_the_point_of_no_return)
 
     def close(self) -> None:
-        """Leave the mail server."""
+        """Close the connection to the mail server."""
         self._sender.close()
 
 

@@ -1,4 +1,4 @@
-"""The notifier's database: SQLite in WAL mode, or PostgreSQL. It is brought to the newest schema when it is opened."""
+"""The notifier's database: SQLite in WAL mode, or PostgreSQL. Its schema is upgraded when it is opened."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from botmeter.errors import ConfigurationError
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 #: How long a transaction waits for another one of SQLite, in seconds; each takes milliseconds.
 _BUSY_S: Final = 60
-#: Holds other notifiers back while one brings PostgreSQL to the newest schema; any number nobody else uses.
+#: Makes other notifiers wait while one upgrades PostgreSQL's schema; any number that no other program uses.
 _MIGRATION_LOCK: Final = 8_017_466_310
 _READING: Final = {"botmeter_reads": True}
 
 
 def open_database(url: str, file: Path) -> Engine:
-    """The database at `url`, or the SQLite file when the URL is empty, with the newest schema.
+    """Opens the database at `url`, or the SQLite file when the URL is empty, and upgrades its schema.
 
     Raises ConfigurationError when it cannot be reached or is newer than this program.
     """
@@ -48,7 +48,7 @@ def open_database(url: str, file: Path) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads; with SQLite it waits for no writer."""
+    """A transaction that only reads; on SQLite it does not wait for writers."""
     with engine.connect() as connection, connection.execution_options(**_READING).begin():
         yield connection
 
@@ -72,13 +72,13 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     del record
-    connection.isolation_level = None  # BEGIN is said below, not by the driver when it thinks fit
+    connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A transaction that may write takes its turn at once: one that found out later might have to be given up."""
+    """A transaction that may write takes the write lock at once: taking it later could abort the transaction."""
     is_reading = connection.get_execution_options().get("botmeter_reads")
     connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
 

@@ -1,4 +1,4 @@
-"""Who is told of what carries no contacts itself: the contacts and time zone that the journal names last."""
+"""Contacts and time zone of each account, as the journal last named them: for notices that carry no contacts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Change = AccountOpened | ContactsSet
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of an account."""
+    """Contacts and time zone of an account."""
 
     contacts: Contacts
     time_zone: str
 
 
 def change_in(value: bytes | None) -> Change | None:
-    """The event of the journal, if it says who is told; most do not and are not decoded. Raises ValueError."""
+    """The event of the journal, if it changes contacts; most events do not and are not decoded. Raises ValueError."""
     if type_in(value) not in _TYPES:
         return None
     event = JOURNAL.decode(value or b"")
@@ -39,20 +39,20 @@ def change_in(value: bytes | None) -> Change | None:
 
 
 class Directory:
-    """The accounts as far as the journal was read."""
+    """The entries of all accounts, up to the journal offset that was read."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def learn(self, changes: Sequence[Change]) -> None:
-        """Keep the changes, in the order of the journal; what is known of a later version stays."""
+    def update(self, changes: Sequence[Change]) -> None:
+        """Store the changes, which are in the order of the journal; an entry of a later version stays."""
         if changes:
             with self._engine.begin() as connection:
                 for change in changes:
-                    _keep(connection, change)
+                    _store(connection, change)
 
     def entries(self, account_ids: Sequence[str]) -> dict[str, Entry]:
-        """What is known of these accounts; those not known are missing."""
+        """The entries of these accounts; unknown accounts are left out."""
         if not account_ids:
             return {}
         statement = select(accounts).where(accounts.c.account_id.in_(account_ids))
@@ -61,7 +61,7 @@ class Directory:
         return {row.account_id: Entry(_CONTACTS.decode(row.contacts), row.time_zone) for row in rows}
 
 
-def _keep(connection: Connection, change: Change) -> None:
+def _store(connection: Connection, change: Change) -> None:
     contacts = to_json(change.contacts).decode()
     row: dict[str, Any] = {"account_id": change.account_id, "version": change.version, "contacts": contacts}
     if isinstance(change, AccountOpened):

@@ -1,4 +1,4 @@
-"""A notice as a person reads it: one model, from which both the text and the HTML of a mail are made."""
+"""A notice as a letter: one model, from which both the text and the HTML of a mail are rendered."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Everything a mail says, in one language, ready to be set."""
+    """The content of a mail in one language, ready to be rendered."""
 
     language: str
     subject: str
@@ -59,7 +59,7 @@ class Letter:
 def compose(
     facts: Facts, alert_id: str, recipient: Recipient, time_zone: str, billing_url: str, default: str
 ) -> Letter:
-    """The letter that tells the recipient of it. `billing_url` holds {account_id}, `default` is the language."""
+    """The letter to the recipient. `billing_url` holds {account_id}; `default` is the default language."""
     wording = Wording(recipient.locale, default, time_zone)
     letter = _USAGE.get(facts.type, _compose_standing)(facts, wording)
     greeting = (wording.text("letter", "greeting", name=recipient.name),) if recipient.name else ()
@@ -146,7 +146,7 @@ def _usage_letter(facts: Facts, wording: Wording, *, subject: str, heading: str,
 
 
 def _names(facts: Facts, wording: Wording) -> dict[str, str]:
-    """What the texts on usage may name. `days`: whole days to the cycle's end, empty when there is none."""
+    """The placeholders of the texts on usage. `days`: whole days to the cycle's end, empty when there are none."""
     runs_out, ends = _runs_out(facts), facts.cycle_ends_at or facts.at
     days = _days_between(facts.at, ends, wording)
     early_days = _days_between(runs_out, ends, wording) if runs_out else 0
@@ -168,7 +168,7 @@ def _names(facts: Facts, wording: Wording) -> dict[str, str]:
 
 
 def _ahead(facts: Facts) -> bool:
-    """Whether usage runs ahead of the calendar; unknown is no."""
+    """Whether usage runs ahead of the calendar; False when that is unknown."""
     elapsed = facts.cycle_elapsed_percent
     return elapsed is not None and facts.pool != "complimentary" and (facts.percent or 0) > elapsed
 
@@ -185,18 +185,18 @@ def _runs_out(facts: Facts) -> datetime | None:
         return facts.runs_out_at
     if facts.cycle_starts_at is None or facts.cycle_ends_at is None or facts.pool == "complimentary":
         return None
-    found_ms = runs_out_at(
+    moment_ms = runs_out_at(
         used=facts.used or 0,
         total=facts.total or 0,
         starts_at=millis(facts.cycle_starts_at),
         ends_at=millis(facts.cycle_ends_at),
         at=millis(facts.at),
     )
-    return None if found_ms is None else datetime.fromtimestamp(found_ms / 1000, facts.at.tzinfo)
+    return None if moment_ms is None else datetime.fromtimestamp(moment_ms / 1000, facts.at.tzinfo)
 
 
 def _forecast(facts: Facts, wording: Wording) -> str | None:
-    """The forecast as a sentence; None when the sessions last, or nothing can be said."""
+    """The forecast as a sentence; None when the sessions last, or there is no forecast."""
     names = _names(facts, wording)
     if not names["date"]:
         return None
@@ -250,15 +250,15 @@ def _compose_standing(facts: Facts, wording: Wording) -> Letter:
     else:
         heading, steps = "heading", "steps"
         lead = f"lead_{facts.reason if facts.reason in _RESUMPTIONS else 'other'}"
-    told = wording.text(facts.type, lead, **names)
+    lead_text = wording.text(facts.type, lead, **names)
     return Letter(
         language=wording.language,
         subject=wording.text(facts.type, "subject", **names),
-        preview=told,
+        preview=lead_text,
         tone=_TONES[facts.type],
         status=wording.text(facts.type, "status"),
         heading=wording.text(facts.type, heading),
-        paragraphs=(told,),
+        paragraphs=(lead_text,),
         bars=(),
         figures=(),
         steps_title=wording.text("letter", "now"),
@@ -277,5 +277,5 @@ _USAGE: Final = {
 
 
 def _plain(name: str) -> str:
-    """An account's name on one line, whatever it contains: it stands in the subject, which is a header."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+    """An account's name on one line and printable, because the subject, a mail header, contains it."""
+    return " ".join("".join(character if character.isprintable() else " " for character in name).split())

@@ -1,4 +1,4 @@
-"""What became of deliveries, for people: read from the outbox."""
+"""Lists deliveries and their states from the outbox, for operators."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ STATES: Final = ("queued", "sending", "retrying", "sent", "maybe_twice", "failed
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Which deliveries; an empty field asks for all."""
+class DeliveryFilter:
+    """Which deliveries; an empty field excludes none."""
 
     states: Sequence[str] = ()
     account_id: str = ""
@@ -25,20 +25,20 @@ class Question:
     limit: int = 100
 
 
-def find(engine: Engine, question: Question) -> list[dict[str, Any]]:
-    """The deliveries, the newest change first, with their notice's kind and time."""
+def find(engine: Engine, wanted: DeliveryFilter) -> list[dict[str, Any]]:
+    """The deliveries, the latest change first, with their notice's kind and time."""
     statement = (
         select(deliveries, notices.c.kind, notices.c.at_ms)
         .join_from(deliveries, notices)
         .order_by(deliveries.c.changed_at_ms.desc(), deliveries.c.delivery_id)
-        .limit(question.limit)
+        .limit(wanted.limit)
     )
-    if question.states:
-        statement = statement.where(deliveries.c.state.in_(question.states))
-    if question.account_id:
-        statement = statement.where(deliveries.c.account_id == question.account_id)
-    if question.delivery_ids:
-        statement = statement.where(deliveries.c.delivery_id.in_(question.delivery_ids))
+    if wanted.states:
+        statement = statement.where(deliveries.c.state.in_(wanted.states))
+    if wanted.account_id:
+        statement = statement.where(deliveries.c.account_id == wanted.account_id)
+    if wanted.delivery_ids:
+        statement = statement.where(deliveries.c.delivery_id.in_(wanted.delivery_ids))
     with reading(engine) as connection:
         return [_as_dict(row) for row in connection.execute(statement).mappings()]
 

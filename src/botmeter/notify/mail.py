@@ -22,16 +22,16 @@ from botmeter.settings.notify import named_address
 
 _TEXT_COLUMNS: Final = 72
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NO_ADDRESS_HAS: Final = re.compile(r"[\x00-\x20\x7f-\x9f<>(),;]")
+_INVALID_IN_ADDRESS: Final = re.compile(r"[\x00-\x20\x7f-\x9f<>(),;]")
 
 
 class NoAddressError(ValueError):
-    """The contact is no e-mail address. Recovery: none; somebody has to mend the contact."""
+    """The contact is no e-mail address. Recovery: none; the account's contact has to be corrected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stationery:
-    """What is the same in all mails of an installation."""
+    """The parts that all mails of an installation share."""
 
     sender: str
     reply_to: str
@@ -41,7 +41,7 @@ class Stationery:
 
     @property
     def envelope_sender(self) -> str:
-        """Where the mail server reports what it could not deliver."""
+        """The address to which bounces are sent."""
         return named_address(self.sender).addr_spec
 
 
@@ -66,31 +66,31 @@ def make_mail(
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Entity-Ref-ID"] = delivery_id
-    # For rules of the reader's mail program, and for those who look for a mail.
+    # For rules and searches in the reader's mail program.
     mail["X-Botmeter-Kind"] = notice.kind
     mail["X-Botmeter-Notice"] = _UNPRINTABLE.sub(" ", notice.notice_id)
     if stationery.idempotency_header:
         mail[stationery.idempotency_header] = idempotency_key(notice, recipient)
     mail.set_content(as_text(letter), cte="quoted-printable")
     mail.add_alternative(as_html(letter), subtype="html", cte="quoted-printable")
-    mail["Content-Language"] = letter.language  # now: an earlier one would have become the text part's own
-    mail.set_boundary(f"=_{delivery_id}")  # by default it is drawn at random
+    mail["Content-Language"] = letter.language  # set last: add_alternative would have moved it to the text part
+    mail.set_boundary(f"=_{delivery_id}")  # the default is random, and the mail must be the same bytes each time
     return mail
 
 
 def idempotency_key(notice: Notice, recipient: Recipient) -> str:
-    """By which a provider knows a repeated mail: kind, notice and recipient, hashed to stay below 256 characters."""
+    """The key by which a provider recognises a repeated mail: kind, notice and recipient, hashed to stay short."""
     hashes = (hashlib.sha256(text.encode()).hexdigest()[:32] for text in (notice.notice_id, recipient.address))
     return "/".join((notice.kind, *hashes))
 
 
 def as_text(letter: Letter) -> str:
-    """The letter for those who read plain text."""
+    """The letter as plain text."""
     return _environment().get_template("mail.txt.j2").render(letter=letter)
 
 
 def as_html(letter: Letter) -> str:
-    """The letter with every style in its element; what only wide or dark clients heed stays in a style element."""
+    """The letter as HTML with inlined styles; media queries, for wide or dark clients, stay in a style element."""
     html = _environment().get_template("mail.html.j2").render(letter=letter)
     return _inliner().inline(html)
 
@@ -99,7 +99,7 @@ def _addressee(recipient: Recipient) -> Address:
     """Raises NoAddressError."""
     address = recipient.address.strip()
     local, _, domain = address.rpartition("@")
-    if not local or not domain or _NO_ADDRESS_HAS.search(address):
+    if not local or not domain or _INVALID_IN_ADDRESS.search(address):
         raise NoAddressError(f"{recipient.address!r} is no e-mail address")
     try:
         plain_domain = domain if domain.isascii() else domain.encode("idna").decode()

@@ -20,32 +20,32 @@ from botmeter.telemetry.process import register_process
 
 
 class Metrics:
-    """What this notifier has done since its start, and how the outbox it shares stands."""
+    """Counts of this notifier since its start, and the state of the outbox that all notifiers share."""
 
     def __init__(self, engine: Engine, clock_ms: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_OutboxState(engine, clock_ms))
         register_process(self.registry)
         self._attempts = notify.ATTEMPTS.counter(self.registry)
-        for channel in get_args(ChannelName):  # there from the start, so that the first of its kind is an increase
+        for channel in get_args(ChannelName):  # exported as 0 from the start, so that the first one is an increase
             for state in ("sent", "maybe_twice", "retrying", "failed"):
                 self._attempts.labels(channel, state)
         self._delay = notify.DELAY.histogram(self.registry)
         self._lost_claims = notify.LOST_CLAIMS.counter(self.registry)
 
     def finished(self, finished: Finished) -> None:
-        """An attempt came to an end."""
+        """Counts an attempt that has ended."""
         self._attempts.labels(finished.channel, finished.state).inc()
         if finished.state in ("sent", "maybe_twice"):
             self._delay.labels(finished.channel).observe(finished.delay_ms / 1000)
 
     def lost_claim(self) -> None:
-        """A sender was too slow."""
+        """Counts a claim that ended before its sender did."""
         self._lost_claims.inc()
 
 
 class _OutboxState(Collector):
-    """Read from the database whenever somebody asks."""
+    """Read from the database at each scrape."""
 
     def __init__(self, engine: Engine, clock_ms: Callable[[], int]) -> None:
         self._engine = engine
@@ -65,13 +65,13 @@ class _OutboxState(Collector):
             ).all()
             unpublished = connection.execute(select(func.count()).select_from(reports)).scalar_one()
             bad = connection.execute(select(func.count()).select_from(unreadable)).scalar_one()
-        by_state, waiting = notify.DELIVERIES.family(), notify.OLDEST_WAITING.family()
+        by_state, oldest_waiting = notify.DELIVERIES.family(), notify.OLDEST_WAITING.family()
         for channel, state, count in states:
             by_state.add_metric([channel, state], count)
         for channel, changed_at_ms in oldest:
-            waiting.add_metric([channel], max(0.0, (self._clock_ms() - changed_at_ms) / 1000))
+            oldest_waiting.add_metric([channel], max(0.0, (self._clock_ms() - changed_at_ms) / 1000))
         yield by_state
-        yield waiting
+        yield oldest_waiting
         yield notify.UNPUBLISHED_REPORTS.family(unpublished)
         yield notify.UNREADABLE_RECORDS.family(bad)
 

@@ -1,4 +1,4 @@
-"""What is told: read from the topics, leniently, as a consumer should, and kept in the outbox."""
+"""Notices: read from the topics, leniently, as a consumer should, and stored in the outbox."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from botmeter.telemetry.trace_context import TRACEPARENT, read_traceparent
 
 Kind = AlertKind | Literal["bot_suspended", "bot_resumed"]
 ALERT_KINDS: Final[tuple[str, ...]] = get_args(AlertKind)
-_TOLD: Final = ("threshold_reached", "sessions_exhausted", "bot_suspended", "bot_resumed")
+_NOTICE_TYPES: Final = ("threshold_reached", "sessions_exhausted", "bot_suspended", "bot_resumed")
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class NotReadableError(ValueError):
-    """The record is no message of the contract. Recovery: keep it as unreadable and go on."""
+    """The record is no message of the contract. Recovery: store it as unreadable and continue."""
 
 
 class AutoRecharge(msgspec.Struct, frozen=True):
-    """What is bought by itself, and when (`A11`)."""
+    """How many packs are bought automatically, and below how many sessions (`A11`)."""
 
     below: int
     packs: int
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a notice says, whichever kind it is; what its kind or an older worker does not say is None."""
+    """The fields of a notice of any kind; a field that its kind lacks, or an older worker omits, is None."""
 
     type: Literal["threshold_reached", "sessions_exhausted", "projected", "bot_suspended", "bot_resumed"]
     account_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -59,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `body` is the message, as published if it was, without its contacts, JSON.
+    """One thing to notify of. `body` is the message without its contacts, as JSON; a published one is unchanged else.
 
     `traceparent` is the W3C trace context of the interaction or command that it follows from, if that had one.
     """
@@ -78,7 +78,7 @@ _NEEDED: Final = ("percent", "used", "total", "remaining", "cycle_ends_at")
 
 
 def facts_of(body: bytes | str) -> Facts:
-    """What the message says. Raises NotReadableError."""
+    """Decodes the message. Raises NotReadableError."""
     try:
         facts = _FACTS.decode(body)
     except DECODE_ERRORS as error:
@@ -89,13 +89,13 @@ def facts_of(body: bytes | str) -> Facts:
 
 
 def notice_of(record: Received) -> Notice | None:
-    """What a record of the alerts or the handoffs tells; None for what is not told here, such as a single chat.
+    """The notice in a record of the alerts or the handoffs; None for a message of another type, such as a single chat.
 
     Raises NotReadableError.
     """
     value = record.value or b""
     try:
-        if type_in(value) not in _TOLD:
+        if type_in(value) not in _NOTICE_TYPES:
             return None
     except ValueError as error:
         raise NotReadableError(str(error)) from error
@@ -106,7 +106,7 @@ def notice_of(record: Received) -> Notice | None:
 
 
 def _body_of(value: bytes) -> dict[str, Any]:
-    """All that the message says, also in fields that nobody knows. Raises NotReadableError where one is no JSON."""
+    """All fields of the message, unknown ones too. Raises NotReadableError where it is no JSON."""
     try:
         return _as_object(value)
     except DECODE_ERRORS as error:
@@ -114,7 +114,7 @@ def _body_of(value: bytes) -> dict[str, Any]:
 
 
 def _notice_id(record: Received, facts: Facts) -> str:
-    """The idempotency key `ce_id`; made as it is made, where a tool that copied the record dropped the headers."""
+    """The idempotency key `ce_id`; rebuilt if a tool that copied the record dropped the headers."""
     if key := record.headers.get("ce_id"):
         return key.decode("utf-8", "replace")
     channel = ALERTS if facts.type in ALERT_KINDS else HANDOFFS
@@ -122,6 +122,6 @@ def _notice_id(record: Received, facts: Facts) -> str:
 
 
 def _traceparent(record: Received) -> str | None:
-    """As it came; None for what is none."""
-    found = record.headers.get(TRACEPARENT)
-    return None if found is None or read_traceparent(found) is None else found.decode("ascii")
+    """The record's trace context; None if it has none, or an invalid one."""
+    header = record.headers.get(TRACEPARENT)
+    return None if header is None or read_traceparent(header) is None else header.decode("ascii")

@@ -1,20 +1,20 @@
-"""The outbox: what is to be told, to whom, and how far each delivery came. All that must survive a crash is here.
+"""The outbox: notices, their recipients, and the state of each delivery. Everything that must survive a crash is here.
 
 A delivery's states:
 
     queued, retrying  --claim-->  sending  --finish-->  sent, maybe_twice, failed, retrying
 
     queued        new, or to be sent again
-    sending       a sender has it; when the claim ends without a word from it, the next one takes it over
-    retrying      the last attempt did not arrive, or nobody knows; it is tried again later
+    sending       a sender has claimed it; when the claim ends without a result, another sender takes it over
+    retrying      the last attempt did not arrive, or may not have arrived; it is tried again later
     sent          accepted, and every attempt before certainly did not arrive
     maybe_twice   accepted, and an attempt before may have arrived too
     failed        refused for good, or given up; can be sent again
     skipped       older than the notifier's first start allows; can be sent
 
-A sender claims a delivery for a limited time, and says just before the point of no return (the final dot of a mail)
-that it is about to pass it. Whoever takes over from a sender that died knows by that whether the attempt certainly
-failed or may have arrived. The same statement fences: a sender that was too slow and lost its claim does not pass.
+A sender claims a delivery for a limited time, and records just before the point of no return (the final dot of a mail)
+that it is about to pass it. From that record the successor of a sender that died knows whether the attempt certainly
+failed or may have arrived. The same statement fences: a sender that was too slow and lost its claim must not go on.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from botmeter.notify.database import insert_new, reading
 from botmeter.notify.notices import Notice
 from botmeter.notify.outcomes import Accepted, NotAccepted, Outcome, Refused, Unanswered
 from botmeter.notify.recipients import ChannelName, Recipient, delivery_id
-from botmeter.notify.schedule import Patience, pause_ms
+from botmeter.notify.schedule import RetryPolicy, pause_ms
 from botmeter.notify.tables import deliveries, notices, offsets, unreadable
 
-#: Answers are kept for people, not as a copy of whatever a server says.
+#: Answers are stored for operators to read; a long one is cut.
 _REASON_CHARACTERS_MAX: Final = 500
 
 
@@ -45,7 +45,7 @@ class ClaimLost(Exception):  # noqa: N818 - named by what happened
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt at one delivery, the holder's alone until it ends."""
+    """One attempt at one delivery, exclusive to its holder until the claim ends."""
 
     token: str
     delivery_id: str
@@ -56,8 +56,8 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A notice with those it is for."""
+class AddressedNotice:
+    """A notice with its recipients."""
 
     notice: Notice
     recipients: Sequence[Recipient]
@@ -66,7 +66,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that is no message."""
+    """A record that is no message of the contract."""
 
     place: Place
     offset: int
@@ -75,7 +75,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of an attempt; `delay_ms` is from the notice's own time to now."""
+    """The result of an attempt; `delay_ms` is from the notice's own time to now."""
 
     channel: ChannelName
     state: str
@@ -85,15 +85,15 @@ class Finished:
 class Outbox:
     """The outbox in a database; every method is one transaction, and may be called from any thread."""
 
-    def __init__(self, engine: Engine, patience: Patience, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, policy: RetryPolicy, clock_ms: Callable[[], int]) -> None:
         self._engine = engine
-        self._patience = patience
+        self._policy = policy
         self._clock_ms = clock_ms
 
-    # --- What was read -----------------------------------------------------------------------------------------------
+    # --- Reading -----------------------------------------------------------------------------------------------------
 
     def positions(self, places: Sequence[Place], max_age_ms: int) -> dict[Place, int]:
-        """Where to read on. A place seen for the first time is noted, with the age from which it is kept quiet."""
+        """The offsets to continue from. A new partition is recorded, with the time before which alerts are not sent."""
         now_ms = self._clock_ms()
         first = {"next_offset": 0, "quiet_before_ms": now_ms - max_age_ms}
         with self._engine.begin() as connection:
@@ -101,44 +101,49 @@ class Outbox:
                 connection, offsets, [{"topic": topic, "partition": number, **first} for topic, number in places]
             )
             rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next_offset))
-            known = {Place(topic, partition): offset for topic, partition, offset in rows}
-        return {place: known[place] for place in places if known[place]}
+            stored = {Place(topic, partition): offset for topic, partition, offset in rows}
+        return {place: stored[place] for place in places if stored[place]}
 
     def is_quiet(self, notice: Notice) -> bool:
         """Whether the notice is older than the first start allows, and so not sent."""
         with reading(self._engine) as connection:
             return notice.at_ms < _quiet_before(connection)
 
-    def record(self, told: Sequence[Told], bad: Sequence[Unreadable], progress: Mapping[Place, int]) -> int:
-        """Keep what was read, and that it was read. How many deliveries came of it; of known notices none comes."""
+    def record(
+        self, addressed: Sequence[AddressedNotice], bad: Sequence[Unreadable], progress: Mapping[Place, int]
+    ) -> int:
+        """Store what was read, with the next offsets; known notices are skipped. Returns the number of deliveries."""
         now_ms = self._clock_ms()
         with self._engine.begin() as connection:
             quiet_ms = _quiet_before(connection)
-            new = _new(connection, told)
+            new = _new(connection, addressed)
             insert_new(connection, notices, [_notice_row(each.notice, now_ms) for each in new])
-            rows = [self._delivery_row(each, one, quiet_ms, now_ms) for each in new for one in each.recipients]
+            rows = [self._delivery_row(each, to, quiet_ms, now_ms) for each in new for to in each.recipients]
             insert_new(connection, deliveries, rows)
             insert_new(connection, unreadable, [_unreadable_row(each, now_ms) for each in bad])
             _advance(connection, progress)
         return len(rows)
 
-    def _delivery_row(self, told: Told, recipient: Recipient, quiet_ms: int, now_ms: int) -> dict[str, Any]:
-        is_quiet = told.notice.at_ms < quiet_ms
+    def _delivery_row(
+        self, addressed: AddressedNotice, recipient: Recipient, quiet_ms: int, now_ms: int
+    ) -> dict[str, Any]:
+        notice = addressed.notice
+        is_quiet = notice.at_ms < quiet_ms
         return {
-            "delivery_id": delivery_id(told.notice.notice_id, recipient),
-            "notice_id": told.notice.notice_id,
-            "account_id": told.notice.account_id,
+            "delivery_id": delivery_id(notice.notice_id, recipient),
+            "notice_id": notice.notice_id,
+            "account_id": notice.account_id,
             "channel": recipient.channel,
             "recipient": recipient.address,
             "name": recipient.name,
             "locale": recipient.locale,
-            "time_zone": told.time_zone,
+            "time_zone": addressed.time_zone,
             "state": "skipped" if is_quiet else "queued",
             "attempts": 0,
             "tries": 0,
             "unanswered": 0,
             "next_at_ms": None if is_quiet else now_ms,
-            "give_up_at_ms": now_ms + self._patience.give_up_ms,
+            "give_up_at_ms": now_ms + self._policy.give_up_ms,
             "claim": "",
             "is_past_return": 0,
             "reason": "older than the notifier's first start allows" if is_quiet else "",
@@ -148,9 +153,9 @@ class Outbox:
     # --- Sending -----------------------------------------------------------------------------------------------------
 
     def claim(self, channel: ChannelName) -> Claim | None:
-        """The delivery that has been due longest, for one attempt; None when none is due.
+        """Claims the delivery that has been due longest, for one attempt; None when none is due.
 
-        One whose sender died is due when that claim ends; what it may have sent is counted as unanswered.
+        A delivery whose sender died is due when its claim ends; if it may have been sent, that counts as unanswered.
         """
         while True:
             now_ms = self._clock_ms()
@@ -158,28 +163,28 @@ class Outbox:
                 row = connection.execute(_due(channel, now_ms)).first()
                 if row is None:
                     return None
-                if not row.is_past_return or row.unanswered < self._patience.repeats_max:
+                if not row.is_past_return or row.unanswered < self._policy.repeats_max:
                     return self._claimed(connection, row, now_ms)
                 self._give_up(connection, row, "the notifier died before it had an answer, too often", now_ms)
 
-    def pass_return(self, claim: Claim, answer_within_ms: int) -> None:
-        """Say that the attempt is about to pass the point of no return; the claim then lasts as long as the answer may.
+    def mark_past_return(self, claim: Claim, answer_within_ms: int) -> None:
+        """Record that the attempt is about to pass the point of no return; extends the claim until the answer is due.
 
-        Raises ClaimLost when it must not.
+        Raises ClaimLost when the claim has ended: the attempt must not go on.
         """
         now_ms = self._clock_ms()
         statement = (
             update(deliveries)
             .where(deliveries.c.delivery_id == claim.delivery_id, deliveries.c.claim == claim.token)
             .where(deliveries.c.next_at_ms > now_ms)
-            .values(is_past_return=1, next_at_ms=now_ms + answer_within_ms + self._patience.claim_ms)
+            .values(is_past_return=1, next_at_ms=now_ms + answer_within_ms + self._policy.claim_ms)
         )
         with self._engine.begin() as connection:
             if connection.execute(statement).rowcount == 0:
                 raise ClaimLost(claim.delivery_id)
 
     def finish(self, claim: Claim, outcome: Outcome) -> Finished:
-        """Keep what became of the attempt. Raises ClaimLost when another sender has the delivery by now."""
+        """Store the outcome of the attempt. Raises ClaimLost when another sender has claimed the delivery."""
         now_ms = self._clock_ms()
         with self._engine.begin() as connection:
             row = connection.execute(_claimed_row(claim)).first()
@@ -198,7 +203,7 @@ class Outbox:
             "tries": row.tries + 1,
             "unanswered": row.unanswered + row.is_past_return,
             "is_past_return": 0,
-            "next_at_ms": now_ms + self._patience.claim_ms,
+            "next_at_ms": now_ms + self._policy.claim_ms,
         }
         connection.execute(update(deliveries).where(deliveries.c.delivery_id == row.delivery_id).values(values))
         notice = Notice(row.notice_id, row.kind, row.account_id, row.at_ms, row.body, row.traceparent)
@@ -206,7 +211,7 @@ class Outbox:
         return Claim(token, row.delivery_id, notice, recipient, row.time_zone, row.attempts + 1)
 
     def _after(self, row: Row[Any], outcome: Outcome, now_ms: int) -> dict[str, Any]:
-        """State, next attempt and count of what is unknown, after the attempt."""
+        """The columns after the attempt: state, reason, next attempt, count of unanswered attempts."""
         match outcome:
             case Accepted():
                 return {"state": "maybe_twice" if row.unanswered else "sent", "reason": outcome.answer}
@@ -216,15 +221,15 @@ class Outbox:
                 return {**self._later(row, outcome.reason, now_ms), "unanswered": row.unanswered + 1}
             case Unanswered():
                 unanswered = {"unanswered": row.unanswered + 1, "reason": outcome.reason}
-                if row.unanswered >= self._patience.repeats_max:
+                if row.unanswered >= self._policy.repeats_max:
                     return {**unanswered, "state": "failed"}
-                return {**unanswered, "state": "retrying", "next_at_ms": now_ms + self._patience.repeat_ms}
+                return {**unanswered, "state": "retrying", "next_at_ms": now_ms + self._policy.repeat_ms}
             case NotAccepted():
                 return self._later(row, outcome.reason, now_ms, outcome.after_ms)
 
     def _later(self, row: Row[Any], reason: str, now_ms: int, after_ms: int = 0) -> dict[str, Any]:
-        """Another attempt after a pause, or the end of patience."""
-        next_at_ms = now_ms + max(pause_ms(self._patience, row.tries, row.delivery_id), after_ms)
+        """Retries after a pause, or gives up when the time for it is over."""
+        next_at_ms = now_ms + max(pause_ms(self._policy, row.tries, row.delivery_id), after_ms)
         if next_at_ms > row.give_up_at_ms:
             return {"state": "failed", "reason": f"given up: {reason}"}
         return {"state": "retrying", "reason": reason, "next_at_ms": next_at_ms}
@@ -233,7 +238,7 @@ class Outbox:
         self._change(connection, row, {"state": "failed", "reason": reason, "unanswered": row.unanswered + 1}, now_ms)
 
     def _change(self, connection: Connection, row: Row[Any], values: Mapping[str, Any], now_ms: int) -> None:
-        """A new state, and the report of it."""
+        """Writes a new state, and the report of it."""
         reason = " ".join(str(values["reason"]).split())[:_REASON_CHARACTERS_MAX]
         complete = {
             "next_at_ms": None,
@@ -249,9 +254,9 @@ class Outbox:
     # --- Sending again -----------------------------------------------------------------------------------------------
 
     def resend(self, chosen: Sequence[str]) -> int:
-        """Queue these deliveries anew, whatever became of them but those under way; how many there were.
+        """Queue these deliveries again, in whatever state, except those under way; returns how many were queued.
 
-        One that may have arrived stays marked: sent again, it is `maybe_twice`.
+        One that may have arrived keeps that mark: sent again, it is `maybe_twice`.
         """
         now_ms = self._clock_ms()
         has_ended = deliveries.c.next_at_ms.is_(None)
@@ -263,7 +268,7 @@ class Outbox:
                     "tries": 0,
                     "unanswered": 1 if row.unanswered or row.state in ("sent", "maybe_twice") else 0,
                     "next_at_ms": now_ms,
-                    "give_up_at_ms": now_ms + self._patience.give_up_ms,
+                    "give_up_at_ms": now_ms + self._policy.give_up_ms,
                     "reason": "to be sent again",
                     "changed_at_ms": now_ms,
                 }
@@ -272,7 +277,7 @@ class Outbox:
 
 
 def _advance(connection: Connection, progress: Mapping[Place, int]) -> None:
-    """Note what was read; never backwards, whatever a member that lost the partition still writes."""
+    """Store the next offsets; never backwards, because a member that lost the partition may still write."""
     for place, offset in progress.items():
         connection.execute(
             update(offsets)
@@ -283,15 +288,15 @@ def _advance(connection: Connection, progress: Mapping[Place, int]) -> None:
 
 
 def _quiet_before(connection: Connection) -> int:
-    """The age from which alerts are not sent; that of the first place seen counts for all."""
-    found = connection.execute(select(offsets.c.quiet_before_ms).order_by(offsets.c.quiet_before_ms).limit(1)).scalar()
-    return found or 0
+    """The time before which alerts are not sent; that of the first recorded partition counts for all."""
+    statement = select(offsets.c.quiet_before_ms).order_by(offsets.c.quiet_before_ms).limit(1)
+    return connection.execute(statement).scalar() or 0
 
 
-def _new(connection: Connection, told: Sequence[Told]) -> list[Told]:
-    """Those not known yet, each once."""
-    by_id: dict[str, Told] = {}
-    for each in told:
+def _new(connection: Connection, addressed: Sequence[AddressedNotice]) -> list[AddressedNotice]:
+    """The notices that are not stored yet, each once."""
+    by_id: dict[str, AddressedNotice] = {}
+    for each in addressed:
         by_id.setdefault(each.notice.notice_id, each)
     known = connection.execute(select(notices.c.notice_id).where(notices.c.notice_id.in_(list(by_id)))).scalars()
     for notice_id in known.all():

@@ -1,4 +1,4 @@
-"""What became of one attempt, named by what it asks for."""
+"""The outcome of one attempt, named by what has to follow."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The other side took it and said so."""
+    """The receiver took the message and said so."""
 
     answer: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotAccepted:
-    """It certainly did not arrive: try again later, not before `after_ms` when the other side named a time."""
+    """The message certainly did not arrive: try again later, not before `after_ms` if the receiver named a pause."""
 
     reason: str
     after_ms: int = 0
@@ -22,21 +22,21 @@ class NotAccepted:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable(NotAccepted):
-    """The same, and the others would fare no better at the moment."""
+    """The message certainly did not arrive, and at the moment other messages would not arrive either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It certainly did not arrive and never will: the other side, or the address itself, leaves no doubt."""
+    """The message certainly did not arrive and never will: it was refused for good, or the address is invalid."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """It was handed over and no answer came: it may have arrived.
+    """The message was handed over and no answer came: it may have arrived.
 
-    `is_deduplicated`: the receiver is given an id by which it knows a repetition, so repeating does no harm.
+    `is_deduplicated`: the receiver gets an id by which it recognises a repetition, so a retry does no harm.
     """
 
     reason: str

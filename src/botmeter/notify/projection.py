@@ -1,4 +1,4 @@
-"""From a balance to the warning that the sessions will not last; once an account and cycle."""
+"""The warning that an account's sessions will not last, made from a balance; once per account and cycle."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from botmeter.notify.notices import Notice
 
 
 def projected_id(balance: Balance) -> str:
-    """Names the warning: there is one in a cycle, whichever balance it came of."""
+    """The id of the warning: the same for all balances of a cycle, so that it is sent once."""
     return f"projected/{balance.account_id}/{balance.cycle.number}"
 
 
 def projected(balance: Balance, time_zone: str) -> Notice | None:
-    """The warning, if there is ground for one: the sessions end a day or more before the cycle."""
+    """The warning, if the sessions will run out a day or more before the cycle ends; else None."""
     if balance.status != "active" or balance.pool != "purchased":
         return None
     cycle = balance.cycle
@@ -36,7 +36,7 @@ def projected(balance: Balance, time_zone: str) -> Notice | None:
 
 
 def _body(balance: Balance, moment: int, time_zone: str) -> str:
-    """As an alert would say it."""
+    """The warning as a message with the fields of an alert."""
     cycle = balance.cycle
     elapsed = (balance.at - cycle.starts_at) * 1000 // (cycle.ends_at - cycle.starts_at) / 10
     message: dict[str, Any] = {

@@ -11,26 +11,26 @@ from botmeter.kafka.writer import Written
 from botmeter.notify import reports
 
 
-class Writes(Protocol):
-    """Where reports go."""
+class RecordWriter(Protocol):
+    """Writes records to a topic."""
 
     def write(self, records: list[Written]) -> None:
-        """Return when they are there."""
+        """Return when the cluster has acknowledged them."""
 
 
 class Publisher:
-    """Publishes what waits; for one thread."""
+    """Publishes the reports in the outbox; for one thread."""
 
-    def __init__(self, engine: Engine, writer: Writes) -> None:
+    def __init__(self, engine: Engine, writer: RecordWriter) -> None:
         self._engine = engine
         self._writer = writer
 
-    def publish_waiting(self) -> int:
-        """Write the oldest reports and forget them; how many there were. Raises what the writer raises."""
-        rows = reports.waiting(self._engine)
+    def publish_batch(self) -> int:
+        """Publish the oldest reports, delete them and return their number. Raises what the writer raises."""
+        rows = reports.unpublished(self._engine)
         if rows:
             self._writer.write([_record(row.account_id, row.body.encode()) for row in rows])
-            reports.forget(self._engine, [row.number for row in rows])
+            reports.delete_published(self._engine, [row.number for row in rows])
         return len(rows)
 
 

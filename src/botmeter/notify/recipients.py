@@ -1,4 +1,4 @@
-"""Who gets a notice, by which channel, and how a recipient is shown to others."""
+"""Who gets a notice, by which channel, and how a recipient is masked."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ class Recipient:
 
 
 def recipients_of(notice: Notice, contacts: Iterable[Contact], endpoints: Sequence[str]) -> list[Recipient]:
-    """Everybody who is told of the notice.
+    """All recipients of the notice.
 
-    That the bot stands still because the sessions are used up is told by the alert of the same moment, so no second
-    mail says it.
+    A suspension for used-up sessions gets no mail, because the alert of the same moment reports it already.
     """
-    found = [Recipient("webhook", url) for url in endpoints]
+    webhooks = [Recipient("webhook", url) for url in endpoints]
     if notice.kind == "bot_suspended" and facts_of(notice.body).reason == "sessions_exhausted":
-        return found
+        return webhooks
     by_address: dict[str, Recipient] = {}
     for contact in map(_details, contacts):
         if _wants(contact, notice.kind):
             mail = Recipient("email", contact.email, contact.name or "", contact.locale or "")
             by_address.setdefault(contact.email.casefold(), mail)
-    return [*found, *by_address.values()]
+    return [*webhooks, *by_address.values()]
 
 
 def _details(contact: Contact) -> ContactDetails:
@@ -46,19 +45,19 @@ def _details(contact: Contact) -> ContactDetails:
 
 
 def _wants(contact: ContactDetails, kind: Kind) -> bool:
-    """Whether the contact asked for it (`T7`). Who hears that the sessions ended hears what follows from it."""
-    asked = kind if kind in ALERT_KINDS else "sessions_exhausted"
-    return contact.alerts is None or asked in contact.alerts
+    """Whether the contact has chosen this kind (`T7`). Suspensions and resumptions belong to `sessions_exhausted`."""
+    chosen_as = kind if kind in ALERT_KINDS else "sessions_exhausted"
+    return contact.alerts is None or chosen_as in contact.alerts
 
 
 def delivery_id(notice_id: str, recipient: Recipient) -> str:
-    """The same for the same notice, channel and recipient, whoever makes it and when."""
+    """The delivery's id: always the same for the same notice, channel and recipient."""
     text = f"{notice_id}\0{recipient.channel}\0{recipient.address}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def masked(channel: str, address: str) -> str:
-    """The recipient as others may see it: `a***@acme.example`, or an endpoint without its path."""
+    """The recipient in a form that may be published: `a***@acme.example`, or an endpoint without its path."""
     if channel == "webhook":
         parts = urlsplit(address)
         return f"{parts.scheme}://{parts.hostname}/***"

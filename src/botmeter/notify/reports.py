@@ -1,6 +1,6 @@
-"""Changes of deliveries on their way to the topic `botmeter.deliveries`.
+"""Reports of changed deliveries, on their way to the topic `botmeter.deliveries`.
 
-They are kept in the transaction that made the change and published afterwards, in order. After a crash one may be
+A report is stored in the transaction that makes the change, and published afterwards, in order. After a crash it may be
 published twice, with the same `ce_id`.
 """
 
@@ -18,12 +18,12 @@ from botmeter.notify.notices import facts_of
 from botmeter.notify.recipients import masked
 from botmeter.notify.tables import reports as table
 
-#: Published at a time.
+#: Reports published at a time.
 BATCH: Final = 500
 
 
 def add(connection: Connection, delivery: Mapping[str, Any], now_ms: int) -> None:
-    """Keep the report of a delivery's new state. `delivery` is its row with its notice's `body`."""
+    """Store the report of a delivery's new state. `delivery` is its row with its notice's `body`."""
     is_sent = delivery["state"] in ("sent", "maybe_twice")
     message = Delivery(
         delivery_id=delivery["delivery_id"],
@@ -39,13 +39,13 @@ def add(connection: Connection, delivery: Mapping[str, Any], now_ms: int) -> Non
     connection.execute(insert(table).values(account_id=message.account_id, body=DELIVERIES.encode(message).decode()))
 
 
-def waiting(engine: Engine) -> list[Any]:
+def unpublished(engine: Engine) -> list[Any]:
     """The oldest reports that are not published yet, in order."""
     with reading(engine) as connection:
         return list(connection.execute(select(table).order_by(table.c.number).limit(BATCH)))
 
 
-def forget(engine: Engine, numbers: Sequence[int]) -> None:
-    """These have been published."""
+def delete_published(engine: Engine, numbers: Sequence[int]) -> None:
+    """Delete reports that have been published."""
     with engine.begin() as connection:
         connection.execute(delete(table).where(table.c.number.in_(numbers)))

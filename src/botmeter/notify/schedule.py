@@ -1,4 +1,4 @@
-"""When the next attempt is made; pure."""
+"""When the next attempt is made. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _JITTER_PERCENT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long and how often a delivery is tried; all times in ms."""
 
     retry_ms: int
@@ -20,11 +20,11 @@ class Patience:
     claim_ms: int
 
 
-def pause_ms(patience: Patience, attempts: int, delivery_id: str) -> int:
-    """The pause after the `attempts`-th attempt: doubled each time up to the longest, and up to a fifth longer.
+def pause_ms(policy: RetryPolicy, attempts: int, delivery_id: str) -> int:
+    """The pause after the `attempts`-th attempt: doubled each time up to the maximum, plus up to 20 % jitter.
 
-    The extra part is made of the id, so that deliveries that failed together do not come back together.
+    The jitter is derived from the id, so that deliveries that failed together are not retried together.
     """
-    doubled = patience.retry_ms << min(attempts - 1, 30)
-    plain = min(doubled, patience.retry_max_ms)
+    doubled = policy.retry_ms << min(attempts - 1, 30)
+    plain = min(doubled, policy.retry_max_ms)
     return plain + plain * (zlib.crc32(f"{delivery_id}/{attempts}".encode()) % (_JITTER_PERCENT + 1)) // 100

@@ -1,7 +1,7 @@
-"""The running notifier: one thread reads, some send, one publishes what became of it.
+"""The running notifier: one thread reads, some send, one publishes reports.
 
-Each thread repeats a step. A database or a cluster that is away for a while is waited for; anything else that a step
-raises ends the notifier, and what was under way is taken up by the next start.
+Each thread repeats a step. While the database or the cluster does not answer, steps are retried; any other error ends
+the notifier, and the next start continues what was under way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from botmeter.errors import ClusterError, Retriable
 from botmeter.kafka.subscription import Subscription
 from botmeter.notify.channels import Channel
-from botmeter.notify.intake import Takes
+from botmeter.notify.intake import NoticeIntake
 from botmeter.notify.metrics import Metrics
 from botmeter.notify.outbox import ClaimLost, Outbox
 from botmeter.notify.outcomes import Unreachable
@@ -29,30 +29,30 @@ from botmeter.notify.recipients import ChannelName
 
 log = logging.getLogger(__name__)
 
-#: A retry may be due although nobody rang.
-_LOOK_S: Final = 0.5
+#: A sender checks the outbox this often even if nothing was read, because a retry may be due.
+_CHECK_S: Final = 0.5
 _POLL_S: Final = 0.2
 _RECORDS_MAX: Final = 2_000
-#: Between two looks at what the journal has not explained yet.
+#: Between two attempts at held records, whose accounts are not in the journal yet.
 _HELD_S: Final = 0.2
-#: While the database, the cluster or a mail server is away.
+#: Between two attempts while the database, the cluster or a mail server does not answer.
 _PAUSE_S: Final = 1.0
 _PAUSE_MAX_S: Final = 30.0
 _PUBLISH_PAUSE_S: Final = 5.0
-#: A stop takes at most ten seconds. An attempt that takes longer is left alone: its claim tells how far it came.
+#: A stop takes at most ten seconds. An attempt that takes longer is abandoned: its claim records how far it got.
 _STOP_S: Final = 8.0
-#: A step that takes longer hangs.
+#: A step that takes longer is taken as hung.
 _STEP_LIMIT_S: Final = 900.0
-_PASSING: Final = (OperationalError, Retriable)
+_TRANSIENT: Final = (OperationalError, Retriable)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a notifier is made of. `channels` makes each sender's own hold on its channel."""
+    """The parts of a notifier. Each item of `channels` makes one sender's own channel."""
 
     engine: Engine
     outbox: Outbox
-    intake: Takes
+    intake: NoticeIntake
     subscribe: Callable[[], Subscription]
     publisher: Publisher
     channels: Sequence[Callable[[], Channel]]
@@ -60,58 +60,58 @@ class Parts:
 
 
 class Notifier:
-    """Reads and sends until it is told to stop."""
+    """Reads and sends until it is stopped."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stop = threading.Event()
-        self._bells: dict[ChannelName, threading.Event] = {"email": threading.Event(), "webhook": threading.Event()}
+        self._wake_ups: dict[ChannelName, threading.Event] = {"email": threading.Event(), "webhook": threading.Event()}
         self._failed: list[BaseException] = []
         self._steps: dict[str, float] = {}
 
     def run(self, stopping: Callable[[float], bool]) -> None:
-        """Work until `stopping`, which waits for so many seconds, says so. Raises what ended it otherwise."""
+        """Work until `stopping`, which waits for the given seconds, returns True. Raises a failed thread's error."""
         work: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("publish", self._publish)]
         work += [(f"send-{number}", partial(self._send, make)) for number, make in enumerate(self._parts.channels)]
-        threads = [threading.Thread(target=self._guard, args=(do,), name=name, daemon=True) for name, do in work]
+        threads = [threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True) for name, loop in work]
         for thread in threads:
             thread.start()
-        while not self._failed and not stopping(_LOOK_S):
+        while not self._failed and not stopping(_CHECK_S):
             pass
-        self._end(threads)
+        self._stop_threads(threads)
         if self._failed:
             raise self._failed[0]
 
-    def _end(self, threads: Sequence[threading.Thread]) -> None:
+    def _stop_threads(self, threads: Sequence[threading.Thread]) -> None:
         self._stop.set()
-        for bell in self._bells.values():
-            bell.set()
+        for wake_up in self._wake_ups.values():
+            wake_up.set()
         deadline_s = time.monotonic() + _STOP_S
         for thread in threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
             if thread.is_alive():
-                log.warning("%s did not stop in time and is left alone", thread.name)
+                log.warning("%s did not stop in time and is abandoned", thread.name)
 
     def fault(self) -> str | None:
-        """What is wrong with it, None when nothing is."""
+        """The error that ended the notifier, or the thread that hangs; None when all is well."""
         if self._failed:
             return f"ended by {self._failed[0]!r}"
         now_s = time.monotonic()
         for name, since_s in list(self._steps.items()):
             if now_s - since_s > _STEP_LIMIT_S:
-                return f"thread {name} has not come round for {now_s - since_s:.0f} s"
+                return f"thread {name} has not finished a step for {now_s - since_s:.0f} s"
         return None
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard(self, loop: Callable[[], None]) -> None:
         try:
-            work()
+            loop()
         except BaseException as error:  # noqa: BLE001 - `run` raises it
             self._failed.append(error)
         finally:
             self._steps.pop(threading.current_thread().name, None)
             self._stop.set()
 
-    def _came_round(self) -> None:
+    def _begin_step(self) -> None:
         self._steps[threading.current_thread().name] = time.monotonic()
 
     # --- Reading -----------------------------------------------------------------------------------------------------
@@ -121,22 +121,22 @@ class Notifier:
             try:
                 with self._parts.subscribe() as subscription:
                     self._read_from(subscription)
-            except _PASSING as error:
+            except _TRANSIENT as error:
                 log.warning("reading waits: %s", _line(error))
                 self._stop.wait(_PAUSE_S)
 
     def _read_from(self, subscription: Subscription) -> None:
         while not self._stop.is_set():
-            self._came_round()
+            self._begin_step()
             records = subscription.poll(_RECORDS_MAX, _POLL_S)
             if records:
-                taken = self._parts.intake.take(records)
-                subscription.show_progress(taken.progress)
-                if taken.held:
+                result = self._parts.intake.take(records)
+                subscription.show_progress(result.progress)
+                if result.held:
                     self._stop.wait(_HELD_S)
-                    subscription.rewind(taken.held)
-                for bell in self._bells.values():
-                    bell.set()
+                    subscription.rewind(result.held)
+                for wake_up in self._wake_ups.values():
+                    wake_up.set()
 
     # --- Sending -----------------------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Notifier:
         channel, pause_s = make(), _PAUSE_S
         try:
             while not self._stop.is_set():
-                self._came_round()
+                self._begin_step()
                 try:
                     pause_s = self._send_next(channel, pause_s)
                 except OperationalError as error:
@@ -154,15 +154,17 @@ class Notifier:
             channel.close()
 
     def _send_next(self, channel: Channel, pause_s: float) -> float:
-        """Make the attempt that is due, or wait; the pause to make when the other side is away next time."""
+        """Make the attempt that is due, or wait; returns the pause after the next unreachable receiver."""
         claim = self._parts.outbox.claim(channel.name)
         if claim is None:
-            bell = self._bells[channel.name]
-            bell.wait(_LOOK_S)
-            bell.clear()
+            wake_up = self._wake_ups[channel.name]
+            wake_up.wait(_CHECK_S)
+            wake_up.clear()
             return pause_s
         try:
-            outcome = channel.attempt(claim, lambda: self._parts.outbox.pass_return(claim, channel.answer_within_ms))
+            outcome = channel.attempt(
+                claim, lambda: self._parts.outbox.mark_past_return(claim, channel.answer_within_ms)
+            )
             finished = self._parts.outbox.finish(claim, outcome)
         except ClaimLost:
             self._parts.metrics.lost_claim()
@@ -180,15 +182,15 @@ class Notifier:
 
     def _publish(self) -> None:
         while not self._stop.is_set():
-            self._came_round()
+            self._begin_step()
             try:
-                published = self._parts.publisher.publish_waiting()
-            except (*_PASSING, ClusterError) as error:  # mails are not held up by it; a metric tells of it
+                published = self._parts.publisher.publish_batch()
+            except (*_TRANSIENT, ClusterError) as error:  # mails do not wait for it; a metric counts the reports
                 log.warning("publishing waits: %s", _line(error))
                 self._stop.wait(_PUBLISH_PAUSE_S)
                 continue
             if not published:
-                self._stop.wait(_LOOK_S)
+                self._stop.wait(_CHECK_S)
 
 
 def _line(error: Exception) -> str:

@@ -1,12 +1,12 @@
-"""Mails by SMTP, with the phases of a mail told apart.
+"""Mails by SMTP. The phases of a mail decide the outcome of an attempt.
 
-What failed before the final dot certainly did not arrive, and so did what the server answered with 4xx or 5xx. What was
-handed over with the dot and not answered may have arrived (RFC 1047): nobody can know.
+A mail that failed before the final dot certainly did not arrive, and neither did one that the server answered with 4xx
+or 5xx. A mail whose dot was sent but not answered may have arrived (RFC 1047): the sender cannot know.
 
-1. connect, EHLO, STARTTLS, AUTH, or the connection of the mail before
+1. connect, EHLO, STARTTLS, AUTH; or reuse the connection of the previous mail
 2. MAIL, RCPT, DATA
 3. the mail itself
-4. `before_dot`: the outbox notes that the dot is about to be sent
+4. `before_dot`: the outbox records that the dot is about to be sent
 5. the dot, and the answer to it
 """
 
@@ -36,7 +36,7 @@ _FAULTS: Final = (smtplib.SMTPException, OSError)
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mails are handed over, and how."""
+    """The mail server and how to log in."""
 
     host: str
     port: int
@@ -47,7 +47,7 @@ class MailServer:
 
 
 class _StepRefusedError(Exception):
-    """A step was answered with an error."""
+    """The server answered a step with an error."""
 
     def __init__(self, step: str, code: int, text: bytes) -> None:
         self.code = code
@@ -55,7 +55,7 @@ class _StepRefusedError(Exception):
 
 
 class SmtpSender:
-    """One connection to the mail server, opened when it is needed and kept while it is used; for one thread."""
+    """One connection to the mail server, opened when needed and kept while in use; for one thread."""
 
     def __init__(self, server: MailServer) -> None:
         self._server = server
@@ -64,26 +64,26 @@ class SmtpSender:
         self._mails = 0
 
     def send(self, mail: EmailMessage, sender: str, recipient: str, before_dot: Callable[[], None]) -> Outcome:
-        """One attempt. What `before_dot` raises ends it, before the mail is handed over, and is raised on."""
+        """One attempt. If `before_dot` raises, the mail is not handed over and the exception propagates."""
         try:
             connection = self._connected()
         except _FAULTS as fault:
             self._drop()
-            return Unreachable(f"cannot reach the mail server: {_told(fault)}")
+            return Unreachable(f"cannot reach the mail server: {_describe(fault)}")
         try:
-            self._up_to_the_mail(connection, mail, sender, recipient)
+            self._send_up_to_dot(connection, mail, sender, recipient)
         except _StepRefusedError as answer:
             return self._refusal(answer, is_final=answer.code >= 500)
         except smtplib.SMTPNotSupportedError as fault:
             self._drop()
-            return Refused(_told(fault))
+            return Refused(_describe(fault))
         except _FAULTS as fault:
             self._drop()
-            return NotAccepted(f"before the end of the mail: {_told(fault)}")
-        return self._hand_over(connection, before_dot)
+            return NotAccepted(f"before the end of the mail: {_describe(fault)}")
+        return self._send_dot(connection, before_dot)
 
     def close(self) -> None:
-        """Say good-bye to the server."""
+        """Quit the session and close the connection."""
         if self._connection is not None:
             with suppress(*_FAULTS):
                 self._connection.quit()
@@ -101,14 +101,14 @@ class SmtpSender:
         return self._connection
 
     def _is_alive(self, connection: smtplib.SMTP) -> bool:
-        """Whether the server still listens, and forgot the mail before."""
+        """Whether the server still answers; RSET also clears the state of the previous mail."""
         try:
             code, _ = connection.rset()
         except _FAULTS:
             return False
         return code == 250
 
-    def _up_to_the_mail(self, connection: smtplib.SMTP, mail: EmailMessage, sender: str, recipient: str) -> None:
+    def _send_up_to_dot(self, connection: smtplib.SMTP, mail: EmailMessage, sender: str, recipient: str) -> None:
         is_international = not recipient.isascii()
         if is_international and not connection.has_extn("smtputf8"):
             raise smtplib.SMTPNotSupportedError("the mail server takes no addresses beyond ASCII")
@@ -116,17 +116,17 @@ class SmtpSender:
         options = ["SMTPUTF8", "BODY=8BITMIME"] if is_international else []
         _require("MAIL", connection.mail(sender, options))
         _require("RCPT", connection.rcpt(recipient))
-        _require("DATA", connection.docmd("DATA"), wanted=3)
+        _require("DATA", connection.docmd("DATA"), expected=3)
         body = mail.as_bytes(policy=policy)
         connection.send(_LINE_BEGINS_WITH_DOT.sub(b"..", body))
         if not body.endswith(b"\r\n"):
             connection.send(b"\r\n")
 
-    def _hand_over(self, connection: smtplib.SMTP, before_dot: Callable[[], None]) -> Outcome:
+    def _send_dot(self, connection: smtplib.SMTP, before_dot: Callable[[], None]) -> Outcome:
         try:
             before_dot()
         except BaseException:
-            self._drop()  # without the dot the server forgets the mail
+            self._drop()  # without the dot the server discards the mail
             raise
         try:
             connection.send(b".\r\n")
@@ -136,7 +136,7 @@ class SmtpSender:
             return self._refusal(answer, is_final=answer.code >= 500)
         except _FAULTS as fault:
             self._drop()
-            return Unanswered(f"no answer to the end of the mail: {_told(fault)}")
+            return Unanswered(f"no answer to the end of the mail: {_describe(fault)}")
         return Accepted(text.decode("utf-8", "replace"))
 
     def _refusal(self, answer: _StepRefusedError, *, is_final: bool) -> Outcome:
@@ -169,15 +169,15 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     return connection
 
 
-def _require(step: str, answer: tuple[int, bytes], wanted: int = 2) -> None:
-    """Raises _StepRefusedError unless the answer's first digit is the wanted one."""
+def _require(step: str, answer: tuple[int, bytes], expected: int = 2) -> None:
+    """Raises _StepRefusedError unless the answer's first digit is the expected one."""
     code, text = answer
-    if code // 100 != wanted:
+    if code // 100 != expected:
         raise _StepRefusedError(step, code, text)
 
 
-def _told(fault: BaseException) -> str:
-    """The fault in words; without the login, which some servers repeat."""
+def _describe(fault: BaseException) -> str:
+    """The fault in words; without the credentials, which some servers echo."""
     if isinstance(fault, smtplib.SMTPAuthenticationError):
         return f"the login was refused ({fault.smtp_code}); see BOTMETER_NOTIFY_SMTP_USER and _PASSWORD"
     if isinstance(fault, TimeoutError):

@@ -16,12 +16,12 @@ METADATA: Final = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_name)s",
     }
 )
-#: Which migrations were made; other rooms may keep tables in the same database.
+#: Alembic's table; other parts of botmeter may keep tables in the same database.
 VERSION_TABLE: Final = "notify_schema"
-#: SQLite numbers rows by itself only in a column that is called INTEGER.
+#: SQLite auto-increments only a column of type INTEGER.
 _NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
-#: Everything worth telling somebody, once each; those already here are not told again (`T2`).
+#: Every notice, once each; a notice that is already here is not sent again (`T2`).
 notices: Final = Table(
     "notify_notices",
     METADATA,
@@ -31,11 +31,11 @@ notices: Final = Table(
     Column("at_ms", BigInteger, nullable=False, doc="When it happened."),
     Column("body", Text, nullable=False, doc="The message as published, without contacts, JSON."),
     Column("recorded_at_ms", BigInteger, nullable=False),
-    Column("traceparent", String, doc="W3C trace context of what it follows from; null when that had none."),
+    Column("traceparent", String, doc="W3C trace context of the input it follows from; null when that had none."),
 )
 
-#: One row for each notice and recipient. `next_at_ms` is when it is due, or, while it is being sent, when the claim
-#: ends; null when nothing is left to do.
+#: One row for each notice and recipient. `next_at_ms` is when the delivery is due or, while it is being sent, when the
+#: claim ends; null when nothing is left to do.
 deliveries: Final = Table(
     "notify_deliveries",
     METADATA,
@@ -48,27 +48,32 @@ deliveries: Final = Table(
     Column("locale", String, nullable=False),
     Column("time_zone", String, nullable=False),
     Column("state", String, nullable=False),
-    Column("attempts", Integer, nullable=False, doc="All there were."),
+    Column("attempts", Integer, nullable=False, doc="All attempts."),
     Column("tries", Integer, nullable=False, doc="Attempts since it was queued, or queued again."),
-    Column("unanswered", Integer, nullable=False, doc="Attempts of which nobody knows whether they arrived."),
+    Column("unanswered", Integer, nullable=False, doc="Attempts that may or may not have arrived."),
     Column("next_at_ms", BigInteger),
     Column("give_up_at_ms", BigInteger, nullable=False),
-    Column("claim", String, nullable=False, doc="Random, of the sender that has it; empty when none has."),
-    Column("is_past_return", Integer, nullable=False, doc="1 from just before the sender cannot take it back."),
-    Column("reason", Text, nullable=False, doc="The last answer or fault."),
+    Column("claim", String, nullable=False, doc="Random token of the sender that has claimed it; empty when none has."),
+    Column("is_past_return", Integer, nullable=False, doc="1 from just before the point of no return."),
+    Column("reason", Text, nullable=False, doc="The last answer or error."),
     Column("changed_at_ms", BigInteger, nullable=False),
     Index("ix_notify_deliveries_due", "channel", "next_at_ms"),
     Index("ix_notify_deliveries_state", "state", "changed_at_ms"),
 )
 
-#: Where to read on, written in the transaction that wrote what was read.
+#: The offsets to continue from, written in the transaction that stored the records before them.
 offsets: Final = Table(
     "notify_offsets",
     METADATA,
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("next_offset", BigInteger, nullable=False),
-    Column("quiet_before_ms", BigInteger, nullable=False, doc="Older alerts were there before the notifier: not sent."),
+    Column(
+        "quiet_before_ms",
+        BigInteger,
+        nullable=False,
+        doc="Older alerts precede the notifier's first start and are not sent.",
+    ),
 )
 
 #: Changes of deliveries that are still to be published, in order.
@@ -80,7 +85,7 @@ reports: Final = Table(
     Column("body", Text, nullable=False, doc="The message, JSON."),
 )
 
-#: Records of the topics that are no messages of the contract.
+#: Records of the topics that cannot be read as messages of the contract.
 unreadable: Final = Table(
     "notify_unreadable",
     METADATA,
@@ -91,7 +96,7 @@ unreadable: Final = Table(
     Column("recorded_at_ms", BigInteger, nullable=False),
 )
 
-#: Who is told of what has no contacts in it, such as a resumption: the contacts the journal names last.
+#: The contacts that the journal last named: for notices that carry none, such as a resumption.
 accounts: Final = Table(
     "notify_accounts",
     METADATA,

@@ -1,4 +1,4 @@
-"""Spans of what the notifier does: of each alert that is kept to be told, and of each attempt to tell somebody."""
+"""The notifier's spans: one for each notice that is stored in the outbox, and one for each delivery attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from botmeter.kafka.subscription import Received
 from botmeter.notify.channels import Channel
-from botmeter.notify.intake import Taken, Takes
+from botmeter.notify.intake import IntakeResult, NoticeIntake
 from botmeter.notify.outbox import Claim
 from botmeter.notify.outcomes import Accepted, Outcome
 from botmeter.telemetry.trace_context import Processed, TraceContext, read_traceparent
@@ -21,36 +21,36 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class TracedIntake:
-    """An intake with a span of each record that was told of: until it was in the outbox, with where to read on."""
+    """An intake with a span for each record that became a notice, which ends when the outbox has stored it."""
 
-    def __init__(self, intake: Takes, spans: Spans, group: str, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, intake: NoticeIntake, spans: Spans, group: str, clock_ms: Callable[[], int]) -> None:
         self._intake, self._spans, self._group, self._clock_ms = intake, spans, group, clock_ms
 
-    def take(self, records: Sequence[Received]) -> Taken:
-        """As the intake does."""
+    def take(self, records: Sequence[Received]) -> IntakeResult:
+        """Takes the records by the wrapped intake."""
         began_at = self._clock_ms()
-        taken = self._intake.take(records)
+        result = self._intake.take(records)
         ended_at = self._clock_ms()
-        for record, told in taken.told:
-            if (context := _sampled(told.notice.traceparent)) is not None:
+        for record, addressed in result.addressed:
+            if (context := _sampled(addressed.notice.traceparent)) is not None:
                 self._spans.process(
                     Processed(
                         *record.place, record.offset, record.key, context, self._group, began_at, ended_at,
-                        message_id=told.notice.notice_id,
+                        message_id=addressed.notice.notice_id,
                     )
                 )  # fmt: skip
-        return taken
+        return result
 
 
 class TracedChannel:
-    """A channel with a span of each attempt, which the recipient can go on from."""
+    """A channel with a span for each attempt, whose context is sent on so that the recipient can continue the trace."""
 
     def __init__(self, channel: Channel, spans: Spans, mail_server: tuple[str, int]) -> None:
         self._channel, self._spans, self._mail_server = channel, spans, mail_server
         self.name, self.answer_within_ms = channel.name, channel.answer_within_ms
 
     def attempt(self, claim: Claim, before_the_point_of_no_return: Callable[[], None]) -> Outcome:
-        """As the channel does."""
+        """Makes the attempt by the wrapped channel."""
         context = _sampled(claim.notice.traceparent)
         if context is None:
             return self._channel.attempt(claim, before_the_point_of_no_return)
@@ -63,14 +63,14 @@ class TracedChannel:
             "botmeter.delivery.attempt": claim.attempt,
         }
         with self._spans.deliver(self.name, context, attributes) as span:
-            told = replace(claim, notice=replace(claim.notice, traceparent=span.traceparent))
-            outcome = self._channel.attempt(told, before_the_point_of_no_return)
+            traced = replace(claim, notice=replace(claim.notice, traceparent=span.traceparent))
+            outcome = self._channel.attempt(traced, before_the_point_of_no_return)
             if not isinstance(outcome, Accepted):
                 span.failed(type(outcome).__qualname__)
         return outcome
 
     def close(self) -> None:
-        """As the channel does."""
+        """Closes the wrapped channel."""
         self._channel.close()
 
     def _server_of(self, claim: Claim) -> tuple[str, int]:
@@ -81,6 +81,6 @@ class TracedChannel:
 
 
 def _sampled(traceparent: str | None) -> TraceContext | None:
-    """The trace, if it asks for spans."""
+    """The trace context, if it is sampled."""
     context = read_traceparent(traceparent)
     return context if context is not None and context.is_sampled else None

@@ -17,9 +17,9 @@ from botmeter.notify.notices import Notice
 from botmeter.notify.outcomes import Accepted, NotAccepted, Outcome, Refused, Unanswered
 from botmeter.telemetry.trace_context import TRACEPARENT
 
-#: The endpoint says that it is no more, and wants no further attempt.
+#: By this status the endpoint says that it is gone and wants no further attempt.
 _GONE: Final = 410
-#: An endpoint may ask for patience, but not for more than this.
+#: The longest pause that an endpoint's Retry-After is granted.
 _RETRY_AFTER_MAX_S: Final = 3_600
 _NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -28,14 +28,14 @@ class WebhookSender:
     """Calls endpoints; for one thread."""
 
     def __init__(self, secrets: Mapping[str, Sequence[str]], timeout_s: float) -> None:
-        """`secrets`: of each endpoint; the call is signed with all of them, so that one can replace another."""
-        self._signers = {url: [Webhook(secret) for secret in those] for url, those in secrets.items()}
+        """`secrets` by endpoint; a call is signed with all secrets of its endpoint, so that they can be rotated."""
+        self._signers = {url: [Webhook(secret) for secret in of_url] for url, of_url in secrets.items()}
         self._client = httpx.Client(
             timeout=timeout_s, follow_redirects=False, headers={"user-agent": f"botmeter/{version('botmeter')}"}
         )
 
     def send(self, notice: Notice, url: str, before_call: Callable[[], None]) -> Outcome:
-        """One attempt. What `before_call` raises ends it before anything is sent, and is raised on."""
+        """One attempt. If `before_call` raises, nothing is sent and the exception propagates."""
         signers = self._signers.get(url)
         if signers is None:
             return Refused("the endpoint is no longer among BOTMETER_NOTIFY_WEBHOOKS")
@@ -47,10 +47,10 @@ class WebhookSender:
         try:
             answer = self._client.post(url, content=body.encode(), headers=headers)
         except _NOT_CONNECTED as fault:
-            return NotAccepted(f"cannot reach the endpoint: {_told(fault)}")
+            return NotAccepted(f"cannot reach the endpoint: {_describe(fault)}")
         except httpx.HTTPError as fault:
-            return Unanswered(f"no answer: {_told(fault)}", is_deduplicated=True)
-        return _judged(answer)
+            return Unanswered(f"no answer: {_describe(fault)}", is_deduplicated=True)
+        return _outcome_of(answer)
 
     def close(self) -> None:
         """Close the connections."""
@@ -65,7 +65,7 @@ def payload(notice: Notice) -> str:
 
 
 def signed(signers: Sequence[Webhook], id_: str, body: str, at: datetime) -> dict[str, str]:
-    """The three headers of the specification. `at` is the attempt's time, so that an old call cannot be played back."""
+    """The three headers of the specification. `at` is the attempt's time, so that an old call cannot be replayed."""
     signatures = [signer.sign(id_, at, body) for signer in signers]
     return {
         "webhook-id": id_,
@@ -74,13 +74,13 @@ def signed(signers: Sequence[Webhook], id_: str, body: str, at: datetime) -> dic
     }
 
 
-def _judged(answer: httpx.Response) -> Outcome:
-    told = f"{answer.status_code} {answer.reason_phrase}".strip()
+def _outcome_of(answer: httpx.Response) -> Outcome:
+    status = f"{answer.status_code} {answer.reason_phrase}".strip()
     if answer.is_success:
-        return Accepted(told)
+        return Accepted(status)
     if answer.status_code == _GONE:
-        return Refused(told)
-    return NotAccepted(told, _retry_after_ms(answer.headers.get("retry-after", "")))
+        return Refused(status)
+    return NotAccepted(status, _retry_after_ms(answer.headers.get("retry-after", "")))
 
 
 def _retry_after_ms(text: str) -> int:
@@ -95,5 +95,5 @@ def _retry_after_ms(text: str) -> int:
     return int(1000 * max(0.0, min(seconds, _RETRY_AFTER_MAX_S)))
 
 
-def _told(fault: Exception) -> str:
+def _describe(fault: Exception) -> str:
     return str(fault) or type(fault).__name__

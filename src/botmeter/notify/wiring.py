@@ -15,12 +15,12 @@ from botmeter.kafka.writer import Writer
 from botmeter.notify.channels import Channel, EmailChannel, WebhookChannel
 from botmeter.notify.database import open_database
 from botmeter.notify.directory import Directory
-from botmeter.notify.intake import Intake, Takes
+from botmeter.notify.intake import Intake, NoticeIntake
 from botmeter.notify.mail import Stationery
 from botmeter.notify.metrics import Metrics, now_ms
 from botmeter.notify.outbox import Outbox
 from botmeter.notify.publisher import Publisher
-from botmeter.notify.schedule import Patience
+from botmeter.notify.schedule import RetryPolicy
 from botmeter.notify.service import Parts
 from botmeter.notify.smtp import MailServer
 from botmeter.notify.tracing import TracedChannel, TracedIntake
@@ -29,30 +29,30 @@ from botmeter.settings.model import Settings
 if TYPE_CHECKING:
     from botmeter.telemetry.spans import Spans
 
-#: One call at a time for each; endpoints are few.
+#: Each makes one call at a time; endpoints are few.
 _WEBHOOK_SENDERS = 2
 
 
 def open_outbox(settings: Settings) -> tuple[Engine, Outbox]:
-    """The database with the newest schema, and the outbox in it. Raises ConfigurationError."""
+    """Opens the database, upgrades its schema, and returns it with the outbox in it. Raises ConfigurationError."""
     engine = open_database(settings.notify_database_url.get_secret_value(), settings.data_dir / "notify.db")
-    return engine, Outbox(engine, _patience(settings), now_ms)
+    return engine, Outbox(engine, _retry_policy(settings), now_ms)
 
 
 def make_parts(settings: Settings, spans: Spans | None) -> Parts:
-    """All a notifier needs; `spans`: where traces are told.
+    """All parts of a notifier; `spans` records traces, None: no traces.
 
-    Raises ConfigurationError when there is nobody to tell, or the database cannot be used.
+    Raises ConfigurationError when no channel is configured, or the database cannot be used.
     """
     channels = _channels(settings)
     if not channels:
         raise ConfigurationError(
-            "there is no way to tell anybody: set BOTMETER_NOTIFY_SMTP_HOST for mails or BOTMETER_NOTIFY_WEBHOOKS"
+            "no channel is configured: set BOTMETER_NOTIFY_SMTP_HOST for mails or BOTMETER_NOTIFY_WEBHOOKS"
         )
     engine, outbox = open_outbox(settings)
     endpoints = [url for url, _ in settings.webhooks()]
     topics = settings.topics()
-    intake: Takes = Intake(
+    intake: NoticeIntake = Intake(
         outbox, Directory(engine), topics, endpoints, now_ms, sends_mail=bool(settings.notify_smtp_host)
     )
     if spans is not None:
@@ -77,14 +77,14 @@ def make_parts(settings: Settings, spans: Spans | None) -> Parts:
 
 
 def _topics_read(settings: Settings) -> list[str]:
-    """The journal names the contacts of what carries none; balances are read for the forecast alone."""
+    """The journal is read for contacts of notices that carry none; balances are read for the forecast alone."""
     topics = settings.topics()
     read = [topics.alerts, topics.handoffs, topics.journal, *([topics.balances] if settings.notify_projected else [])]
     return [topic.name for topic in read]
 
 
 def stationery(settings: Settings) -> Stationery:
-    """What all mails have in common."""
+    """The parts that all mails share."""
     page = settings.http_public_url.rstrip("/") or f"http://localhost:{settings.http_port}"
     return Stationery(
         sender=settings.notify_mail_from,
@@ -96,7 +96,7 @@ def stationery(settings: Settings) -> Stationery:
 
 
 def mail_server(settings: Settings) -> MailServer:
-    """Where mails are handed over."""
+    """The mail server of the settings."""
     return MailServer(
         host=settings.notify_smtp_host,
         port=settings.notify_smtp_port,
@@ -108,21 +108,21 @@ def mail_server(settings: Settings) -> MailServer:
 
 
 def _channels(settings: Settings) -> list[Callable[[], Channel]]:
-    found: list[Callable[[], Channel]] = []
+    channels: list[Callable[[], Channel]] = []
     if settings.notify_smtp_host:
         mail = partial(EmailChannel, mail_server(settings), stationery(settings))
-        found += [mail] * settings.notify_mail_senders
+        channels += [mail] * settings.notify_mail_senders
     if endpoints := dict(settings.webhooks()):
-        found += [partial(WebhookChannel, endpoints, settings.notify_webhook_timeout_s)] * _WEBHOOK_SENDERS
-    return found
+        channels += [partial(WebhookChannel, endpoints, settings.notify_webhook_timeout_s)] * _WEBHOOK_SENDERS
+    return channels
 
 
 def _traced(make: Callable[[], Channel], spans: Spans, settings: Settings) -> Channel:
     return TracedChannel(make(), spans, (settings.notify_smtp_host, settings.notify_smtp_port))
 
 
-def _patience(settings: Settings) -> Patience:
-    return Patience(
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(
         retry_ms=int(settings.notify_retry_s * 1000),
         retry_max_ms=int(settings.notify_retry_max_s * 1000),
         give_up_ms=int(settings.notify_give_up_s * 1000),

@@ -31,7 +31,7 @@ _WRITES: Final = "botmeter_writes"
 def open_database(url: str) -> Engine:
     """The database at `url`, such as `sqlite:///botmeter-data/readside.db` or `postgresql+psycopg://user@host/name`.
 
-    Raises ConfigurationError for a URL that is none, or of a database that is neither SQLite nor PostgreSQL.
+    Raises ConfigurationError for an invalid URL, or one of a database that is neither SQLite nor PostgreSQL.
     """
     try:
         parsed = make_url(url)
@@ -80,14 +80,14 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes; committed at the end, rolled back when anything is raised."""
+    """A writing transaction: commits at the end of the block, rolls back when the block raises."""
     with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[tuple[Connection, Tables]]:
-    """A transaction that reads, and the current tables: all that is asked in it is of one moment."""
+    """A reading transaction, and the current tables: all queries in the block see the same moment."""
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
     with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection, current_tables(connection)

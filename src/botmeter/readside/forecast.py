@@ -1,7 +1,7 @@
-"""How a cycle will likely go on: from the usage of the last weeks to a band and a moment of running out. Pure.
+"""The forecast of a cycle: from the usage of the last weeks to a band and a time of running out. Pure.
 
-Days of late weigh more than older ones, and a weekday is compared with its like once two weeks are known. The band
-holds what happens in four of five cases if days go on to vary as they did.
+Recent days weigh more than older ones, and weekdays are told apart once two weeks are known. The band covers four of
+five cases if days continue to vary as they did.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WEEKDAYS_FROM_DAYS: Final = 14.0
 _PRIOR_DAYS: Final = 1.0
 #: Of a normal distribution: below it nine of ten cases lie, between both four of five.
 _QUANTILE: Final = 1.2816
-#: Less than this is no evidence of a pace.
+#: With less usage than this there is no forecast.
 _LEAST_BASIS_DAYS: Final = HOUR_MS / DAY_MS
 
 
@@ -39,26 +39,26 @@ class DayOfUsage:
 
     @property
     def days(self) -> float:
-        """Its length; less than 1 for today, or the account's first day."""
+        """Its length in days; less than 1 for today, or the account's first day."""
         return (self.ends_at - self.starts_at) / DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """Sessions a day: the mean, its variance by day and by ignorance, and the factor of each weekday."""
+    """Sessions a day: mean, variance from day to day, variance of the mean itself, and the factor of each weekday."""
 
     mean: float
     variance: float
-    doubt: float
+    mean_variance: float
     weekdays: tuple[float, ...]
 
 
 def forecast(now: int, horizon_at: int, remaining: int, usage: Sequence[DayOfUsage], time_zone: str) -> Forecast | None:
-    """What will remain until `horizon_at` (UTC ms), and when nothing will.
+    """How many sessions will remain until `horizon_at` (UTC ms), and when none will.
 
     Args:
         now: UTC ms; usage is known up to it.
-        horizon_at: how far is looked, such as to the end of the cycle.
+        horizon_at: the end of the forecast, such as the end of the cycle.
         remaining: sessions left now.
         usage: days before `now`, oldest first, today's part last.
         time_zone: of the account; its days differ by weekday.
@@ -74,15 +74,15 @@ def forecast(now: int, horizon_at: int, remaining: int, usage: Sequence[DayOfUsa
     pace = _pace(now, known, basis_days, zone)
     points, crossings = [BandPoint(now, remaining, remaining, remaining)], _Crossings(remaining)
     spent = elapsed = spread = 0.0
-    for begin, end in _days_until(horizon_at, now, zone):
-        days = (end - begin) / DAY_MS
-        factor = pace.weekdays[local(begin, zone).weekday()]
+    for start, end in _days_until(horizon_at, now, zone):
+        days = (end - start) / DAY_MS
+        factor = pace.weekdays[local(start, zone).weekday()]
         spent += pace.mean * factor * days
         spread += pace.variance * factor * days
         elapsed += days
-        margin = _QUANTILE * sqrt(spread + pace.doubt * elapsed**2)
-        crossings.look(begin, end, spent, margin)
-        points.append(_point(end, remaining, spent, spread, pace.doubt, elapsed))
+        margin = _QUANTILE * sqrt(spread + pace.mean_variance * elapsed**2)
+        crossings.add_day(start, end, spent, margin)
+        points.append(_point(end, remaining, spent, spread, pace.mean_variance, elapsed))
     return Forecast(
         pace_per_day=pace.mean,
         basis_days=basis_days,
@@ -96,7 +96,7 @@ def forecast(now: int, horizon_at: int, remaining: int, usage: Sequence[DayOfUsa
 
 
 class _Crossings:
-    """When the expected use, and the higher and lower ends of the band, come to what is left."""
+    """When the expected use, and the upper and lower ends of the band, reach the remaining sessions."""
 
     def __init__(self, remaining: int) -> None:
         self._remaining = remaining
@@ -105,23 +105,23 @@ class _Crossings:
         self.expected: int | None = None
         self.latest: int | None = None
 
-    def look(self, begin: int, end: int, spent: float, margin: float) -> None:
-        """The use by `end` of a day that began at `begin`."""
+    def add_day(self, start: int, end: int, spent: float, margin: float) -> None:
+        """Adds a day `[start, end)`; `spent` is the expected use up to its end, `margin` the half width of the band."""
         high, low = spent + margin, max(spent - margin, self._before[2])
-        self.earliest = self._crossed(self.earliest, begin, end, self._before[0], high)
-        self.expected = self._crossed(self.expected, begin, end, self._before[1], spent)
-        self.latest = self._crossed(self.latest, begin, end, self._before[2], low)
+        self.earliest = self._crossed(self.earliest, start, end, self._before[0], high)
+        self.expected = self._crossed(self.expected, start, end, self._before[1], spent)
+        self.latest = self._crossed(self.latest, start, end, self._before[2], low)
         self._before = (high, spent, low)
 
-    def _crossed(self, known: int | None, begin: int, end: int, before: float, after: float) -> int | None:
+    def _crossed(self, known: int | None, start: int, end: int, before: float, after: float) -> int | None:
         if known is not None or after < self._remaining or after <= 0:
             return known
         part = (self._remaining - before) / (after - before) if after > before else 1.0
-        return begin + int(max(min(part, 1.0), 0.0) * (end - begin))
+        return start + int(max(min(part, 1.0), 0.0) * (end - start))
 
 
-def _point(at: int, remaining: int, spent: float, spread: float, doubt: float, elapsed: float) -> BandPoint:
-    margin = _QUANTILE * sqrt(spread + doubt * elapsed**2)
+def _point(at: int, remaining: int, spent: float, spread: float, mean_variance: float, elapsed: float) -> BandPoint:
+    margin = _QUANTILE * sqrt(spread + mean_variance * elapsed**2)
 
     def left(used: float) -> int:
         return min(max(round(remaining - used), 0), remaining)
@@ -139,7 +139,7 @@ def _pace(now: int, usage: Sequence[DayOfUsage], basis_days: float, zone: ZoneIn
         w * day.days * (day.sessions / day.days - mean * weekdays[local(day.starts_at, zone).weekday()]) ** 2
         for w, day in zip(weights, usage, strict=True)
     )
-    # Never less than chance alone makes, nor than one day can tell.
+    # At least the variance of pure chance (Poisson); one day's evidence must not divide by 0.
     variance = max(sum(deviations) / total * (evidence / max(evidence - 1, 0.5)), mean)
     return _Pace(mean, variance, variance / evidence, weekdays)
 
@@ -160,11 +160,11 @@ def _weekdays(usage: Sequence[DayOfUsage], mean: float, zone: ZoneInfo) -> tuple
 def _days_until(horizon_at: int, now: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
     """The rest of today, and the local days after it, up to the horizon."""
     today = local(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    begin = now
+    start = now
     for n in count(1):
         end = min(millis(today + timedelta(days=n)), horizon_at)
-        if begin < end:
-            yield begin, end
-            begin = end
+        if start < end:
+            yield start, end
+            start = end
         if end >= horizon_at:
             return

@@ -1,6 +1,6 @@
-"""The read side as another program has it inside: questions, and for SQLite a projection in a process beside it.
+"""The read side inside another program: the queries and, for SQLite, a projection in a child process.
 
-Projecting is work for a processor. In a thread it would hold the interpreter's lock while an answer waits for it.
+Projecting is bound by the processor. In a thread it would hold the interpreter's lock while requests wait.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from botmeter.domain.prices import Pseudonyms
 from botmeter.readside.database import open_database
-from botmeter.readside.hosted_process import Order
+from botmeter.readside.hosted_process import ProjectionJob
 from botmeter.readside.migrations import migrate
 from botmeter.readside.projection import Progress
 from botmeter.readside.queries import Queries
@@ -26,16 +26,16 @@ from botmeter.readside.used_links import UsedLinks
 
 log = logging.getLogger(__name__)
 
-#: A projection that had to end is begun anew after this.
+#: A projection that ended is restarted after this.
 _PAUSE_S: Final = 5.0
-#: What a transaction under way may take when the program ends; after it, it is repeated by the next start.
+#: How long a transaction under way may take when the program ends. A longer one is killed; the next start repeats it.
 _LAST_TRANSACTION_S: Final = 30.0
 _PROGRAM: Final = (sys.executable, "-m", "botmeter.readside.hosted_process")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadSide:
-    """What a program has of the database: the questions, and which login links were used."""
+    """The parts of the database that a program uses: the queries, and which login links were used."""
 
     queries: Queries
     used_links: UsedLinks
@@ -43,72 +43,72 @@ class ReadSide:
 
 @contextmanager
 def read_side(
-    order: Order, on_progress: Callable[[Progress], None] = lambda _: None, pseudonyms: Pseudonyms | None = None
+    job: ProjectionJob, on_progress: Callable[[Progress], None] = lambda _: None, pseudonyms: Pseudonyms | None = None
 ) -> Iterator[ReadSide]:
-    """Questions to the order's database, its tables made. One of SQLite is projected into while the block lasts.
+    """Migrates the job's database and opens it for queries. If it is SQLite, projects into it while the block lasts.
 
-    `on_progress` is told how far that is, some times a second, in a thread. Into PostgreSQL `botmeter project`
-    projects. `pseudonyms` are those of the journal. Raises ConfigurationError for a URL that is none.
+    `on_progress` is called with the progress a few times a second, in a thread. PostgreSQL needs a `botmeter project`
+    of its own. `pseudonyms` are those of the journal. Raises ConfigurationError for an invalid URL.
     """
-    engine = open_database(order.url)
+    engine = open_database(job.url)
     try:
         migrate(engine)
-        found = ReadSide(Queries(engine, order.source.journal, pseudonyms), UsedLinks(engine))
+        opened = ReadSide(Queries(engine, job.source.journal, pseudonyms), UsedLinks(engine))
         if engine.dialect.name == "sqlite":
-            with _projecting(_Keeper(order, on_progress)):
-                yield found
+            with _projecting(_Supervisor(job, on_progress)):
+                yield opened
         else:
-            yield found
+            yield opened
     finally:
         engine.dispose()
 
 
 @contextmanager
-def _projecting(keeper: _Keeper) -> Iterator[None]:
-    keeper.start()
+def _projecting(supervisor: _Supervisor) -> Iterator[None]:
+    supervisor.start()
     try:
         yield
     finally:
-        keeper.stop()
+        supervisor.stop()
 
 
-class _Keeper(threading.Thread):
-    """Keeps a projection running, whatever ends it."""
+class _Supervisor(threading.Thread):
+    """Keeps a projection running: restarts the process whenever it ends."""
 
-    def __init__(self, order: Order, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(self, job: ProjectionJob, on_progress: Callable[[Progress], None]) -> None:
         super().__init__(name="botmeter-projection", daemon=True)
         self._on_progress = on_progress
-        self._order = msgspec.json.encode(order) + b"\n"
-        self._turn, self._stop_asked = threading.Lock(), threading.Event()
-        self._process = self._begun()
+        self._job = msgspec.json.encode(job) + b"\n"
+        self._process_lock, self._stop_requested = threading.Lock(), threading.Event()
+        self._process = self._start_process()
 
     def run(self) -> None:
-        """Begins another process when one has ended; that one has said why."""
-        while not self._stop_asked.is_set():
-            code = self._followed()
-            if not self._stop_asked.is_set():
-                log.error("the projection ended with exit code %d; it is begun anew in %.0f s", code, _PAUSE_S)
-                self._stop_asked.wait(_PAUSE_S)
-            with self._turn:
+        """Starts another process when one has ended; the ended one has logged why."""
+        while not self._stop_requested.is_set():
+            code = self._relay_progress()
+            if not self._stop_requested.is_set():
+                log.error("the projection ended with exit code %d; restarting it in %.0f s", code, _PAUSE_S)
+                self._stop_requested.wait(_PAUSE_S)
+            with self._process_lock:
                 self._close_input()
-                if not self._stop_asked.is_set():
-                    self._process = self._begun()
+                if not self._stop_requested.is_set():
+                    self._process = self._start_process()
 
     def stop(self) -> None:
-        """Lets the transaction under way be finished; returns when the process has ended."""
-        with self._turn:
-            self._stop_asked.set()
+        """Lets the transaction under way finish; returns when the process has ended."""
+        with self._process_lock:
+            self._stop_requested.set()
             self._close_input()
         self.join(_LAST_TRANSACTION_S)
         if self.is_alive():
             self._process.kill()
             self.join()
 
-    def _followed(self) -> int:
-        """Hears what the process tells until it ends; its exit code."""
+    def _relay_progress(self) -> int:
+        """Passes the process's reports on until it ends; returns its exit code."""
         assert self._process.stdout is not None
-        with self._process.stdout as told:
-            for line in told:
+        with self._process.stdout as reports:
+            for line in reports:
                 self._on_progress(msgspec.json.decode(line, type=Progress))
         return self._process.wait()
 
@@ -117,12 +117,12 @@ class _Keeper(threading.Thread):
         with suppress(BrokenPipeError):
             self._process.stdin.close()
 
-    def _begun(self) -> subprocess.Popen[bytes]:
+    def _start_process(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(  # noqa: S603 - our own program
             _PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended already, and has said why
-            process.stdin.write(self._order)
+        with suppress(BrokenPipeError):  # it has ended already and has logged why
+            process.stdin.write(self._job)
             process.stdin.flush()
         return process

@@ -1,8 +1,8 @@
 """The process that projects for another program: `python -m botmeter.readside.hosted_process`.
 
-It takes its order, one line of JSON, from its standard input, and ends when the input does. The kernel ends the input
-when the program at the other end dies, whatever it died of: no projection outlives the program that wanted it. How far
-it is it tells on its standard output, a line of JSON each time.
+It reads its job, one line of JSON, from its standard input, and ends when the input does. The kernel closes the input
+when the parent program dies, from whatever cause: no projection outlives its parent. It reports its progress on its
+standard output, as lines of JSON.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from typing import Final
 import msgspec
 
 from botmeter.errors import BotmeterError
-from botmeter.readside.collector import spare_the_collector
+from botmeter.readside.collector import raise_gc_thresholds
 from botmeter.readside.database import open_database
 from botmeter.readside.projection import Progress, Projection, Source
 from botmeter.telemetry.logs import Form, log_to_stderr
 
 log = logging.getLogger(__name__)
 
-#: Answers come before projecting where both want the same processor.
+#: The parent's answers take precedence over projecting where both compete for one processor.
 _NICENESS: Final = 5
-_TELL_S: Final = 0.4
+#: At least this long between two reports; the projection itself reports every second at least.
+_REPORT_INTERVAL_S: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is projected into which database, and how. It may hold passwords, so it is no argument of a command."""
+class ProjectionJob:
+    """What is projected into which database, and how. It may hold passwords, so it is no command-line argument."""
 
     url: str = field(repr=False)
     source: Source
@@ -46,24 +47,24 @@ class Order:
 
 
 def main() -> None:
-    """Projects until the input ends. Exit code 1: it could not go on, and has said why."""
-    orders = FileIO(0)
-    order = msgspec.json.decode(orders.readline(), type=Order)
-    log_to_stderr(order.log_level, order.log_format, "project")
-    spare_the_collector()
+    """Projects until the input ends. Exit code 1: the projection failed and has logged why."""
+    parent = FileIO(0)
+    job = msgspec.json.decode(parent.readline(), type=ProjectionJob)
+    log_to_stderr(job.log_level, job.log_format, "project")
+    raise_gc_thresholds()
     os.nice(_NICENESS)
     stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the program too, which ends the input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which closes the input
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_stop_at_the_end_of, args=(orders, stop), daemon=True).start()
-    engine = open_database(order.url)
+    threading.Thread(target=_stop_at_end_of, args=(parent, stop), daemon=True).start()
+    engine = open_database(job.url)
     try:
         Projection(
             engine,
-            order.source,
-            batch_records=order.batch_records,
-            hours_days=order.hours_days,
-            on_progress=_Teller().tell,
+            job.source,
+            batch_records=job.batch_records,
+            hours_days=job.hours_days,
+            on_progress=_ProgressReporter().report,
         ).run(stop)
     except BotmeterError:
         log.exception("the projection cannot go on")
@@ -72,22 +73,22 @@ def main() -> None:
         engine.dispose()
 
 
-class _Teller:
-    """Tells how far the projection is, a few times a second; it says so once a second at least."""
+class _ProgressReporter:
+    """Reports the projection's progress to the parent, a few times a second."""
 
     def __init__(self) -> None:
-        self._told_s = 0.0
+        self._reported_s = 0.0
 
-    def tell(self, progress: Progress) -> None:
-        if time.monotonic() - self._told_s < _TELL_S:
+    def report(self, progress: Progress) -> None:
+        if time.monotonic() - self._reported_s < _REPORT_INTERVAL_S:
             return
-        self._told_s = time.monotonic()
-        with suppress(BrokenPipeError):  # nobody listens any more: the input ends too
+        self._reported_s = time.monotonic()
+        with suppress(BrokenPipeError):  # the parent has gone, so the input ends too
             os.write(sys.stdout.fileno(), msgspec.json.encode(progress) + b"\n")
 
 
-def _stop_at_the_end_of(orders: FileIO, stop: threading.Event) -> None:
-    orders.readall()
+def _stop_at_end_of(parent: FileIO, stop: threading.Event) -> None:
+    parent.readall()
     stop.set()
 
 

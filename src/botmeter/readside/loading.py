@@ -1,6 +1,6 @@
-"""Writing many rows at once: the statement goes to the driver as it is, with tuples.
+"""Bulk writes: the compiled statement goes straight to the driver, with tuples.
 
-Where a batch has tens of thousands of rows, naming and converting each value costs more than the database does.
+In a batch of tens of thousands of rows, naming and converting each value would cost more than the database does.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from sqlalchemy import Connection, Dialect, Engine, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-#: Values in the order of the table's columns, without a key that the database counts itself.
+#: Values in the order of the table's columns, without an auto-increment key.
 Values = tuple[Any, ...]
 _Upsert = sqlite.Insert | postgresql.Insert
 
 
 class Loader:
-    """Inserts into tables of one database. Values are given as the driver takes them."""
+    """Inserts into tables of one database. Values must be in the driver's own types."""
 
     def __init__(self, engine: Engine) -> None:
         self._is_postgresql = engine.dialect.name == "postgresql"
-        # Parameters by place, so that rows can be tuples; SQLite has them so by itself.
+        # Positional parameters, so that rows can be tuples; SQLite's are positional by default.
         positional: Dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy's own
         self._dialect = positional if self._is_postgresql else engine.dialect
         self._statements: dict[tuple[str, str], str] = {}
 
     def insert(self, table: Table) -> _Upsert:
-        """An insert that knows what to do on a conflict."""
+        """An insert of the database's dialect, which supports ON CONFLICT."""
         return postgresql.insert(table) if self._is_postgresql else sqlite.insert(table)
 
     def add(self, connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-        """Inserts rows whose keys the database counts itself."""
+        """Inserts rows with auto-increment keys."""
         if not rows:
             return
         if self._is_postgresql:
@@ -42,7 +42,10 @@ class Loader:
         self._run(connection, "add", table, self.insert(table), rows)
 
     def add_up(self, connection: Connection, table: Table, counts: Sequence[str], rows: Sequence[Values]) -> None:
-        """Inserts rows, or adds their counts to those there are; what else a row has stays, unless it was null."""
+        """Inserts rows, or adds their counts to those of existing rows.
+
+        An existing row takes over journal_offset and currency where they are not null, and keeps all other columns.
+        """
         if not rows:
             return
         statement = self.insert(table)
@@ -53,7 +56,7 @@ class Loader:
         self._run(connection, "add up", table, upsert, rows)
 
     def replace(self, connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-        """Inserts rows, or replaces those there are."""
+        """Inserts rows, or replaces existing ones."""
         if not rows:
             return
         statement = self.insert(table)
@@ -61,16 +64,16 @@ class Loader:
         changed = {column.name: statement.excluded[column.name] for column in table.c if column not in key}
         self._run(connection, "replace", table, statement.on_conflict_do_update(index_elements=key, set_=changed), rows)
 
-    def _run(self, connection: Connection, way: str, table: Table, statement: _Upsert, rows: Sequence[Values]) -> None:
-        text = self._statements.get((way, table.name))
+    def _run(self, connection: Connection, kind: str, table: Table, statement: _Upsert, rows: Sequence[Values]) -> None:
+        text = self._statements.get((kind, table.name))
         if text is None:
             compiled = statement.compile(dialect=self._dialect, column_keys=columns_of(table))
             assert list(compiled.positiontup or ()) == list(columns_of(table)), table.name
-            text = self._statements[way, table.name] = str(compiled)
+            text = self._statements[kind, table.name] = str(compiled)
         connection.exec_driver_sql(text, list(rows))
 
     def _copy(self, connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-        """COPY, PostgreSQL's fastest way in."""
+        """COPY, PostgreSQL's fastest insert."""
         cursor: Any = connection.connection.cursor()
         with cursor, cursor.copy(f"COPY {table.name} ({', '.join(columns_of(table))}) FROM STDIN") as copy:
             for row in rows:
@@ -79,6 +82,6 @@ class Loader:
 
 @cache
 def columns_of(table: Table) -> tuple[str, ...]:
-    """The columns that a row of values has."""
-    counted = table.autoincrement_column
-    return tuple(column.name for column in table.c if column is not counted)
+    """The columns that a row of values has: all but an auto-increment key."""
+    auto_increment = table.autoincrement_column
+    return tuple(column.name for column in table.c if column is not auto_increment)

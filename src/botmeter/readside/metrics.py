@@ -1,4 +1,4 @@
-"""What a projection tells Prometheus."""
+"""The Prometheus metrics of a projection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botmeter.telemetry import project
 
 
 class ProjectionMetrics(Collector):
-    """Remembers how far the projection is. One that was begun anew counts on."""
+    """Keeps the latest progress. The count of records continues when the projection is restarted."""
 
     def __init__(self) -> None:
         self._latest: Progress | None = None
@@ -21,7 +21,7 @@ class ProjectionMetrics(Collector):
         self._written_at = self._level_at = time.time()
 
     def take(self, progress: Progress) -> None:
-        """The projection wrote something."""
+        """Records progress that the projection reported."""
         if self._latest is not None and progress.records < self._latest.records:
             self._records_before += self._latest.records
         self._latest, self._written_at = progress, time.time()
@@ -29,7 +29,7 @@ class ProjectionMetrics(Collector):
             self._level_at = self._written_at
 
     def collect(self) -> Iterator[Metric]:
-        """For Prometheus' registry."""
+        """Called by Prometheus' registry at each scrape."""
         latest = self._latest
         yield project.EVENTS.family(self._records_before + (latest.records if latest else 0))
         if latest is not None and latest.left is not None:

@@ -1,4 +1,4 @@
-"""How far the projection is, in words: one line that changes at a terminal, a line now and then in a log."""
+"""The projection's progress in words: one changing line at a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 #: Between two changes of the line at a terminal, and between two lines of a log.
 _TERMINAL_S: Final = 0.5
 _LOG_S: Final = 10.0
-#: The pace is that of the last seconds.
+#: The pace is averaged over these last seconds.
 _PACE_S: Final = 5.0
 
 
 class ProgressLine:
-    """Shows progress on a stream. Level with the journal, a log hears of it once."""
+    """Shows progress on a stream. Once the projection is level with the journal, it is logged once."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._is_terminal = stream, stream.isatty()
@@ -28,7 +28,7 @@ class ProgressLine:
         self._seen: deque[tuple[float, int]] = deque()
 
     def show(self, progress: Progress) -> None:
-        """Takes the latest progress; most of the time it says nothing."""
+        """Takes the latest progress; shows it only when the interval has passed or the state changed."""
         now = time.monotonic()
         self._seen.append((now, progress.records))
         while now - self._seen[0][0] > _PACE_S:
@@ -43,7 +43,7 @@ class ProgressLine:
         self._was_level = progress.is_level
 
     def end(self) -> None:
-        """Leaves the line as it is."""
+        """Ends the line at a terminal."""
         if self._is_terminal and self._shown_s:
             self._stream.write("\n")
 
@@ -54,9 +54,9 @@ class ProgressLine:
 
     def _text(self, progress: Progress) -> str:
         """Such as `1,200,000 events written, 41,000/s, 52 % of the journal, 27 s to go`."""
-        begun_s, begun_records = self._seen[0]
-        elapsed_s = self._seen[-1][0] - begun_s
-        pace = (progress.records - begun_records) / elapsed_s if elapsed_s > 0 else 0.0
+        first_s, first_records = self._seen[0]
+        elapsed_s = self._seen[-1][0] - first_s
+        pace = (progress.records - first_records) / elapsed_s if elapsed_s > 0 else 0.0
         text = f"{progress.records:,} events written"
         if progress.is_level:
             return f"{text}, level with the journal"

@@ -1,7 +1,7 @@
-"""A rebuild: the whole journal projected anew beside the present tables, which it then replaces.
+"""A rebuild: projects the whole journal into new tables, which then replace the present ones.
 
-Whoever reads sees the old tables until the moment of the change, and the new ones from then on. A projection that runs
-meanwhile notices the change at its next transaction and goes on in the new tables.
+Readers see the old tables until the switch, and the new ones from then on. A projection that runs meanwhile notices the
+switch at its next transaction and continues in the new tables.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from botmeter.readside.tables import TABLES, Generation, Tables, generation_tabl
 
 log = logging.getLogger(__name__)
 
-#: Questions under way when the tables change have so long to end.
+#: Queries under way when the tables are switched have this long to end.
 _GRACE_S: Final = 5.0
-#: A projection beside it waits for one of these transactions at most.
+#: Limits the transactions: a projection that runs meanwhile waits for one of them at most.
 _BATCH_RECORDS_MAX: Final = 50_000
 
 
@@ -42,7 +42,7 @@ def rebuild(
     """
     old = current_generation(engine)
     new: Generation = "b" if old == "a" else "a"
-    _make(engine, TABLES[new])
+    _create_tables(engine, TABLES[new])
     is_done = threading.Event()
     Projection(
         engine,
@@ -50,19 +50,19 @@ def rebuild(
         batch_records=min(batch_records, _BATCH_RECORDS_MAX),
         hours_days=hours_days,
         rebuilt=new,
-        on_progress=_Watcher(is_done, on_progress).watch,
-    ).run(_Either(stop, is_done))
+        on_progress=_LevelWatcher(is_done, on_progress).watch,
+    ).run(_AnyOf(stop, is_done))
     if stop.is_set():
         return False
     with writing(engine) as connection:
         connection.execute(update(generation_table).values(generation=new))
     log.info("read side: the new tables are current")
     stop.wait(_GRACE_S)
-    _drop(engine, TABLES[old])
+    _drop_tables(engine, TABLES[old])
     return True
 
 
-class _Watcher:
+class _LevelWatcher:
     """Sets a flag once the projection is level."""
 
     def __init__(self, is_done: threading.Event, on_progress: Callable[[Progress], None]) -> None:
@@ -74,22 +74,22 @@ class _Watcher:
             self._is_done.set()
 
 
-class _Either(threading.Event):
-    """Set as soon as one of two flags is."""
+class _AnyOf(threading.Event):
+    """Set as soon as one of several events is."""
 
-    def __init__(self, *flags: threading.Event) -> None:
+    def __init__(self, *events: threading.Event) -> None:
         super().__init__()
-        self._flags = flags
+        self._events = events
 
     def is_set(self) -> bool:
-        return any(flag.is_set() for flag in self._flags)
+        return any(event.is_set() for event in self._events)
 
     def wait(self, timeout: float | None = None) -> bool:
-        return self._flags[0].wait(timeout) or self.is_set()
+        return self._events[0].wait(timeout) or self.is_set()
 
 
-def _make(engine: Engine, tables: Tables) -> None:
-    """Makes the tables, without what a rebuild that was broken off left in them."""
+def _create_tables(engine: Engine, tables: Tables) -> None:
+    """Creates the tables; those that an interrupted rebuild left are dropped first."""
     with writing(engine) as connection:
         if connection.dialect.has_table(connection, tables.lease.name):
             expires_at = connection.execute(select(tables.lease.c.expires_at)).scalar_one_or_none()
@@ -99,6 +99,6 @@ def _make(engine: Engine, tables: Tables) -> None:
         metadata.create_all(connection, tables=tables.all())
 
 
-def _drop(engine: Engine, tables: Tables) -> None:
+def _drop_tables(engine: Engine, tables: Tables) -> None:
     with writing(engine) as connection:
         metadata.drop_all(connection, tables=tables.all())

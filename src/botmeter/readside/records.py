@@ -1,4 +1,4 @@
-"""From the records of the two topics to what they say. What cannot be read stops the projection."""
+"""Decodes the records of the journal and of the deliveries. A record that cannot be read stops the projection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botmeter.contracts.delivery import Delivery
 from botmeter.domain.events import Event
 from botmeter.errors import InvariantViolated
 
-#: What every event has; the rest is its detail.
+#: The fields that every event has; the others are its detail.
 _HEAD: Final = ("type", "account_id", "version", "at", "cause")
 _as_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _as_json: Final = msgspec.json.Encoder().encode
@@ -34,8 +34,8 @@ def read_delivery(value: bytes | None, partition: int, offset: int) -> Delivery:
 
 
 def detail_of(event: Event) -> str:
-    """The event's own fields, as JSON, as the journal has them."""
-    found = _as_object(JOURNAL.encode(event))
+    """The event's own fields as JSON, in the journal's encoding."""
+    detail = _as_object(JOURNAL.encode(event))
     for name in _HEAD:
-        del found[name]
-    return _as_json(found).decode()
+        del detail[name]
+    return _as_json(detail).decode()

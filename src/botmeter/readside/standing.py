@@ -1,4 +1,4 @@
-"""An account as the projection knows it: the fold of its journal, and what lists show and sort by."""
+"""An account in the projection: the fold of its journal, and the values that lists show and sort by."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from botmeter.domain.account import Account
 from botmeter.readside.local_time import DAY_MS, HOUR_MS
 from botmeter.readside.results.accounts import AccountState
 
-#: After so long a session counts half in the pace: a weekend is felt, a lull of an hour is not.
+#: After this long a session counts half in the pace: a weekend shows in it, a quiet hour does not.
 _HALF_LIFE_MS: Final = 3 * DAY_MS
-#: An account younger than this has no pace to speak of yet; its sessions are taken as those of so long a time.
+#: An account younger than this is treated as this old, because its pace would mean nothing yet.
 _LEAST_AGE_MS: Final = HOUR_MS
-#: The order by risk: what runs out first comes first, by its moment; then those that last, by their usage; then closed.
+#: The order by risk: first the exhausted; then those that will run out, by that time; then those whose sessions last,
+#: by usage; then the closed.
 _HAS_RUN_OUT: Final = 0
 _LASTS: Final = 2**62
 _IS_CLOSED: Final = 2**63 - 1
-#: A moment further away is not worth a date.
+#: A time further away than this is not given.
 _FAR_MS: Final = 3650 * DAY_MS
-#: Of the record that opened an account: partitions are fewer (`BOTMETER_PARTITIONS`).
+#: Above the highest number of partitions that `BOTMETER_PARTITIONS` allows.
 _PARTITIONS_MAX: Final = 1024
 
 
@@ -43,21 +44,21 @@ class Standing:
     recent_weight: float
 
     def count_session(self, at: int) -> None:
-        """One more session at the broker time `at`."""
+        """Counts a session at the broker time `at`."""
         elapsed = max(at - self.updated_at, 0)
         self.recent_weight = self.recent_weight * 0.5 ** (elapsed / _HALF_LIFE_MS) + 1.0
         self.last_session_at = at
 
     def fade(self, at: int) -> None:
-        """The time passes to `at` without a session."""
+        """Decays the pace to the broker time `at`, without a session."""
         elapsed = max(at - self.updated_at, 0)
         if elapsed and self.recent_weight:
             self.recent_weight *= 0.5 ** (elapsed / _HALF_LIFE_MS)
 
     def sessions_per_ms(self) -> float:
-        """The pace of late."""
+        """The recent pace."""
         age_ms = max(self.updated_at - self.opened_at, _LEAST_AGE_MS)
-        # Of an account younger than the weights reach, only this part of them can have been filled.
+        # A young account can have filled only this part of the weights.
         filled = 1.0 - 0.5 ** (age_ms / _HALF_LIFE_MS)
         return float(self.recent_weight * log(2) / _HALF_LIFE_MS / filled)
 
@@ -77,7 +78,7 @@ def account_no(partition: int, offset: int) -> int:
 
 
 def state_of(account: Account) -> AccountState:
-    """What an account's bots do."""
+    """The account's state, as lists show it."""
     if account.status != "active":
         return account.status
     return "near_end" if account.allowance.reached else "active"
@@ -130,7 +131,7 @@ def _risk(state: AccountState, runs_out_at: int | None, permille: int) -> int:
 
 
 def standing_of(row: Any) -> Standing:
-    """The account of a row, to go on from."""
+    """The account of a row, from which the projection continues."""
     return Standing(
         account_no=row.account_no,
         partition=row.partition,

@@ -1,7 +1,7 @@
 """The tables. Moments are UTC ms; every row names the journal record it comes from.
 
-There are two sets, told apart by the last letter of their names: one is current, the other is where a rebuild is
-written. The table `readside_generation` says which is which, so that a rebuild takes over in one statement.
+There are two sets; the last letter of a table's name is its set. One set is current, a rebuild writes the other. The
+table `readside_generation` names the current set, so that a rebuild takes over in one statement.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sqlalchemy.dialects import sqlite
 Generation = Literal["a", "b"]
 GENERATIONS: Final[tuple[Generation, Generation]] = ("a", "b")
 
-#: SQLite keeps a row under an INTEGER key only; PostgreSQL needs 64 bits.
+#: SQLite uses only an INTEGER key as its row id; PostgreSQL needs 64 bits.
 _RowId = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 
 
@@ -82,7 +82,7 @@ generation_table = Table(
     Column("generation", String(1), nullable=False),
 )
 
-#: Of any set of tables: login links to the page that were used, until they would have expired (UTC ms).
+#: Belongs to no set: login links to the page that were used, until they would have expired (UTC ms).
 used_links_table = Table(
     "readside_used_links",
     metadata,
@@ -113,12 +113,12 @@ def _accounts(name: str) -> Table:
         Column("version", BigInteger, nullable=False),
         Column("updated_at", BigInteger, nullable=False),
         Column("opened_at", BigInteger, nullable=False),
-        # How it stands: what the bots do, since when, why, and the journal record that says so.
+        # The state: what it is, since when, why, and the journal record that changed it.
         Column("state", String(16), nullable=False),
         Column("state_since", BigInteger, nullable=False),
         Column("state_reason", String(40), nullable=False),
         Column("state_offset", BigInteger, nullable=False),
-        # What lists show and sort by.
+        # The columns that lists show and sort by.
         Column("plan", String(16), nullable=False),
         Column("pool", String(16), nullable=False),
         Column("total", BigInteger, nullable=False),
@@ -132,15 +132,15 @@ def _accounts(name: str) -> Table:
         Column("cycle_ends_at", BigInteger, nullable=False),
         Column("time_zone", String(64), nullable=False),
         Column("last_session_at", BigInteger),
-        # Sessions of late, older ones weighing less, as of `updated_at`: so the pace, the likely run-out, the risk.
+        # Recent sessions, older ones weighing less, as of `updated_at`. Pace, likely run-out and risk come from it.
         Column("recent_weight", Double, nullable=False),
         Column("pace_per_day", Integer, nullable=False),
         Column("runs_out_at", BigInteger),
         Column("risk", BigInteger, nullable=False),
-        # The whole account as JSON, from which the projection goes on.
+        # The whole account as JSON, from which the projection continues.
         Column("account", Text, nullable=False),
         Index(f"ix_{name}_account_id", "account_id", unique=True),
-        # With the id, so that a search need not look at the rows.
+        # With the id, so that a search reads the index alone.
         Index(f"ix_{name}_risk", "risk", "account_no", "account_id"),
         Index(f"ix_{name}_state", "state", "risk", "account_no", "account_id"),
     )
@@ -163,7 +163,7 @@ def _cycles(name: str) -> Table:
         Column("purchased", BigInteger, nullable=False),
         Column("credited", BigInteger, nullable=False),
         Column("sessions", BigInteger, nullable=False),
-        # Of the sessions, those that came after the cycle's end: taken from what had expired.
+        # Those of the sessions that came after the cycle's end: taken from what had expired.
         Column("late_sessions", BigInteger, nullable=False),
         Column("forfeited", BigInteger, nullable=False),
         Column("expired", BigInteger, nullable=False),
@@ -219,7 +219,7 @@ def _usage(name: str) -> Table:
 
 
 def _history(name: str) -> Table:
-    """Every event of an account but its sessions and the chats handed off."""
+    """Every event of an account except its sessions and the chats handed off."""
     return Table(
         name,
         metadata,
@@ -230,7 +230,7 @@ def _history(name: str) -> Table:
         Column("at", BigInteger, nullable=False),
         Column("type", String(40), nullable=False),
         Column("cycle_number", Integer, nullable=False),
-        # The pool after the event, and by how many sessions the event moved what remained.
+        # The pool after the event, and by how many sessions the event changed the remaining ones.
         Column("pool", String(16), nullable=False),
         Column("total", BigInteger, nullable=False),
         Column("used", BigInteger, nullable=False),
@@ -297,21 +297,21 @@ def _progress(name: str) -> Table:
         metadata,
         Column("topic", String(249), primary_key=True),
         Column("partition", Integer, primary_key=True, autoincrement=False),
-        # Another id: the topic was deleted and made again.
+        # Kafka's id: it differs once the topic was deleted and recreated.
         Column("topic_id", String(64), nullable=False),
         # Everything below it is in the rows.
         Column("next_offset", BigInteger, nullable=False),
         Column("high_watermark", BigInteger, nullable=False),
         # Of the last event projected; null before the first.
         Column("event_at", BigInteger),
-        # By the clock of the projection: last written; last known to have all that is committed.
+        # By the clock of the projection: when last written, and when last known to contain all that is committed.
         Column("written_at", BigInteger, nullable=False),
         Column("level_at", BigInteger),
     )
 
 
 def _lease(name: str) -> Table:
-    """One row: which projection writes, until when (by its clock); others stand by."""
+    """One row: which projection writes, and until when (by its clock); others stand by."""
     return Table(
         name,
         metadata,

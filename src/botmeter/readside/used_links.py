@@ -1,4 +1,4 @@
-"""Login links that were used: each is good once, whichever of several web servers it comes to."""
+"""Login links that were used: each is valid once, also across several web servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UsedLinks:
         self._engine = engine
 
     def take(self, link_id: str, expires_at: int, now: int) -> bool:
-        """Whether the link was not used before; from now on it was. `expires_at` and `now` in UTC ms."""
+        """Marks the link as used; False if it was used before. `expires_at` and `now` in UTC ms."""
         used = used_links_table
         try:
             with writing(self._engine) as connection:

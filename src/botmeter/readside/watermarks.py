@@ -1,4 +1,4 @@
-"""How long the journal is: asked once in a while beside the projection, which never waits for the answer."""
+"""Polls the high watermarks in a thread of its own, so that the projection never waits for the answer."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from botmeter.errors import BotmeterError, Retriable
 
 log = logging.getLogger(__name__)
 
-#: Between two questions; the numbers of a page are grey from 5 s on.
+#: Between two requests; the page shows numbers as stale from 5 s on.
 _INTERVAL_S: Final = 0.5
-#: One question to a cluster that answers takes milliseconds.
-_QUESTION_S: Final = 5.0
+#: How long `close` waits for a request under way; a healthy cluster answers within milliseconds.
+_CLOSE_TIMEOUT_S: Final = 5.0
 #: (topic, partition) to high watermark
 Ends = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Watermarks:
-    """High watermarks, and when they were asked for (UTC ms): whoever has all below them is level as of then."""
+    """High watermarks, and when they were requested (UTC ms): a reader of all below them is level as of then."""
 
-    asked_at: int
+    requested_at: int
     ends: Ends
 
 
-class WatermarkAsker:
-    """Asks in a thread of its own until it is closed. When the cluster does not answer, the last answer stays."""
+class WatermarkPoller:
+    """Polls until it is closed. While the cluster does not answer, the last answer stays."""
 
-    def __init__(self, ask: Callable[[], Ends]) -> None:
-        self._ask = ask
+    def __init__(self, fetch: Callable[[], Ends]) -> None:
+        self._fetch = fetch
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="readside-watermarks", daemon=True)
         self._latest = Watermarks(0, {})
@@ -41,21 +41,21 @@ class WatermarkAsker:
         self._thread.start()
 
     def latest(self) -> Watermarks:
-        """The last answer; empty before the first. Raises what no repetition mends."""
+        """The last answer; empty before the first. Raises the error that ended the thread, if one did."""
         if self._error is not None:
             raise self._error
         return self._latest
 
     def close(self) -> None:
-        """Ends the thread. A question under way is waited for shortly: the client is closed next."""
+        """Ends the thread. Waits briefly for a request under way, because the client is closed next."""
         self._stop.set()
-        self._thread.join(_QUESTION_S)
+        self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL_S if self._latest.ends else 0):
-            asked_at = time.time_ns() // 1_000_000
+            requested_at = time.time_ns() // 1_000_000
             try:
-                self._latest = Watermarks(asked_at, self._ask())
+                self._latest = Watermarks(requested_at, self._fetch())
             except Retriable as error:
                 log.info("the end of the journal is not known: %s", error)
                 self._stop.wait(_INTERVAL_S)
@@ -63,6 +63,6 @@ class WatermarkAsker:
                 self._error = error
                 return
             except RuntimeError:
-                if self._stop.is_set():  # the client was closed under the question, which nobody waits for any more
+                if self._stop.is_set():  # the client was closed during the request; its answer is not needed any more
                     return
                 raise

@@ -1,8 +1,8 @@
-"""Cycles that were, replayed under other terms through the domain's own decisions. Pure.
+"""Replays past cycles under other terms through the domain's own decisions. Pure.
 
-What is replayed is what left a trace: sessions that were served and chats that went to agents, in the order of the
-journal, and the commands that moved the pool or its terms. Where a session would only be counted, it is counted in
-bulk; wherever anything follows from it, the domain decides.
+Only inputs that left a trace can be replayed: sessions that were served and chats that went to agents, in the order of
+the journal, and the commands that changed the pool or its terms. Sessions that would only be counted are counted in
+bulk; where anything else would follow from a session, the domain decides.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from botmeter.domain.prices import PriceBook, Rules
 from botmeter.domain.sessions import Interaction, Starts, is_covered, with_start
 from botmeter.readside.results import CycleSpan, Money, Scenario, WhatIf, WhatIfCycle
 
-#: Nothing that was taken once is refused for coming late.
+#: No limit: an input that was accepted then must not be refused as too late now.
 _NEVER_LATE_MS: Final = 2**60
 _CAUSE: Final = InteractionCause("what if", 0, 0, "what if")
-#: A cycle that has run this part at least is taken to go on as it went.
+#: From this elapsed part on, the demand of a running cycle is extrapolated.
 _ELAPSED_MIN: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PastInteraction:
     """An interaction that opened a session, or went to agents instead; `at` is broker time, UTC ms.
 
-    When one that was refused occurred is not known, but that none of the sessions there were covered it. So it is
-    covered by none but those that others of its kind open in the replay.
+    When a refused interaction occurred is not known, only that no session of the time covered it. So in the replay only
+    sessions that other refused interactions open can cover it.
     """
 
     at: int
@@ -43,7 +43,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Commanded:
+class PastCommand:
     """A command that was accepted; `at` is broker time, UTC ms."""
 
     at: int
@@ -51,8 +51,8 @@ class Commanded:
 
 
 @dataclass(frozen=True, slots=True)
-class WasSo:
-    """How a cycle was."""
+class PastOutcome:
+    """How a cycle went."""
 
     served: int
     to_agents: int
@@ -62,26 +62,26 @@ class WasSo:
 
 @dataclass(frozen=True, slots=True)
 class PastCycle:
-    """A cycle to replay: the account as it was at its beginning, all that happened, in order, and what came of it."""
+    """A cycle to replay: the account at its start, all inputs in order, and the outcome."""
 
     span: CycleSpan
     account: Account
-    inputs: Sequence[Asked | Commanded]
-    was: WasSo
+    inputs: Sequence[PastInteraction | PastCommand]
+    was: PastOutcome
 
 
 def what_if(scenario: Scenario, cycles: Sequence[PastCycle], prices: PriceBook, now: int) -> WhatIf:
-    """The cycles, oldest first, under a scenario; at `prices`. `now` (UTC ms) is how far the last one has run."""
+    """Replays cycles, oldest first, under a scenario at `prices`. The last one has run until `now` (UTC ms)."""
     rules = Rules(prices=prices, late_limit_ms=_NEVER_LATE_MS)
-    found = tuple(_replayed(cycle, scenario, rules, now) for cycle in cycles)
-    demands = [cycle.whole_demand for cycle in found]
+    replayed = tuple(_replay_cycle(cycle, scenario, rules, now) for cycle in cycles)
+    demands = [cycle.whole_demand for cycle in replayed]
     peak = max(demands, default=0)
     return WhatIf(
         scenario=scenario,
-        cycles=found,
-        to_agents=sum(each.to_agents for each in found),
-        charge=Money(sum(each.charge.amount_minor for each in found), prices.currency),
-        was_charge=Money(sum(each.was_charge.amount_minor for each in found), prices.currency),
+        cycles=replayed,
+        to_agents=sum(each.to_agents for each in replayed),
+        charge=Money(sum(each.charge.amount_minor for each in replayed), prices.currency),
+        was_charge=Money(sum(each.was_charge.amount_minor for each in replayed), prices.currency),
         recommended_packs=-(-peak // prices.pack_sessions),
         peak_demand=peak,
         median_demand=round(median(demands)) if demands else 0,
@@ -91,19 +91,19 @@ def what_if(scenario: Scenario, cycles: Sequence[PastCycle], prices: PriceBook, 
 
 
 def _whole_demand(demand: int, span: CycleSpan, now: int) -> int:
-    """A cycle's demand; of one that still runs, what it comes to at its pace."""
+    """A cycle's demand; for a running cycle, extrapolated at its pace."""
     elapsed = (now - span.starts_at) / (span.ends_at - span.starts_at)
     return round(demand / elapsed) if _ELAPSED_MIN <= elapsed < 1 else demand
 
 
-def _replayed(cycle: PastCycle, scenario: Scenario, rules: Rules, now: int) -> WhatIfCycle:
-    replay = _Replay(_beginning(cycle, scenario, rules.prices), rules, cycle.span)
-    for given in cycle.inputs:
-        if isinstance(given, Asked):
-            replay.ask(given)
-        elif _still_holds(given.command, scenario):
-            replay.command(given)
-    replay.settle()
+def _replay_cycle(cycle: PastCycle, scenario: Scenario, rules: Rules, now: int) -> WhatIfCycle:
+    replay = _Replay(_account_at_start(cycle, scenario, rules.prices), rules, cycle.span)
+    for past in cycle.inputs:
+        if isinstance(past, PastInteraction):
+            replay.interaction(past)
+        elif _is_repeated(past.command, scenario):
+            replay.command(past)
+    replay.add_bulk()
     currency, was = rules.prices.currency, cycle.was
     return WhatIfCycle(
         cycle=cycle.span,
@@ -122,8 +122,8 @@ def _replayed(cycle: PastCycle, scenario: Scenario, rules: Rules, now: int) -> W
     )
 
 
-def _beginning(cycle: PastCycle, scenario: Scenario, prices: PriceBook) -> Account:
-    """The account at the cycle's beginning, with the scenario's packs and terms."""
+def _account_at_start(cycle: PastCycle, scenario: Scenario, prices: PriceBook) -> Account:
+    """The account at the cycle's start, with the scenario's packs and terms."""
     account = cycle.account
     terms, allowance, status = account.terms, account.allowance, account.status
     if scenario.thresholds is not None:
@@ -140,8 +140,8 @@ def _beginning(cycle: PastCycle, scenario: Scenario, prices: PriceBook) -> Accou
     return replace(account, terms=terms, allowance=allowance, status=status)
 
 
-def _still_holds(command: Command, scenario: Scenario) -> bool:
-    """Whether a command would have been given under the scenario: not where it says how that was."""
+def _is_repeated(command: Command, scenario: Scenario) -> bool:
+    """Whether the replay repeats a command: not if the scenario sets what the command set."""
     match command:
         case PurchasePacks():
             return scenario.packs is None
@@ -151,32 +151,32 @@ def _still_holds(command: Command, scenario: Scenario) -> bool:
             return scenario.auto_recharge is None
         case CreditSessions():
             return True
-        case _:  # a plan grants or forfeits complimentary sessions, which packs take the place of
+        case _:  # a plan grants or forfeits complimentary sessions, which packs replace
             return scenario.packs is None
 
 
 class _Windows:
-    """Known session starts of each end-user, live or preview; those opened by who was refused also apart."""
+    """Known session starts of each end-user, live or preview; those opened by refused interactions also apart."""
 
     def __init__(self) -> None:
         self._all: dict[tuple[str, bool], Starts] = {}
         self._of_refused: dict[tuple[str, bool], Starts] = {}
 
-    def starts(self, asked: Asked) -> Starts:
-        """Those that can cover it."""
-        key = (asked.interaction.end_user_id, asked.interaction.preview)
-        return (self._of_refused if asked.was_refused else self._all).get(key, ())
+    def starts(self, past: PastInteraction) -> Starts:
+        """The starts of the sessions that can cover the interaction."""
+        key = (past.interaction.end_user_id, past.interaction.preview)
+        return (self._of_refused if past.was_refused else self._all).get(key, ())
 
-    def add(self, asked: Asked, at: int, rules: Rules) -> None:
-        """One more, opened by it."""
-        key = (asked.interaction.end_user_id, asked.interaction.preview)
-        for known in (self._all, self._of_refused) if asked.was_refused else (self._all,):
-            known[key] = with_start(known.get(key, ()), asked.interaction.occurred_at, at, rules)
+    def add(self, past: PastInteraction, at: int, rules: Rules) -> None:
+        """Adds the start of the session that the interaction opens."""
+        key = (past.interaction.end_user_id, past.interaction.preview)
+        for known in (self._all, self._of_refused) if past.was_refused else (self._all,):
+            known[key] = with_start(known.get(key, ()), past.interaction.occurred_at, at, rules)
 
 
 @dataclass
 class _Replay:
-    """One cycle on its way."""
+    """The replay of one cycle, and its counts so far."""
 
     account: Account
     rules: Rules
@@ -197,60 +197,60 @@ class _Replay:
         self.account = replace(self.account, past_cycle=None)
         if self.account.status == "exhausted":
             self.ran_out_at = self.span.starts_at
-        self._look_ahead()
+        self._set_bulk_size()
 
-    def ask(self, asked: Asked) -> None:
-        """An end-user asks the bot."""
-        at, interaction = min(asked.at, self.span.ends_at - 1), asked.interaction
-        if not is_covered(self._wanted.starts(asked), interaction.occurred_at):
-            self._wanted.add(asked, at, self.rules)
+    def interaction(self, past: PastInteraction) -> None:
+        """Replays an interaction of an end-user."""
+        at, interaction = min(past.at, self.span.ends_at - 1), past.interaction
+        if not is_covered(self._wanted.starts(past), interaction.occurred_at):
+            self._wanted.add(past, at, self.rules)
             self.demand += 1
-        starts = self._windows.starts(asked)
+        starts = self._windows.starts(past)
         if is_covered(starts, interaction.occurred_at):
             return
         if self._left_in_bulk:
             self._left_in_bulk -= 1
             self._bulk += 1
-            self._start(asked, at)
+            self._start(past, at)
             return
-        self.settle()
+        self.add_bulk()
         memory = Memory(starts, self._handed_off.get(interaction.conversation_id))
         events, outcome = decide_interaction(self.account, interaction, memory, at, _CAUSE, self.rules)
-        self._take(events)
+        self._apply(events)
         if outcome == "started":
-            self._start(asked, at)
+            self._start(past, at)
         elif outcome == "handed_off":
             self.to_agents += 1
             self._handed_off[interaction.conversation_id] = at
 
-    def command(self, commanded: Commanded) -> None:
-        """A command that was given then."""
-        self.settle()
-        at = min(max(commanded.at, self.span.starts_at), self.span.ends_at - 1)
+    def command(self, past: PastCommand) -> None:
+        """Replays a command."""
+        self.add_bulk()
+        at = min(max(past.at, self.span.starts_at), self.span.ends_at - 1)
         account_id = self.account.account_id
-        events, _ = decide_command(account_id, self.account, commanded.command, at, _CAUSE, self.rules)
-        self._take([event for event in events if not isinstance(event, ev.CommandHandled)])
+        events, _ = decide_command(account_id, self.account, past.command, at, _CAUSE, self.rules)
+        self._apply([event for event in events if not isinstance(event, ev.CommandHandled)])
 
-    def settle(self) -> None:
-        """Puts what was counted in bulk into the account."""
+    def add_bulk(self) -> None:
+        """Adds the sessions that were counted in bulk to the account."""
         if self._bulk:
             account = self.account
             self.account = with_sessions(account, account.allowance.used + self._bulk, account.version + self._bulk)
             self._bulk = 0
 
-    def _start(self, asked: Asked, at: int) -> None:
+    def _start(self, past: PastInteraction, at: int) -> None:
         self.served += 1
-        self._windows.add(asked, at, self.rules)
+        self._windows.add(past, at, self.rules)
 
-    def _take(self, events: Sequence[Event]) -> None:
+    def _apply(self, events: Sequence[Event]) -> None:
         for event in events:
             self.account = evolve(self.account, event)
             if isinstance(event, ev.ThresholdReached):
                 self.reached.append((event.percent, event.at))
             elif isinstance(event, ev.SessionsExhausted) and self.ran_out_at is None:
                 self.ran_out_at = event.at
-        self._look_ahead()
+        self._set_bulk_size()
 
-    def _look_ahead(self) -> None:
-        """How many starts from here on will do nothing but count: none that brings the usage to a turn."""
+    def _set_bulk_size(self) -> None:
+        """Sets how many of the next sessions are only counted: those before one that has further consequences."""
         self._left_in_bulk = max(counts_only_below(self.account) - self.account.allowance.used - 1, 0)

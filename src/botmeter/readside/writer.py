@@ -1,7 +1,7 @@
 """The transaction of the projection: rows and offsets together, or nothing.
 
-Two projections at once: the lease keeps the second one waiting, and should both think they hold it (clocks differ, a
-process was paused), an offset that is not the expected one lets the later transaction write nothing.
+With two projections at once, the lease keeps the second one waiting. Should both believe they hold it (clocks differ, a
+process was paused), the later transaction finds an unexpected offset and writes nothing.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from botmeter.readside.rows import COUNTS, Row, Rows, project
 from botmeter.readside.standing import Standing, account_row, standing_of
 from botmeter.readside.tables import Generation, Tables
 
-#: A projection that says nothing for so long has ended; the next one takes over.
+#: A projection that does not renew its lease for this long is taken as ended; the next one takes over.
 LEASE_MS: Final = 10_000
 #: Accounts kept in memory between batches.
 _ACCOUNTS_MAX: Final = 100_000
-#: Ids asked for in one statement; SQLite takes some thousands of parameters.
+#: Ids in one statement; SQLite takes some thousands of parameters.
 _IDS_A_QUERY: Final = 1_000
 
 
 class Overtaken(BotmeterError):  # noqa: N818 - named by what happened
     """Another projection has written, or another set of tables is current.
 
-    Recovery: forget what is in memory, read the offsets anew, go on from there.
+    Recovery: drop the accounts in memory, read the offsets again, continue from there.
     """
 
 
 class Standby(BotmeterError):  # noqa: N818 - named by what is to be done
-    """Another projection holds the lease. Recovery: ask again later."""
+    """Another projection holds the lease. Recovery: try again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What a batch does to a position. `event_at` and `level_at` are None where the batch tells nothing of them."""
+    """How a batch changes a position. `event_at` and `level_at` are None where the batch does not change them."""
 
     position: Position
     next_offset: int
@@ -64,7 +64,7 @@ class Advance:
 
 @dataclass(slots=True)
 class Batch:
-    """Records read, in the order of each partition, and where that leads."""
+    """Records read, in the order of each partition, and the positions after them."""
 
     events: list[tuple[int, int, Event]] = field(default_factory=list)
     deliveries: list[tuple[int, Delivery]] = field(default_factory=list)
@@ -83,10 +83,10 @@ class Writer:
         self.gaps_below: dict[int, int] = {}
 
     def positions(self, topic: str, topic_id: str, partitions: Iterable[int], now: int) -> list[Position]:
-        """Where each partition is to be read on; those seen for the first time from their beginning."""
+        """The position from which each partition is read; new partitions start at offset 0."""
         progress = self._tables.progress
         with writing(self._engine) as connection:
-            fresh = [
+            new_rows = [
                 {
                     "topic": topic,
                     "partition": partition,
@@ -97,19 +97,19 @@ class Writer:
                 }
                 for partition in partitions
             ]
-            connection.execute(self._loader.insert(progress).on_conflict_do_nothing(), fresh)
-            found = connection.execute(select(progress).where(progress.c.topic == topic).order_by("partition"))
-            return [Position(row.topic, row.partition, row.topic_id, row.next_offset) for row in found]
+            connection.execute(self._loader.insert(progress).on_conflict_do_nothing(), new_rows)
+            rows = connection.execute(select(progress).where(progress.c.topic == topic).order_by("partition"))
+            return [Position(row.topic, row.partition, row.topic_id, row.next_offset) for row in rows]
 
     def write(self, batch: Batch, now: int) -> None:
         """Writes a batch in one transaction. `now` is this machine's time, UTC ms.
 
-        Raises Overtaken, Standby or Gap, and whatever else goes wrong; then nothing was written.
+        Raises Overtaken, Standby or Gap, or the database's own errors; then nothing was written.
         """
         rows = Rows()
         try:
             with writing(self._engine) as connection:
-                self._hold_lease(connection, now)
+                self._take_lease(connection, now)
                 self._advance(connection, batch.advances, now)
                 self._fold(connection, batch.events, rows)
                 self._write_rows(connection, rows)
@@ -117,17 +117,17 @@ class Writer:
         except BaseException:
             self._standings.clear()  # they are ahead of the database now
             raise
-        self._forget_some()
+        self._evict_accounts()
 
     def release(self, now: int) -> None:
-        """Gives the lease back, so that another projection need not wait for its end."""
+        """Releases the lease, so that another projection need not wait until it expires."""
         lease = self._tables.lease
         with writing(self._engine) as connection:
             connection.execute(update(lease).where(lease.c.owner == self._owner).values(expires_at=now))
 
     # --- Steps of the transaction ------------------------------------------------------------------------------------
 
-    def _hold_lease(self, connection: Connection, now: int) -> None:
+    def _take_lease(self, connection: Connection, now: int) -> None:
         if self._current is not None and current_tables(connection).generation != self._current:
             raise Overtaken("another set of tables is current")
         lease = self._tables.lease
@@ -167,9 +167,9 @@ class Writer:
 
     def _load(self, connection: Connection, account_ids: Iterable[str]) -> None:
         accounts, missing = self._tables.accounts, sorted(account_ids)
-        for begin in range(0, len(missing), _IDS_A_QUERY):
-            some = missing[begin : begin + _IDS_A_QUERY]
-            for row in connection.execute(select(accounts).where(accounts.c.account_id.in_(some))):
+        for start in range(0, len(missing), _IDS_A_QUERY):
+            ids = missing[start : start + _IDS_A_QUERY]
+            for row in connection.execute(select(accounts).where(accounts.c.account_id.in_(ids))):
                 self._standings[row.account_id] = standing_of(row)
 
     def _write_rows(self, connection: Connection, rows: Rows) -> None:
@@ -185,11 +185,13 @@ class Writer:
         loader.replace(connection, tables.accounts, _values(tables.accounts, map(account_row, accounts)))
 
     def _write_deliveries(self, connection: Connection, deliveries: Sequence[tuple[int, Delivery]]) -> None:
-        latest = {each.delivery_id: _delivery_row(offset, each) for offset, each in deliveries}  # the last word counts
+        latest = {
+            each.delivery_id: _delivery_row(offset, each) for offset, each in deliveries
+        }  # the last report counts
         table = self._tables.deliveries
         self._loader.replace(connection, table, _values(table, latest.values()))
 
-    def _forget_some(self) -> None:
+    def _evict_accounts(self) -> None:
         """Drops the accounts longest in memory when there are too many."""
         for account_id in list(self._standings)[: max(len(self._standings) - _ACCOUNTS_MAX, 0)]:
             del self._standings[account_id]
@@ -216,5 +218,5 @@ def _delivery_row(offset: int, delivery: Delivery) -> Row:
 
 
 def _without_nul(text: str) -> str:
-    """PostgreSQL has no place for it, and a mail server may say anything."""
+    """Removes NUL, which PostgreSQL cannot store and a mail server's answer may contain."""
     return text.replace("\x00", "")

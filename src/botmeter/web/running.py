@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from botmeter.client import AsyncClient, Connection
 from botmeter.readside.hosted import read_side
-from botmeter.readside.hosted_process import Order
+from botmeter.readside.hosted_process import ProjectionJob
 from botmeter.readside.projection import Progress, Source
 from botmeter.settings.model import Settings
 from botmeter.web.entitlement.service import Entitlement
@@ -33,7 +33,7 @@ def connected(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        order = Order(
+        job = ProjectionJob(
             url=settings.readside_database(),
             source=source,
             batch_records=settings.readside_batch_records,
@@ -41,7 +41,7 @@ def connected(
             log_level=settings.log_level,
             log_format=settings.log_format,
         )
-        with read_side(order, on_progress, settings.pseudonyms()) as hosted:
+        with read_side(job, on_progress, settings.pseudonyms()) as hosted:
             connection = Connection(settings.bootstrap_servers, settings.topics(), settings.kafka, tracer_provider)
             async with AsyncClient(connection) as client:
                 entitlement = Entitlement(settings)

@@ -1,1 +1,1 @@
-"""The outbox's schema, step by step, by alembic."""
+"""The alembic migrations of the outbox's schema."""

@@ -1,4 +1,4 @@
-"""What alembic runs; the connection is handed over by `database.py`."""
+"""Run by alembic; `database.py` passes the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the mails say, a file a language; numbers and dates as the reader's locale writes them."""
+"""The texts of the mails, one file per language; numbers and dates are formatted by the reader's locale."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from babel.dates import format_date, format_time, get_timezone_location
 from babel.numbers import format_decimal, format_percent
 
 LANGUAGES: Final = ("en", "de")
-#: English as written by most of the world, where a contact names no country.
-_WRITTEN_AS: Final = {"en": "en_GB", "de": "de_DE"}
+#: The locale when a contact names a language without a country.
+_DEFAULT_LOCALES: Final = {"en": "en_GB", "de": "de_DE"}
 
 
 class Wording:
     """The texts of one language, filled in for one locale and time zone."""
 
     def __init__(self, locale: str, default_language: str, time_zone: str) -> None:
-        """`locale` as in `de-AT`; one there is no text for gets the default language. An unknown zone is UTC."""
+        """`locale` as in `de-AT`; a language without texts falls back to the default. An unknown time zone is UTC."""
         self._locale = _locale(locale) or _locale(default_language) or Locale("en", "GB")
         self.language: str = self._locale.language
         self._texts = _texts(self.language)
@@ -33,12 +33,12 @@ class Wording:
             self._zone, self._zone_name = ZoneInfo("UTC"), "UTC"
 
     def text(self, section: str, key: str, **filled: str) -> str:
-        """A text with its names filled in; they are taken as they are, whatever they contain."""
-        found: str = self._texts[section][key]
-        return found.format_map(filled)
+        """A text with its placeholders filled in; the values are inserted unchanged."""
+        text: str = self._texts[section][key]
+        return text.format_map(filled)
 
     def texts(self, section: str, key: str, **filled: str) -> list[str]:
-        """A list of texts."""
+        """A list of texts with their placeholders filled in."""
         return [text.format_map(filled) for text in self._texts[section][key]]
 
     def counted(self, unit: str, number: int) -> str:
@@ -51,7 +51,7 @@ class Wording:
         return format_decimal(number, locale=self._locale)
 
     def percent(self, percent: float) -> str:
-        """A whole percentage, rounded down: 100 % is what is really all."""
+        """A whole percentage, rounded down: 100 % only when really all is used."""
         return format_percent(int(percent) / 100, locale=self._locale)
 
     def date(self, moment: datetime) -> str:
@@ -80,12 +80,12 @@ class Wording:
 def _locale(named: str) -> Locale | None:
     """The locale, if there are texts in its language."""
     try:
-        found = Locale.parse(named.replace("_", "-"), sep="-")
+        parsed = Locale.parse(named.replace("_", "-"), sep="-")
     except (UnknownLocaleError, ValueError, TypeError):
         return None
-    if found.language not in LANGUAGES:
+    if parsed.language not in LANGUAGES:
         return None
-    return found if found.territory else Locale.parse(_WRITTEN_AS[found.language])
+    return parsed if parsed.territory else Locale.parse(_DEFAULT_LOCALES[parsed.language])
 
 
 @cache

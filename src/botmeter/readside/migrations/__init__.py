@@ -1,4 +1,4 @@
-"""Making the tables, and bringing those of an older version up to date."""
+"""Creates the tables, and upgrades those of an older version."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sqlalchemy.exc import OperationalError
 from botmeter.errors import ConfigurationError
 from botmeter.readside.database import writing
 
-#: The notifier may keep its outbox in the same database, with versions of its own.
+#: A name of its own: the notifier may keep its outbox, with other versions, in the same database.
 VERSION_TABLE: Final = "readside_version"
 #: Any number; two processes that start at once take turns by it.
 _LOCK: Final = 7_041_776
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the present version, in one transaction; nothing happens when it is there already.
+    """Upgrade the database to the present version in one transaction; does nothing when it is up to date.
 
     Raises ConfigurationError when the database cannot be used, or a newer botmeter has made its tables.
     """
@@ -38,7 +38,7 @@ def migrate(engine: Engine) -> None:
 
 
 def configuration(connection: Connection) -> Config:
-    """What alembic has to know; `env.py` finds the connection in it."""
+    """Alembic's configuration; `env.py` takes the connection from it."""
     config = Config()
     config.set_main_option("script_location", "botmeter.readside:migrations")
     config.attributes["connection"] = connection

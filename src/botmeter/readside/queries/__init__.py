@@ -1,6 +1,6 @@
-"""Every number that API and page show, asked here: one class, one method a question.
+"""Every number that API and page show: one class, one method a query.
 
-Each method reads in one transaction of its own, so that what it answers is of one moment. Nothing is ever written.
+Each method reads in one transaction of its own, so that its result is consistent. Nothing is ever written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from botmeter.contracts.pseudonyms import stored_end_user_id
 from botmeter.domain.prices import PriceBook, Pseudonyms
 from botmeter.readside.database import reading
 from botmeter.readside.queries import accounts, freshness, sessions, statements, timeline, usage, what_if
-from botmeter.readside.queries.found import find_account
+from botmeter.readside.queries.from_rows import find_account
 from botmeter.readside.results import (
     AccountDetail,
     AccountPage,
@@ -46,14 +46,14 @@ from botmeter.readside.tables import Tables
 
 
 class Queries:
-    """The questions; may be asked from many threads at once. `now` is the time of asking, UTC ms, of a wall clock.
+    """The queries; may be used from many threads at once. `now` is the wall clock's time of the query, UTC ms.
 
-    Of an account that is not known, methods that answer one thing answer None, and those that answer lists empty ones.
-    Cursors are opaque texts; one that is not of the same question raises ValueError.
+    For an unknown account, methods that return one thing return None, and those that return lists return empty ones.
+    Cursors are opaque texts; one of another query raises ValueError.
     """
 
     def __init__(self, engine: Engine, journal: str = "botmeter.journal", pseudonyms: Pseudonyms | None = None) -> None:
-        """`journal` is the name of its topic; `pseudonyms` are what it has for end-users, None for their ids."""
+        """`journal` is the name of its topic; `pseudonyms` make the end-user ids it holds, None: it holds plain ids."""
         self._engine, self._journal, self._pseudonyms = engine, journal, pseudonyms
 
     @contextmanager
@@ -68,7 +68,7 @@ class Queries:
     # --- Freshness ---------------------------------------------------------------------------------------------------
 
     def freshness(self, now: int, account_id: str | None = None) -> Freshness | None:
-        """How far the numbers reach: of an account's partition, else of the one that lags most."""
+        """How far an account's partition is projected; without an account, the partition that lags most."""
         with reading(self._engine) as (connection, tables):
             if account_id is None:
                 return freshness.worst(connection, tables, self._journal, now)
@@ -78,7 +78,7 @@ class Queries:
             return freshness.of_partition(connection, tables, self._journal, account.partition, now)
 
     def progress(self, now: int) -> Sequence[Freshness]:
-        """How far every partition is projected, the journal's first."""
+        """How far every partition is projected, by topic and number."""
         with reading(self._engine) as (connection, tables):
             return freshness.all_progress(connection, tables, now)
 
@@ -97,7 +97,8 @@ class Queries:
     ) -> AccountPage:
         """Accounts whose id contains `search`, by the risk of running out (exhausted first, closed last) or by id.
 
-        `only` keeps to these account ids: what a caller may see. Each line has the forecast of the account's page.
+        `only` limits the list to these account ids: those that the caller may see. Each line has the forecast of the
+        account's page.
         """
         with reading(self._engine) as (connection, tables):
             return accounts.page(
@@ -118,17 +119,17 @@ class Queries:
             return accounts.count_by_state(connection, tables, only)
 
     def summary(self, account_id: str) -> AccountSummary | None:
-        """The balance, fast."""
+        """The account's balance, by one indexed lookup."""
         with self._account(account_id) as (_, _, account):
             return None if account is None else accounts.summary_of(account)
 
     def summaries(self, account_ids: Sequence[str]) -> Sequence[AccountSummary]:
-        """The balances of those of these accounts that are known, fast."""
+        """The balances of these accounts; unknown ones are left out."""
         with reading(self._engine) as (connection, tables):
             return accounts.summaries(connection, tables, account_ids)
 
     def account(self, account_id: str, now: int) -> AccountDetail | None:
-        """Everything of an account but its history."""
+        """Everything of an account except its history."""
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None
@@ -139,8 +140,8 @@ class Queries:
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None
-            known_as = stored_end_user_id(self._pseudonyms, account_id, end_user_id)
-            return sessions.covering(connection, tables, account, known_as, at, preview=preview)
+            stored_id = stored_end_user_id(self._pseudonyms, account_id, end_user_id)
+            return sessions.covering(connection, tables, account, stored_id, at, preview=preview)
 
     # --- Usage -------------------------------------------------------------------------------------------------------
 
@@ -169,15 +170,15 @@ class Queries:
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return SessionPage((), None)
-            return sessions.page(connection, tables, account, self._as_kept(account_id, wanted), limit, cursor)
+            return sessions.page(connection, tables, account, self._with_stored_id(account_id, wanted), limit, cursor)
 
     def all_sessions(self, account_id: str, wanted: SessionFilter) -> Iterator[SessionRow]:
         """Every session, oldest first, streamed: for CSV and NDJSON. The iterator holds a connection until it ends."""
         with self._account(account_id) as (connection, tables, account):
             if account is not None:
-                yield from sessions.stream(connection, tables, account, self._as_kept(account_id, wanted))
+                yield from sessions.stream(connection, tables, account, self._with_stored_id(account_id, wanted))
 
-    def _as_kept(self, account_id: str, wanted: SessionFilter) -> SessionFilter:
+    def _with_stored_id(self, account_id: str, wanted: SessionFilter) -> SessionFilter:
         if wanted.end_user_id is None:
             return wanted
         return replace(wanted, end_user_id=stored_end_user_id(self._pseudonyms, account_id, wanted.end_user_id))
@@ -197,7 +198,7 @@ class Queries:
         limit: int = 50,
         cursor: str | None = None,
     ) -> TimelinePage:
-        """The account's events but sessions and chats handed off, newest first, with who issued them.
+        """The account's events except sessions and chats handed off, newest first, with who issued them.
 
         `types` are those of the journal; alerts, for example, are `results.ALERTS`.
         """
@@ -207,7 +208,7 @@ class Queries:
             return timeline.page(connection, tables, account, types, limit, cursor)
 
     def latest_deliveries(self, account_ids: Sequence[str]) -> Mapping[str, int]:
-        """When the notifier last told of a message (UTC ms), of those accounts that have any."""
+        """When the notifier last reported a delivery (UTC ms), by account; accounts without any are left out."""
         with reading(self._engine) as (connection, tables):
             return timeline.latest_deliveries(connection, tables, account_ids)
 
@@ -219,7 +220,7 @@ class Queries:
             return timeline.handoffs(connection, tables, account, limit, cursor)
 
     def suspensions(self, account_id: str, limit: int = 50) -> Sequence[Suspension]:
-        """The times in which the bots stood still, newest first."""
+        """The times in which the bots did not answer, newest first."""
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return ()
@@ -240,7 +241,7 @@ class Queries:
             return timeline.commands(connection, tables, account, command_id=None, limit=limit)
 
     def command(self, account_id: str, command_id: str) -> CommandRow | None:
-        """One command, once it was judged."""
+        """One command; None until it has a result."""
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None
@@ -272,12 +273,12 @@ class Queries:
     ) -> WhatIf | None:
         """The last cycles (the current one too) under other packs, thresholds or auto-recharge.
 
-        `prices` are those of an account that has not been charged yet; others pay what they paid last. The current
-        cycle has run as far as the numbers reach.
+        `prices` apply to an account that has not been charged yet; others pay what they paid last. The current cycle
+        is taken to have run until the time up to which the journal is projected.
         """
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None
-            reach = self._freshness(connection, tables, account, account.updated_at).level_at
-            until = max(reach or 0, account.updated_at)
-            return what_if.replayed(connection, tables, account, scenario, cycles, prices or PriceBook(), until)
+            level_at = self._freshness(connection, tables, account, account.updated_at).level_at
+            until = max(level_at or 0, account.updated_at)
+            return what_if.replay(connection, tables, account, scenario, cycles, prices or PriceBook(), until)

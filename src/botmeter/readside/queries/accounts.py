@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from botmeter.contracts.encoding import decode_account
 from botmeter.readside.queries.cursors import decode_cursor, encode_cursor
 from botmeter.readside.queries.forecasts import forecasts
-from botmeter.readside.queries.found import NUL, place_of
+from botmeter.readside.queries.from_rows import NUL, place_of
 from botmeter.readside.results import (
     AccountDetail,
     AccountLine,
@@ -30,8 +30,8 @@ from botmeter.readside.results import (
 from botmeter.readside.tables import Tables
 
 STATES: Final[tuple[AccountState, ...]] = get_args(AccountState)
-#: Alerts looked at for when a threshold was reached; an account has at most 99 thresholds.
-_ALERTS_LOOKED_AT: Final = 200
+#: How many of the latest alerts are searched for the thresholds; an account has at most 99 thresholds.
+_ALERTS_SEARCHED: Final = 200
 
 
 def page(
@@ -46,53 +46,53 @@ def page(
     cursor: str | None,
     now: int,
 ) -> AccountPage:
-    """Some accounts in order."""
+    """One page of the list of accounts."""
     accounts = tables.accounts
-    wanted: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if NUL in search:
         return AccountPage((), None)
     if search:
         account_id = accounts.c.account_id
-        # SQLite's LIKE ignores case by itself; told to, it would be asked with two conversions a row.
+        # SQLite's LIKE ignores case by default; `icontains` would add two conversions a row.
         is_sqlite = connection.dialect.name == "sqlite"
         matches = account_id.contains if is_sqlite else account_id.icontains
-        wanted.append(matches(search, autoescape=True))
+        conditions.append(matches(search, autoescape=True))
     if state is not None:
-        wanted.append(accounts.c.state == state)
+        conditions.append(accounts.c.state == state)
     if only is not None:
-        wanted.append(accounts.c.account_id.in_(only))
+        conditions.append(accounts.c.account_id.in_(only))
     key = (accounts.c.risk, accounts.c.account_no) if sort == "risk" else (accounts.c.account_id,)
     if cursor is not None:
-        wanted.append(_after(key, decode_cursor(sort, cursor, *(int,) * len(key) if sort == "risk" else (str,))))
-    # In two steps: the first one is answered by an index alone.
-    chosen = select(accounts.c.account_no).where(*wanted).order_by(*key).limit(limit + 1).subquery()
-    found = connection.execute(
+        conditions.append(_after(key, decode_cursor(sort, cursor, *(int,) * len(key) if sort == "risk" else (str,))))
+    # In two steps: the first one reads an index alone.
+    chosen = select(accounts.c.account_no).where(*conditions).order_by(*key).limit(limit + 1).subquery()
+    rows = connection.execute(
         select(accounts).join(chosen, chosen.c.account_no == accounts.c.account_no).order_by(*key)
     ).all()
-    shown = found[:limit]
-    last = shown[-1] if len(found) > limit else None
+    shown = rows[:limit]
+    last = shown[-1] if len(rows) > limit else None
     key_of_last = () if last is None else (last.risk, last.account_no) if sort == "risk" else (last.account_id,)
-    foreseen = forecasts(connection, tables, shown, now)
-    lines = [_line_of(row, foreseen.get(row.account_no)) for row in shown]
+    by_account = forecasts(connection, tables, shown, now)
+    lines = [_line_of(row, by_account.get(row.account_no)) for row in shown]
     if sort == "risk":
         lines.sort(key=_risk)
     return AccountPage(tuple(lines), None if last is None else encode_cursor(sort, *key_of_last))
 
 
 def _risk(line: AccountLine) -> tuple[int, float]:
-    """The order that is stored knows a simpler pace: lines of one page follow the dates that they tell."""
+    """Orders the lines of one page by the dates they show: the stored order rests on a simpler pace."""
     rank = {"exhausted": 0, "closed": 2}.get(line.state, 1)
     return rank, inf if line.runs_out_at is None else line.runs_out_at
 
 
-def _line_of(row: Any, foreseen: Forecast | None) -> AccountLine:
+def _line_of(row: Any, forecast: Forecast | None) -> AccountLine:
     """An account as a line of the list."""
-    told = foreseen if foreseen is not None and foreseen.is_founded else None
+    shown = forecast if forecast is not None and forecast.is_founded else None
     terms = decode_account(row.account.encode()).terms
     return AccountLine(
         **_balance_of(row),
-        pace_per_day=None if told is None else round(told.pace_per_day, 1),
-        runs_out_at=None if told is None else told.runs_out_at,
+        pace_per_day=None if shown is None else round(shown.pace_per_day, 1),
+        runs_out_at=None if shown is None else shown.runs_out_at,
         auto_recharge=AutoRecharge(terms.recharge_below, terms.recharge_packs) if terms.recharge_packs else None,
     )
 
@@ -100,8 +100,8 @@ def _line_of(row: Any, foreseen: Forecast | None) -> AccountLine:
 def summaries(connection: Connection, tables: Tables, account_ids: Sequence[str]) -> Sequence[AccountSummary]:
     """The balances of these accounts, in no order."""
     accounts = tables.accounts
-    found = connection.execute(select(accounts).where(accounts.c.account_id.in_(account_ids)))
-    return [summary_of(row) for row in found]
+    rows = connection.execute(select(accounts).where(accounts.c.account_id.in_(account_ids)))
+    return [summary_of(row) for row in rows]
 
 
 def _after(key: Sequence[ColumnElement[Any]], values: Sequence[int | str]) -> ColumnElement[bool]:
@@ -117,8 +117,8 @@ def count_by_state(connection: Connection, tables: Tables, only: Sequence[str] |
     statement = select(accounts.c.state, func.count()).group_by(accounts.c.state)
     if only is not None:
         statement = statement.where(accounts.c.account_id.in_(only))
-    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(statement)}
-    return {state: found.get(state, 0) for state in STATES}
+    counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(statement)}
+    return {state: counts.get(state, 0) for state in STATES}
 
 
 def summary_of(row: Any) -> AccountSummary:
@@ -184,19 +184,19 @@ def detail(connection: Connection, tables: Tables, row: Any, freshness: Freshnes
 def reached_at(connection: Connection, tables: Tables, account_no: int) -> Mapping[int, int]:
     """When each threshold was reached last, by its percentage."""
     history = tables.history
-    found = connection.execute(
+    rows = connection.execute(
         select(history.c.at, history.c.detail)
         .where(history.c.account_no == account_no, history.c.type == "threshold_reached")
         .order_by(history.c.journal_offset.desc())
-        .limit(_ALERTS_LOOKED_AT)
+        .limit(_ALERTS_SEARCHED)
     ).all()
-    return {msgspec.json.decode(row.detail)["percent"]: row.at for row in reversed(found)}
+    return {msgspec.json.decode(row.detail)["percent"]: row.at for row in reversed(rows)}
 
 
 def pack_of(
     connection: Connection, tables: Tables, account_no: int, before: int | None = None
 ) -> tuple[Money | None, int | None]:
-    """Price and sessions of one pack by the last charge (before a journal offset); None before the first."""
+    """Price and sessions of one pack, from the last charge (before a journal offset); None before the first."""
     history = tables.history
     statement = (
         select(history)
@@ -213,9 +213,9 @@ def pack_of(
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None, None
-    told = msgspec.json.decode(row.detail)
-    sessions = told.get("sessions", told["total"])
-    return Money(row.amount_minor // told["packs"], row.currency), sessions // told["packs"]
+    fields = msgspec.json.decode(row.detail)
+    sessions = fields.get("sessions", fields["total"])
+    return Money(row.amount_minor // fields["packs"], row.currency), sessions // fields["packs"]
 
 
 def _forfeited(connection: Connection, tables: Tables, account_no: int) -> Any:

@@ -1,4 +1,4 @@
-"""Cursors: where a list is to be read on, as an opaque text that holds the sort key of its last row."""
+"""Cursors: an opaque text that holds the sort key of a page's last row, from which the next page continues."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import msgspec
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def encode_cursor(question: str, *key: int | str) -> str:
+def encode_cursor(query: str, *key: int | str) -> str:
     """The cursor after the row with this sort key."""
-    return base64.urlsafe_b64encode(_encode([question, *key])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_encode([query, *key])).decode().rstrip("=")
 
 
-def decode_cursor(question: str, cursor: str, *types: type[int | str]) -> list[int | str]:
-    """The sort key in a cursor of the same question. Raises ValueError for any other text."""
+def decode_cursor(query: str, cursor: str, *types: type[int | str]) -> list[int | str]:
+    """Returns the sort key in a cursor of the same query. Raises ValueError for any other text."""
     padded = cursor + "=" * (-len(cursor) % 4)
     try:
-        found = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[int | str])
+        decoded = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[int | str])
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise ValueError("not a cursor") from error
-    if len(found) != len(types) + 1 or found[0] != question:
+    if len(decoded) != len(types) + 1 or decoded[0] != query:
         raise ValueError("not a cursor of this list")
-    if any(type(value) is not wanted for value, wanted in zip(found[1:], types, strict=True)):
+    if any(type(value) is not expected for value, expected in zip(decoded[1:], types, strict=True)):
         raise ValueError("not a cursor of this list")
-    if any(isinstance(value, int) and abs(value) >= 2**63 for value in found[1:]):
+    if any(isinstance(value, int) and abs(value) >= 2**63 for value in decoded[1:]):
         raise ValueError("not a cursor of this list")
-    return found[1:]
+    return decoded[1:]

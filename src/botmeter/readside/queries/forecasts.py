@@ -1,4 +1,4 @@
-"""How long sessions will last: one forecast, for the account's page, the list of accounts, and the API."""
+"""How long sessions will last: the same forecast for the account's page, the list of accounts, and the API."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from botmeter.readside.local_time import DAY_MS, starts
 from botmeter.readside.results import Forecast
 from botmeter.readside.tables import Tables
 
-#: A forecast looks back so far.
+#: How far back a forecast looks.
 _BASIS_MS: Final = 56 * DAY_MS
-#: A pool that does not expire with the cycle is looked ahead so far.
+#: How far ahead it looks for a pool that does not expire with the cycle.
 _AHEAD_MS: Final = 60 * DAY_MS
 
 
 def forecasts(connection: Connection, tables: Tables, accounts: Sequence[Any], now: int) -> Mapping[int, Forecast]:
-    """By the number of the account, from rows of accounts; those without sessions left, and closed ones, have none."""
+    """Forecasts by account number, from rows of accounts; closed accounts and those without sessions left have none."""
     open_ = [account for account in accounts if account.state not in {"exhausted", "closed"} and account.remaining]
     used = _by_day(connection, tables, [account.account_no for account in open_], now)
-    found = ((account.account_no, _forecast(account, used.get(account.account_no, {}), now)) for account in open_)
-    return {account_no: told for account_no, told in found if told is not None}
+    made = ((account.account_no, _forecast(account, used.get(account.account_no, {}), now)) for account in open_)
+    return {account_no: result for account_no, result in made if result is not None}
 
 
 def _by_day(
@@ -37,10 +37,10 @@ def _by_day(
         .where(days.c.account_no.in_(account_nos), days.c.bucket > now - _BASIS_MS - 2 * DAY_MS, days.c.bucket < now)
         .group_by(days.c.account_no, days.c.bucket)
     )
-    found: dict[int, dict[int, int]] = {}
+    by_day: dict[int, dict[int, int]] = {}
     for account_no, bucket, sessions in connection.execute(statement) if account_nos else ():
-        found.setdefault(account_no, {})[bucket] = int(sessions)
-    return found
+        by_day.setdefault(account_no, {})[bucket] = int(sessions)
+    return by_day
 
 
 def _forecast(account: Any, used: Mapping[int, int], now: int) -> Forecast | None:

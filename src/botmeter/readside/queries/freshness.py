@@ -1,4 +1,4 @@
-"""How far the numbers reach."""
+"""How far the journal is projected, by partition."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from botmeter.readside.tables import Tables
 def all_progress(connection: Connection, tables: Tables, now: int) -> Sequence[Freshness]:
     """Every partition of every topic, by topic and number."""
     progress = tables.progress
-    found = connection.execute(select(progress).order_by(progress.c.topic, progress.c.partition))
-    return [_freshness(row, now) for row in found]
+    rows = connection.execute(select(progress).order_by(progress.c.topic, progress.c.partition))
+    return [_freshness(row, now) for row in rows]
 
 
 def worst(connection: Connection, tables: Tables, journal: str, now: int) -> Freshness | None:
     """The journal's partition that lags most."""
-    found = [each for each in all_progress(connection, tables, now) if each.topic == journal]
-    return max(found, key=lambda each: (each.lag_ms is None, each.lag_ms or 0, each.lag_records), default=None)
+    partitions = [each for each in all_progress(connection, tables, now) if each.topic == journal]
+    return max(partitions, key=lambda each: (each.lag_ms is None, each.lag_ms or 0, each.lag_records), default=None)
 
 
 def of_partition(connection: Connection, tables: Tables, journal: str, partition: int, now: int) -> Freshness:
-    """One partition of the journal, of which there is a row already."""
+    """One partition of the journal; its row must exist."""
     progress = tables.progress
-    wanted = (progress.c.topic == journal, progress.c.partition == partition)
-    return _freshness(connection.execute(select(progress).where(*wanted)).one(), now)
+    is_it = (progress.c.topic == journal, progress.c.partition == partition)
+    return _freshness(connection.execute(select(progress).where(*is_it)).one(), now)
 
 
 def _freshness(row: Any, now: int) -> Freshness:

@@ -1,4 +1,4 @@
-"""Charged sessions: searched, paged, streamed, and explained."""
+"""Charged sessions: search, pages, stream, and explanation."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, sele
 from botmeter.domain.prices import DAY_MS
 from botmeter.readside.queries.accounts import pack_of
 from botmeter.readside.queries.cursors import decode_cursor, encode_cursor
-from botmeter.readside.queries.found import NUL, cause_of, place_of, span_of
+from botmeter.readside.queries.from_rows import NUL, cause_of, place_of, span_of
 from botmeter.readside.queries.timeline import entries_of
 from botmeter.readside.results import Explanation, SessionFilter, SessionPage, SessionRow
 from botmeter.readside.tables import Tables
 
-#: A session counts in a cycle that it did not start in only if it came late, or from a clock ahead: by days, not weeks.
+#: How far outside its cycle a session may start, because it came late or from a clock ahead: days, not weeks.
 _MARGIN_MS: Final = 30 * DAY_MS
-#: Of one interaction: a session, a recharge and what it ends, 99 thresholds. They follow each other in the journal.
+#: Events of one interaction, adjacent in the journal: a session, a recharge and its consequences, 99 thresholds.
 _EVENTS_MAX: Final = 120
 _SESSION_ID: Final = re.compile("[0-9a-f]{32}")
-#: Rows fetched at a time when all are streamed.
+#: Rows fetched at a time by `stream`.
 _STREAMED_ROWS: Final = 1_000
 
 
 def page(
     connection: Connection, tables: Tables, account: Any, wanted: SessionFilter, limit: int, cursor: str | None
 ) -> SessionPage:
-    """Some sessions of an account, newest first."""
+    """One page of an account's sessions, newest first."""
     sessions = tables.sessions
     statement = matching(connection, tables, account.account_no, wanted)
     if cursor is not None:
@@ -40,10 +40,10 @@ def page(
             )
         )
     newest_first = (sessions.c.started_at.desc(), sessions.c.journal_offset.desc())
-    found = connection.execute(statement.order_by(*newest_first).limit(limit + 1)).all()
-    last = found[limit - 1] if len(found) > limit else None
+    rows = connection.execute(statement.order_by(*newest_first).limit(limit + 1)).all()
+    last = rows[limit - 1] if len(rows) > limit else None
     return SessionPage(
-        tuple(session_of(row, account) for row in found[:limit]),
+        tuple(session_of(row, account) for row in rows[:limit]),
         None if last is None else encode_cursor("sessions", last.started_at, last.journal_offset),
     )
 
@@ -53,35 +53,36 @@ def stream(connection: Connection, tables: Tables, account: Any, wanted: Session
     sessions = tables.sessions
     statement = matching(connection, tables, account.account_no, wanted)
     streaming = connection.execution_options(yield_per=_STREAMED_ROWS)
-    found = streaming.execute(statement.order_by(sessions.c.started_at, sessions.c.journal_offset))
-    yield from (session_of(row, account) for row in found)
+    rows = streaming.execute(statement.order_by(sessions.c.started_at, sessions.c.journal_offset))
+    yield from (session_of(row, account) for row in rows)
 
 
 def matching(connection: Connection, tables: Tables, account_no: int, wanted: SessionFilter) -> Select[Any]:
-    """Asks for the sessions of an account that a filter lets through, in no order."""
+    """A SELECT of the account's sessions that match a filter, unordered."""
     sessions = tables.sessions
-    exactly: dict[ColumnElement[Any], Any] = {
+    equal: dict[ColumnElement[Any], Any] = {
         sessions.c.end_user_id: wanted.end_user_id,
         sessions.c.bot_id: wanted.bot_id,
         sessions.c.widget: wanted.widget,
         sessions.c.preview: wanted.preview,
         sessions.c.cycle_number: wanted.cycle_number,
     }
-    found = select(sessions).where(sessions.c.account_no == account_no)
-    if any(NUL in value for value in exactly.values() if isinstance(value, str)):
-        return found.where(false())
-    found = found.where(*(column == value for column, value in exactly.items() if value is not None))
+    statement = select(sessions).where(sessions.c.account_no == account_no)
+    if any(NUL in value for value in equal.values() if isinstance(value, str)):
+        return statement.where(false())
+    statement = statement.where(*(column == value for column, value in equal.items() if value is not None))
     if wanted.since is not None:
-        found = found.where(sessions.c.started_at >= wanted.since)
+        statement = statement.where(sessions.c.started_at >= wanted.since)
     if wanted.until is not None:
-        found = found.where(sessions.c.started_at < wanted.until)
+        statement = statement.where(sessions.c.started_at < wanted.until)
     if wanted.cycle_number is not None:
         cycles = tables.cycles
         is_it = (cycles.c.account_no == account_no, cycles.c.number == wanted.cycle_number)
         cycle = connection.execute(select(cycles).where(*is_it)).one_or_none()
-        if cycle is not None:  # so that the index by time is of use
-            found = found.where(sessions.c.started_at.between(cycle.starts_at - _MARGIN_MS, cycle.ends_at + _MARGIN_MS))
-    return found
+        if cycle is not None:  # bounds in time, so that the database can use the index by time
+            earliest, latest = cycle.starts_at - _MARGIN_MS, cycle.ends_at + _MARGIN_MS
+            statement = statement.where(sessions.c.started_at.between(earliest, latest))
+    return statement
 
 
 def covering(
@@ -105,7 +106,7 @@ def covering(
 
 
 def explain(connection: Connection, tables: Tables, session_id: str) -> Explanation | None:
-    """Why a session was charged; None when there is none of this id."""
+    """Why a session was charged; None when no session has this id."""
     sessions, accounts, cycles = tables.sessions, tables.accounts, tables.cycles
     if not _SESSION_ID.fullmatch(session_id):
         return None
@@ -137,18 +138,18 @@ def _neighbour(
 ) -> SessionRow | None:
     """The end-user's session next to it in time, in the same mode."""
     sessions = tables.sessions
-    of_the_same = (
+    same_end_user = (
         sessions.c.account_no == row.account_no,
         sessions.c.end_user_id == row.end_user_id,
         sessions.c.preview == row.preview,
     )
     order = sessions.c.started_at.desc() if newest else sessions.c.started_at
-    found = connection.execute(select(sessions).where(*of_the_same, where).order_by(order).limit(1)).one_or_none()
+    found = connection.execute(select(sessions).where(*same_end_user, where).order_by(order).limit(1)).one_or_none()
     return None if found is None else session_of(found, account)
 
 
 def _pack_number(connection: Connection, tables: Tables, row: Any) -> int | None:
-    """Which pack of its cycle the session came from; packs are used up one after the other, then credits."""
+    """The number of the pack in its cycle that the session came from; credits are used after all packs."""
     if row.pool != "purchased":
         return None
     history = tables.history
@@ -176,7 +177,7 @@ def _led_to(connection: Connection, tables: Tables, row: Any, account: Any) -> A
         .where(
             history.c.account_no == row.account_no,
             history.c.journal_offset.between(row.journal_offset - _EVENTS_MAX, row.journal_offset + _EVENTS_MAX),
-            history.c.at == row.at,  # a cycle that it found due began at the boundary, and is none of its doing
+            history.c.at == row.at,  # leaves out a cycle that it found due: that started earlier, at the boundary
             history.c.cause_topic == row.cause_topic,
             history.c.cause_offset == row.cause_offset,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from botmeter.readside.queries.found import span_of
+from botmeter.readside.queries.from_rows import span_of
 from botmeter.readside.queries.steps import steps_of
 from botmeter.readside.queries.timeline import charges
 from botmeter.readside.results import CycleSpan, Freshness, Money, Statement
@@ -17,14 +17,14 @@ from botmeter.readside.tables import Tables
 def cycles(connection: Connection, tables: Tables, account: Any) -> Sequence[CycleSpan]:
     """The billing cycles of an account, newest first."""
     table = tables.cycles
-    found = select(table).where(table.c.account_no == account.account_no).order_by(table.c.number.desc())
-    return [span_of(row) for row in connection.execute(found)]
+    newest_first = select(table).where(table.c.account_no == account.account_no).order_by(table.c.number.desc())
+    return [span_of(row) for row in connection.execute(newest_first)]
 
 
 def statement(
     connection: Connection, tables: Tables, account: Any, cycle_number: int, freshness: Freshness
 ) -> Statement | None:
-    """One cycle; None when the account has no such one."""
+    """One cycle; None when the account has no such cycle."""
     table = tables.cycles
     row = connection.execute(
         select(table).where(table.c.account_no == account.account_no, table.c.number == cycle_number)

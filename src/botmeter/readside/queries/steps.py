@@ -1,4 +1,4 @@
-"""Changes of an account's pool by something else than sessions."""
+"""Changes of an account's pool other than by sessions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from botmeter.readside.queries.found import money_of, place_of
+from botmeter.readside.queries.from_rows import money_of, place_of
 from botmeter.readside.queries.timeline import issuers_of
 from botmeter.readside.results import Step, StepKind
 from botmeter.readside.tables import Tables
@@ -22,7 +22,7 @@ _KINDS: Final[Mapping[str, StepKind]] = {
 
 
 def steps_of(connection: Connection, tables: Tables, account: Any, cycle_number: int) -> tuple[Step, ...]:
-    """The steps of one cycle, oldest first; what the cycle before left to expire is in the first one."""
+    """The steps of one cycle, oldest first; a renewal's `sessions` are all that remain after it."""
     history = tables.history
     rows = connection.execute(
         select(history)

@@ -14,7 +14,7 @@ from botmeter.contracts.encoding import decode_account
 from botmeter.readside.local_time import DAY_MS, starts
 from botmeter.readside.queries.accounts import reached_at
 from botmeter.readside.queries.forecasts import forecasts
-from botmeter.readside.queries.found import span_of
+from botmeter.readside.queries.from_rows import span_of
 from botmeter.readside.queries.steps import steps_of
 from botmeter.readside.results import (
     Bucket,
@@ -70,13 +70,13 @@ def _counts(
     }
     key = columns.get(by)
     chosen = (table.c.bucket,) if key is None else (table.c.bucket, key)
-    found = connection.execute(
+    rows = connection.execute(
         select(func.sum(table.c.sessions), *chosen)
         .where(table.c.account_no == account_no, table.c.bucket >= bounds[0], table.c.bucket < bounds[-1])
         .group_by(*chosen)
     )
     names: dict[Any, str] = {True: "preview", False: "live"}
-    return {(row[1], "" if key is None else names.get(row[2], str(row[2]))): int(row[0]) for row in found}
+    return {(row[1], "" if key is None else names.get(row[2], str(row[2]))): int(row[0]) for row in rows}
 
 
 # --- Burn-down -------------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def _counts(
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """A moment at which what remains is known for certain: before and after an event."""
+    """A moment at which the remaining sessions are known exactly: before and after an event."""
 
     at: int
     before: int
@@ -94,7 +94,7 @@ class _Anchor:
 def burn_down(
     connection: Connection, tables: Tables, account: Any, cycle_number: int | None, now: int
 ) -> BurnDown | None:
-    """What remained over a cycle; None when the account has no such cycle."""
+    """The remaining sessions over a cycle; None when the account has no such cycle."""
     cycles = tables.cycles
     number = account.cycle_number if cycle_number is None else cycle_number
     row = connection.execute(
@@ -117,7 +117,7 @@ def burn_down(
 
 
 def _anchors(connection: Connection, tables: Tables, account: Any, cycle: CycleSpan, now: int | None) -> list[_Anchor]:
-    """From the cycle's beginning to its end, or to now; there are always two at least."""
+    """The anchors from the cycle's beginning to its end, or to now; always at least two."""
     history = tables.history
     rows = connection.execute(
         select(history)
@@ -125,14 +125,14 @@ def _anchors(connection: Connection, tables: Tables, account: Any, cycle: CycleS
         .order_by(history.c.journal_offset)
     ).all()
     moments = accumulate((row.at for row in rows), max)  # a broker's clock may step back
-    found = [
+    anchors = [
         _Anchor(at, row.total - row.used - row.moved, row.total - row.used)
         for at, row in zip(moments, rows, strict=True)
     ]
-    found[0] = _Anchor(found[0].at, found[0].after, found[0].after)  # what the cycle before left is not of this one
+    anchors[0] = _Anchor(anchors[0].at, anchors[0].after, anchors[0].after)  # without the rest of the cycle before
     if now is not None:
-        return [*found, _Anchor(max(now, found[-1].at), account.remaining, account.remaining)]
-    turn = connection.execute(
+        return [*anchors, _Anchor(max(now, anchors[-1].at), account.remaining, account.remaining)]
+    next_start = connection.execute(
         select(history)
         .where(
             history.c.account_no == account.account_no,
@@ -141,25 +141,25 @@ def _anchors(connection: Connection, tables: Tables, account: Any, cycle: CycleS
         )
         .limit(1)
     ).one()
-    left = turn.total - turn.used - turn.moved
-    return [*found, _Anchor(max(turn.at, found[-1].at), left, left)]
+    left = next_start.total - next_start.used - next_start.moved
+    return [*anchors, _Anchor(max(next_start.at, anchors[-1].at), left, left)]
 
 
 def _points(anchors: Sequence[_Anchor], buckets: Sequence[UsageBucket]) -> list[RemainingPoint]:
-    """The line through the anchors, between them by the usage of each bucket; jumps are two points of one moment."""
-    found = [RemainingPoint(anchors[0].at, anchors[0].after)]
-    ends = [bucket.starts_at for bucket in buckets]
+    """The line through the anchors, shaped by the buckets' usage between them; a jump is two points at one moment."""
+    points = [RemainingPoint(anchors[0].at, anchors[0].after)]
+    bucket_starts = [bucket.starts_at for bucket in buckets]
     for last, this in pairwise(anchors):
-        begin, end = bisect_right(ends, last.at), bisect_right(ends, this.at - 1)
-        inside = buckets[max(begin - 1, 0) : end]
+        start, end = bisect_right(bucket_starts, last.at), bisect_right(bucket_starts, this.at - 1)
+        inside = buckets[max(start - 1, 0) : end]
         total, spent = sum(bucket.sessions for bucket in inside), last.after - this.before
         done = 0
         for bucket in inside[:-1]:
             done += bucket.sessions
             if total and bucket.sessions:
-                found.append(RemainingPoint(bucket.ends_at, last.after - round(spent * done / total)))
-        found.extend(RemainingPoint(this.at, remaining) for remaining in (this.before, this.after))
-    return _without_repeats(found)
+                points.append(RemainingPoint(bucket.ends_at, last.after - round(spent * done / total)))
+        points.extend(RemainingPoint(this.at, remaining) for remaining in (this.before, this.after))
+    return _without_repeats(points)
 
 
 def _without_repeats(points: Sequence[RemainingPoint]) -> list[RemainingPoint]:

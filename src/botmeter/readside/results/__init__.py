@@ -1,4 +1,4 @@
-"""What the queries answer: frozen, plain, ready to be shown. Moments are UTC ms; money is in minor units."""
+"""The results of the queries: frozen values, ready to be shown. Moments are UTC ms; money is in minor units."""
 
 from botmeter.readside.results.accounts import (
     AccountDetail,

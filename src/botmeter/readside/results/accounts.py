@@ -1,4 +1,4 @@
-"""Accounts, as a line of a list and in full."""
+"""Accounts: as a line of the list, and in full."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class AccountLine(AccountSummary):
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """Some accounts, and where the next ones are to be asked for (None: these were the last)."""
+    """One page of accounts; `next_cursor` leads to the next page, None: this is the last."""
 
     accounts: tuple[AccountLine, ...]
     next_cursor: str | None
@@ -81,7 +81,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class AccountDetail:
-    """Everything of one account but its history."""
+    """Everything of one account except its history."""
 
     summary: AccountSummary
     opened_at: int

@@ -14,8 +14,8 @@ class Explanation:
     """Why a session was charged, and to what.
 
     `previous` is the end-user's session before it in the same mode, whose 24 hours do not cover it; `pack_number`
-    counts from 1 within the cycle, None for complimentary and credited sessions. `led_to` are the events that the same
-    interaction caused besides: thresholds, a recharge, exhaustion.
+    counts from 1 within the cycle, None for complimentary and credited sessions. `led_to` are the other events that the
+    same interaction caused: thresholds, a recharge, exhaustion.
     """
 
     session: SessionRow

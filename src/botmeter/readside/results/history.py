@@ -31,7 +31,7 @@ class Delivery:
 class TimelineEntry:
     """One event of an account; `type` is the journal's, `detail` its own fields there.
 
-    `pool`, `total` and `used` are those after it; `moved` is by how many sessions it changed what remained.
+    `pool`, `total` and `used` are those after it; `moved` is by how many sessions it changed the remaining ones.
     """
 
     type: str
@@ -52,7 +52,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """Some events, newest first, and where the next ones are to be asked for."""
+    """One page of events, newest first; `next_cursor` leads to the next page, None: this is the last."""
 
     entries: tuple[TimelineEntry, ...]
     next_cursor: str | None
@@ -75,7 +75,7 @@ class HandoffRow:
 
 @dataclass(frozen=True, slots=True)
 class HandoffPage:
-    """Some handoffs, newest first, and where the next ones are to be asked for."""
+    """One page of handoffs, newest first; `next_cursor` leads to the next page, None: this is the last."""
 
     handoffs: tuple[HandoffRow, ...]
     next_cursor: str | None
@@ -83,7 +83,7 @@ class HandoffPage:
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """A time in which the bots stood still; `until` and `resumed_by` are None while they still do."""
+    """A time in which the bots did not answer; `until` and `resumed_by` are None while it lasts."""
 
     since: int
     reason: str
@@ -109,7 +109,7 @@ class ChargeRow:
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command and how it was judged; `reason` and `message` are those of a refusal."""
+    """A command and its result; `reason` and `message` are those of a rejection."""
 
     command_id: str
     command: str

@@ -12,7 +12,7 @@ CauseKind = Literal["interaction", "command", "timer"]
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How far the numbers reach: of an account's partition, or of the one that lags most.
+    """How far the journal is projected: an account's partition, or the one that lags most.
 
     `offset`: everything of the journal below it is in the numbers. `event_at` is the time of the last event before it,
     None before the first. `lag_ms` is how long ago the numbers were last known to be complete; None: never yet.
@@ -30,7 +30,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The record that caused an event (`J3`); the timer has only `before_offset`."""
+    """The record that caused an event (`J3`); an event of the timer has only `before_offset`."""
 
     kind: CauseKind
     topic: str | None

@@ -11,7 +11,7 @@ from botmeter.readside.results.origin import Cause, JournalPlace
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which sessions; None: all. `since` and `until` bound `started_at`, `until` excluded."""
+    """Which sessions; a field that is None excludes none. `since` and `until` bound `started_at`, `until` excluded."""
 
     since: int | None = None
     until: int | None = None
@@ -46,7 +46,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """Some sessions, newest first, and where the next ones are to be asked for."""
+    """One page of sessions, newest first; `next_cursor` leads to the next page, None: this is the last."""
 
     sessions: tuple[SessionRow, ...]
     next_cursor: str | None

@@ -13,8 +13,8 @@ from botmeter.readside.results.usage import Step
 class Statement:
     """A cycle in sessions and money.
 
-    opening + renewed + granted + purchased + credited - sessions - forfeited - expired = remaining, which is what is
-    left of the running cycle now, and what an ended one left to the next (`closing`, None while it runs).
+    opening + renewed + granted + purchased + credited - sessions - forfeited - expired = remaining: what is left of the
+    running cycle now. `closing` is what an ended cycle left to the next, None while it runs.
 
     `late_sessions` of `sessions` came after the cycle's end and were taken from what would have expired (`A13`).
     """
@@ -42,5 +42,5 @@ class Statement:
 
     @property
     def available(self) -> int:
-        """All the sessions there were to use, those that packs replaced included."""
+        """All sessions the cycle had to use, including those that packs replaced."""
         return self.opening + self.renewed + self.granted + self.purchased + self.credited

@@ -1,4 +1,4 @@
-"""Usage over time, the burn-down of a cycle, and how it will likely go on."""
+"""Usage over time, the burn-down of a cycle, and its forecast."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class BandPoint:
     high: int
 
 
-#: Days of usage that a forecast must rest on before people are told a date.
+#: Days of usage that a forecast must rest on before a date is shown.
 FOUNDED_DAYS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How the cycle will likely go on at the pace of late. Moments are None where the sessions last beyond the horizon.
+    """How the cycle will likely continue at the recent pace. Moments are None if the sessions last past the horizon.
 
     `basis_days` is how many days of usage it rests on.
     """
@@ -76,13 +76,13 @@ class Forecast:
 
     @property
     def is_founded(self) -> bool:
-        """Whether there is enough usage to name a date: with less, one would promise more than it knows."""
+        """Whether there is enough usage to show a date: with less, the date would be a guess."""
         return self.basis_days >= FOUNDED_DAYS and self.pace_per_day > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change of the pool by something else than a session; `sessions` is what it moved, signed."""
+    """A change of the pool other than by a session; `sessions` is the signed number it moved."""
 
     at: int
     kind: StepKind
@@ -96,7 +96,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdLine:
-    """A threshold as a level of remaining sessions, by the total of now."""
+    """A threshold as a level of remaining sessions, by the present total."""
 
     percent: int
     remaining: int

@@ -1,4 +1,4 @@
-"""Cycles that were, under other terms."""
+"""Past cycles under other terms."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from botmeter.readside.results.origin import CycleSpan, Money
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Other terms for cycles that were; None leaves them as they were.
+    """Other terms for past cycles; None leaves a term as it was.
 
     `packs` are those of every cycle from its beginning; purchases made in it are then left out, credits are not. An
-    auto-recharge of 0 packs is none.
+    auto-recharge of 0 packs switches it off.
     """
 
     packs: int | None = None
@@ -26,11 +26,11 @@ class WhatIfCycle:
     """One cycle under a scenario, beside how it was."""
 
     cycle: CycleSpan
-    #: Sessions that would have been served had there been no end of them.
+    #: Sessions that would have been served without any limit.
     demand: int
-    #: The same of the whole cycle: of one that still runs, what it comes to at its pace.
+    #: The demand of the whole cycle: for a running one, extrapolated at its pace.
     whole_demand: int
-    #: Sessions, and chats that would have gone to agents for want of one.
+    #: Sessions, and chats that would have gone to agents because none was left.
     served: int
     to_agents: int
     ran_out_at: int | None
@@ -44,7 +44,7 @@ class WhatIfCycle:
 
     @property
     def stopped(self) -> int:
-        """Wanted, and neither served nor handed to agents: self-service and previews stand still without sessions."""
+        """Demand neither served nor handed to agents: without sessions, self-service and previews stop."""
         return max(self.demand - self.served - self.to_agents, 0)
 
 
@@ -52,7 +52,7 @@ class WhatIfCycle:
 class WhatIf:
     """The last cycles replayed under other terms, oldest first, and how many packs would have been right.
 
-    `recommended_packs` are the fewest with which nobody would have been refused in any of the cycles.
+    `recommended_packs` is the smallest number with which no chat would have been refused in any of the cycles.
     """
 
     scenario: Scenario
@@ -61,9 +61,9 @@ class WhatIf:
     charge: Money
     was_charge: Money
     recommended_packs: int
-    #: What it rests on: highest and middle demand of the cycles (the running one's at its pace), and a pack's size.
+    #: What it rests on: highest and median demand of the cycles (the running one's at its pace), and a pack's size.
     peak_demand: int
     median_demand: int
     pack_sessions: int
-    #: Whether there may have been more: refused self-service interactions and previews leave no trace (`T4`).
+    #: Whether the demand may have been higher: refused self-service interactions and previews leave no trace (`T4`).
     is_lower_bound: bool

@@ -1,4 +1,4 @@
-"""The outbox as it began."""
+"""The first tables of the outbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Create all tables."""
     _make_notices_and_deliveries()
     op.create_table(
         "notify_offsets",

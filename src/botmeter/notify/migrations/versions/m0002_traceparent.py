@@ -1,4 +1,4 @@
-"""Notices keep the trace context of what they follow from, so that each attempt belongs to its trace."""
+"""Notices keep the trace context of the input they follow from, so that each attempt belongs to its trace."""
 
 from __future__ import annotations
 

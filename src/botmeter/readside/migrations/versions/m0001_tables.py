@@ -1,4 +1,4 @@
-"""The tables as they began: the set that is current at first. The other one is made when a rebuild needs it."""
+"""The first tables: the set that is current at first. The other set is created when a rebuild needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROW_ID = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "readside_generation",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),

@@ -1,4 +1,4 @@
-"""Login links that were used, so that each is good once."""
+"""Login links that were used, so that each is valid once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "readside_used_links",
         sa.Column("link_id", sa.String(length=64), nullable=False),

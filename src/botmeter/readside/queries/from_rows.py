@@ -1,4 +1,4 @@
-"""From rows to what all results share: the account a question is about, causes, places, money."""
+"""The parts that all results share, made from rows: account, cause, journal place, money, cycle."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Row, select
 from botmeter.readside.results import Cause, CycleSpan, JournalPlace, Money
 from botmeter.readside.tables import Tables
 
-#: In no id there is; PostgreSQL takes no text with it, not even to compare.
+#: No id contains it; PostgreSQL accepts no text with it, not even to compare.
 NUL: Final = "\x00"
 
 
 def find_account(connection: Connection, tables: Tables, account_id: str) -> Row[Any] | None:
-    """The account's row."""
+    """The account's row; None for an unknown account."""
     if NUL in account_id:
         return None
     accounts = tables.accounts
@@ -27,7 +27,7 @@ def place_of(row: Any, partition: int) -> JournalPlace:
 
 
 def cause_of(row: Any, partition: int) -> Cause:
-    """What caused the row's event; inputs and journal have the same partitions."""
+    """The cause of the row's event; inputs and journal have the same partitions."""
     before_offset = getattr(row, "before_offset", None)
     command_id = getattr(row, "command_id", None)
     if row.cause_topic is None:
