@@ -288,6 +288,6 @@ def test_the_ledger_goes_on_from_an_account_as_from_its_journal(as_written: Writ
     for event in journal[:half]:
         accounts[event.account_id] = evolve(accounts.get(event.account_id), event)
     for account in accounts.values():
-        ledger.begin_with(account)
+        ledger.start_from(account)
 
     assert all(ledger.take(event) for event in journal[half:])

@@ -222,7 +222,7 @@ def test_c5_a_change_that_comes_between_two_rounds_is_followed_from_its_place_on
         written.publish(traffic.take(500, NOW_MS))
         written.follow(rules)
         for witness in witnesses:
-            witness.learn(written.changes[witness.partition], frozenset())
+            witness.update(written.changes[witness.partition], frozenset())
         written.publish(traffic.take(500, NOW_MS))
         for witness in witnesses:
             go_on(witness, written, written.ends)

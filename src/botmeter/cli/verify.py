@@ -100,7 +100,7 @@ def command(
     _require_cluster(settings)
     gc.set_threshold(_GC_THRESHOLD, 50, 1000)
     topics = settings.topics()
-    findings = Findings(tell=_teller(show, as_json=as_json))
+    findings = Findings(on_difference=_teller(show, as_json=as_json))
     since_ms = None if since is None else millis(since.replace(tzinfo=UTC))
     with VerifiedCluster(_access(settings), topics) as cluster:
         verification = Verification(cluster, topics, settings.rules(), settings.partitions, findings, since_ms)

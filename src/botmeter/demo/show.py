@@ -96,9 +96,9 @@ def _play(
 
 
 def _verified(cluster: Cluster, interruption: Interruption) -> Findings:
-    """What the witness finds, as `botmeter verify` would."""
+    """The findings of the witness, as `botmeter verify` would report them."""
 
-    def go_on(_: int) -> None:
+    def on_progress(_: int) -> None:
         if interruption.has_come:
             raise KeyboardInterrupt
 
@@ -106,5 +106,5 @@ def _verified(cluster: Cluster, interruption: Interruption) -> Findings:
     access = Access({}, settings.bootstrap_servers, settings.group, PARTITIONS, settings.transaction_timeout_ms / 1000)
     with VerifiedCluster(access, cluster.topics) as verified:
         verification = Verification(verified, cluster.topics, settings.rules(), PARTITIONS, findings)
-        verification.once(Progress(go_on=go_on))
+        verification.once(Progress(advance=on_progress))
     return findings

@@ -1,4 +1,4 @@
-"""What there is to verify on a cluster: from where to where, and the records between."""
+"""The part of a cluster that can be verified: its bounds, and the records between them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from botmeter.verification.records import Batches, Record
 from botmeter.verification.sequence import ALL, FIRST, LAST, Limits
 from botmeter.verification.witness import Ends
 
-#: Between two looks at a transaction that is open.
+#: Between two checks of an open transaction.
 _PAUSE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach the cluster, and what a worker's settings say of it."""
+    """How to reach the cluster, with the workers' settings for it."""
 
     kafka: Mapping[str, str] = field(repr=False)
     bootstrap_servers: str
     group: str
     partitions: int
-    #: A transaction open for longer hangs.
+    #: A transaction that is open for longer is taken as hanging.
     patience_s: float
 
 
@@ -53,10 +53,10 @@ class Hanging:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Up to where each partition can be verified now."""
+    """The bounds up to which each partition can be verified now."""
 
     ends: Mapping[int, Ends]
-    #: By topic and partition: the first record there still is, and where reading ends.
+    #: By topic and partition: the first record that still exists, and the offset at which reading ends.
     first: Mapping[tuple[str, int], int]
     upper: Mapping[tuple[str, int], int]
     hanging: Sequence[Hanging]
@@ -64,14 +64,14 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """The accounts of a partition as they are in the snapshots; none lacks an event of the journal below `floor`."""
+    """The accounts in a partition's snapshots; they contain every event of the journal below `floor`."""
 
     accounts: Mapping[str, Account]
     floor: int
 
 
 class VerifiedCluster:
-    """Asks a cluster and reads it. Used by one thread; `stop` ends a read that is under way."""
+    """Queries and reads a cluster. Used by one thread; setting `stop` ends a read that is under way."""
 
     def __init__(self, access: Access, topics: Topics) -> None:
         self._access, self._topics = access, topics
@@ -81,8 +81,8 @@ class VerifiedCluster:
         admin = clients.admin_config(access.kafka, access.bootstrap_servers)
         self._admin = self._closing.enter_context(clients.make_admin(admin))
         reading = clients.reader_config(access.kafka, access.bootstrap_servers, access.group)
-        self._asker = self._closing.enter_context(clients.make_consumer(clients.asking_config(reading)))
-        # One for each topic, so that each is read as fast as it is compared, and none further.
+        self._offsets_client = self._closing.enter_context(clients.make_consumer(clients.asking_config(reading)))
+        # One reader for each topic, so that each is read only as fast as it is compared.
         self._readers = {
             topic.name: self._closing.enter_context(clients.make_consumer(reading))
             for topic in (*self._verified, topics.snapshots, topics.rules)
@@ -110,30 +110,30 @@ class VerifiedCluster:
         return (self._topics.interactions, self._topics.commands, *self._outputs)
 
     def first_offsets(self, topic: Topic, since_ms: int | None) -> Mapping[int, int]:
-        """Of each partition, the first record there is, or the first at or after `since_ms` (UTC ms)."""
+        """By partition: the offset of the first existing record, or of the first at or after `since_ms` (UTC ms)."""
         if since_ms is None:
             return questions.begin_offsets(self._admin, topic.name, self._numbers)
         return questions.offsets_at(self._admin, topic.name, self._numbers, since_ms)
 
     def bounds(self) -> Bounds:
-        """The explicit end, while workers may go on.
+        """The explicit end of a verification, while workers may continue.
 
-        1. where the outputs end; wait until all transactions that are open there have ended
-        2. the inputs' committed offsets: the outputs below step 1 follow from what lies below these
-        3. where the journal ends, waiting likewise, and then where the other outputs end: all that follows from the
-           inputs below step 2, or was told in the journal, lies below these
+        1. the ends of the outputs; wait until all transactions that are open there have ended
+        2. the inputs' committed offsets: the outputs below step 1 follow from inputs below these
+        3. the end of the journal, waiting likewise, and then the ends of the other outputs: all outputs of the inputs
+           below step 2, and of the journal read, lie below these
 
-        A transaction that is open for longer than the patience hangs: its topic is read up to there, and no output
-        behind it is called missing.
+        A transaction that is open for longer than `Access.patience_s` hangs: its topic is read up to there, and no
+        output behind it is reported as missing.
         """
         watermarks = {topic.name: self._ends(topic) for topic in self._verified}
-        hanging = self._settled(watermarks)
+        hanging = self._await_decided(watermarks)
         taken = self._taken(watermarks[self._topics.journal.name])
         journal = self._topics.journal
         upper = {journal.name: self._ends(journal)}
-        hanging |= self._settled(upper, given_up=hanging)
+        hanging |= self._await_decided(upper, excluded=hanging)
         upper |= {topic.name: self._ends(topic) for topic in self._outputs if topic is not journal}
-        hanging |= self._settled(upper, given_up=hanging)
+        hanging |= self._await_decided(upper, excluded=hanging)
         first = {
             (topic.name, number): offset
             for topic in self._verified
@@ -142,12 +142,12 @@ class VerifiedCluster:
         return Bounds(
             {number: self._ends_of(number, taken, watermarks, first, hanging) for number in self._numbers},
             first,
-            self._cut(upper, taken, hanging),
+            self._readable(upper, taken, hanging),
             [Hanging(topic, number, *offsets) for (topic, number), offsets in hanging.items()],
         )
 
     def rules(self, unrecorded: Rules) -> RulesHistory:
-        """The rules that the log was decided by, `unrecorded` where it does not say. Raises ClusterError, Retriable."""
+        """The rules recorded in the log, and `unrecorded` before the first record. Raises ClusterError, Retriable."""
         name = self._topics.rules.name
         return read_rules(self._readers[name], self._admin, name, unrecorded, self.stop)
 
@@ -158,9 +158,9 @@ class VerifiedCluster:
             yield batches
 
     def snapshots(self, history: RulesHistory) -> Mapping[int, Snapshots]:
-        """What the snapshots of each partition say; ask before `bounds`, which then lie beyond them.
+        """The snapshots of each partition. Call it before `bounds`, which then lie beyond them.
 
-        Those from before an accepted loss do not count.
+        Snapshots from before an accepted loss are ignored.
 
         Raises ClusterError where one cannot be read.
         """
@@ -205,16 +205,16 @@ class VerifiedCluster:
                 streams[topic] = open_.enter_context(closing(self._read(topic, partition, start, end)))
             yield streams
 
-    # --- Asking ---
+    # --- Offsets ---
 
     def _ends(self, topic: Topic) -> dict[int, int]:
         return questions.end_offsets(self._admin, topic.name, self._numbers)
 
     def _taken(self, journal_ends: Mapping[int, int]) -> dict[tuple[str, int], int]:
-        """Where the group has taken all inputs. Raises ConfigurationError when it never took any."""
+        """The offsets below which the group has taken all inputs. Raises ConfigurationError when it never took any."""
         names = (self._topics.interactions.name, self._topics.commands.name)
         places = [(name, number) for name in names for number in self._numbers]
-        committed = questions.committed_offsets(self._asker, places)
+        committed = questions.committed_offsets(self._offsets_client, places)
         for number in self._numbers:
             if journal_ends[number] and all(committed.get((name, number)) is None for name in names):
                 raise ConfigurationError(
@@ -223,16 +223,19 @@ class VerifiedCluster:
                 )
         return {place: committed.get(place) or 0 for place in places}
 
-    def _settled(
-        self, wanted: Mapping[str, Mapping[int, int]], given_up: Iterable[tuple[str, int]] = ()
+    def _await_decided(
+        self, offsets: Mapping[str, Mapping[int, int]], excluded: Iterable[tuple[str, int]] = ()
     ) -> dict[tuple[str, int], tuple[int, int]]:
-        """Waits until everything below these offsets is decided; where it is not: the stable offset and the wanted."""
+        """Waits until all transactions below these offsets have ended.
+
+        Returns the partitions where one hangs, with the last stable offset and the given one.
+        """
         deadline = time.monotonic() + self._access.patience_s
         open_ = {
             (topic, number): (0, end)
-            for topic, ends in wanted.items()
+            for topic, ends in offsets.items()
             for number, end in ends.items()
-            if (topic, number) not in given_up
+            if (topic, number) not in excluded
         }
         while True:
             for topic in {topic for topic, _ in open_}:
@@ -265,20 +268,21 @@ class VerifiedCluster:
             taken[self._topics.interactions.name, number], taken[self._topics.commands.name, number], lower, limits
         )
 
-    def _cut(
+    def _readable(
         self,
         upper: Mapping[str, Mapping[int, int]],
         taken: Mapping[tuple[str, int], int],
         hanging: Mapping[tuple[str, int], tuple[int, int]],
     ) -> dict[tuple[str, int], int]:
+        """By topic and partition: the offset at which reading ends, at the latest at a hanging transaction."""
         outputs = {(topic, number): end for topic, ends in upper.items() for number, end in ends.items()}
-        readable = {place: stable for place, (stable, _) in hanging.items()}
-        return {place: min(end, readable.get(place, end)) for place, end in {**outputs, **taken}.items()}
+        stable = {place: offset for place, (offset, _) in hanging.items()}
+        return {place: min(end, stable.get(place, end)) for place, end in {**outputs, **taken}.items()}
 
     # --- Reading ---
 
     def _read(self, topic: str, partition: int, start: int, end: int) -> Generator[Sequence[Record], None, None]:
-        """To be closed when it is not read to its end: one reader serves all partitions of a topic."""
+        """Close it if it is not read to its end: one reader serves all partitions of a topic."""
         with closing(committed_records(self._readers[topic], topic, partition, start, end, self.stop)) as chunks:
             for chunk in chunks:
                 # Without an error a message is a record: it has a topic, an offset and a timestamp.

@@ -1,4 +1,4 @@
-"""What each pool may give and what it gave, reckoned apart from the account's own counter (`T6`)."""
+"""Sessions allowed and sessions charged by pool, counted independently of the account's own counter (`T6`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Pool:
 
 @dataclass(slots=True)
 class _Pools:
-    """Of one account: the complimentary pool, and those of the current cycle and the one before."""
+    """An account's pools: the complimentary one, and those of the current cycle and the one before."""
 
     number: int = 1
     complimentary: _Pool = field(default_factory=_Pool)
@@ -36,8 +36,8 @@ class Ledger:
         self._findings = findings
         self._accounts: dict[str, _Pools] = {}
 
-    def begin_with(self, account: Account) -> None:
-        """Takes over an account as it stood at the start."""
+    def start_from(self, account: Account) -> None:
+        """Starts from the pools of an account at the start of verification."""
         pools = self._accounts[account.account_id] = _Pools(account.cycle.number)
         allowance, past = account.allowance, account.past_cycle
         now = _Pool(allowance.total, allowance.used)
@@ -49,7 +49,7 @@ class Ledger:
             pools.cycles[past.number] = _Pool(past.total, past.used)
 
     def take(self, event: Event) -> bool:
-        """The next event of the journal; False when it charges a session beyond its pool."""
+        """Takes the next event of the journal; False when it charges a session beyond its pool."""
         pools = self._accounts.get(event.account_id)
         if pools is None:
             pools = self._accounts[event.account_id] = _Pools()

@@ -1,4 +1,4 @@
-"""What a witness that keeps watching tells Prometheus."""
+"""The Prometheus metrics of `botmeter verify --follow`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from botmeter.verification.findings import Findings
 
 
 class WitnessMetrics:
-    """Reads the findings whenever it is asked."""
+    """Exports the findings at each scrape."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        #: When the last round ended, at first the start, and how long it took; seconds.
+        #: When the last round ended (before the first: the start), and how long it took; seconds.
         self.round_ended_at = time.time()
         self.round_s = 0.0
 
@@ -34,7 +34,7 @@ class WitnessMetrics:
             raise ConfigurationError(f"--metrics-port {port}: {error.strerror}") from error
 
     def collect(self) -> Iterator[Metric]:
-        """For prometheus_client."""
+        """Called by prometheus_client at each scrape."""
         findings = self._findings
         differences, outputs = witness.DIFFERENCES.family(), witness.OUTPUTS.family()
         for (topic, kind), count in list(findings.counts.items()):

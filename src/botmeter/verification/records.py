@@ -1,4 +1,4 @@
-"""Records as they are read back, and a stream of them with a bounded look ahead."""
+"""Records as read from the cluster, and a stream of them with lookahead."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from operator import methodcaller
 from typing import Protocol
 
 Header = tuple[str, bytes | None]
-#: Records of one partition in the order of their offsets, as they come.
+#: Records of one partition in the order of their offsets, in the chunks in which they are read.
 Batches = Iterable[Sequence["Record"]]
 
 
 class Record(Protocol):
-    """A record with the face of the Kafka client's messages."""
+    """A record with the interface of the Kafka client's messages."""
 
     def topic(self) -> str:
         """The topic it was read from."""
@@ -37,7 +37,7 @@ class Record(Protocol):
         """Its headers, None or empty without any."""
 
 
-#: Called like this, Python checks what it returns: where a name is no UTF-8, the client leaves an error behind.
+#: Called this way, Python checks for a pending error: the client leaves one behind when a header's name is no UTF-8.
 _read_headers = methodcaller("headers")
 
 
@@ -50,19 +50,19 @@ def headers_of(record: Record) -> list[Header] | None:
 
 
 def place_of(record: Record) -> str:
-    """Where the record lies, such as `chat.interactions-3@17`."""
+    """The record's topic, partition and offset, such as `chat.interactions-3@17`."""
     return f"{record.topic()}-{record.partition()}@{record.offset()}"
 
 
 class Stream:
-    """Records one after another; a few can be looked at before they are taken."""
+    """Records one after another; records ahead can be peeked at before they are taken."""
 
     def __init__(self, batches: Batches) -> None:
         self._records = _flattened(batches)
         self._ahead: deque[Record] = deque()
 
     def peek(self, distance: int = 0) -> Record | None:
-        """The record that many places ahead, None past the end."""
+        """The record `distance` places ahead, None past the end."""
         while len(self._ahead) <= distance:
             record = next(self._records, None)
             if record is None:
@@ -71,7 +71,7 @@ class Stream:
         return self._ahead[distance]
 
     def take(self) -> Record:
-        """The next record. Raises IndexError at the end; `peek` comes first."""
+        """Takes the next record, which `peek` must have returned before. Raises IndexError otherwise."""
         return self._ahead.popleft()
 
 

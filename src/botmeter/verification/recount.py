@@ -1,4 +1,4 @@
-"""What the inputs lead to: every interaction, command and turn of the timer, decided by the domain once more.
+"""Decides every interaction, command and timer tick by the domain once more, to get the expected outputs.
 
 It shares the rules (`domain`) and the contract with the worker, and nothing else: no batch, no cache, no store.
 """
@@ -34,7 +34,7 @@ _REFUSALS = frozenset({"in_future", "too_late", "unknown_account", "account_clos
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The outputs of one partition, each compared as what leads to it is decided."""
+    """The outputs of one partition, each compared as soon as its input is decided."""
 
     journal: Sequence
     alerts: Sequence
@@ -45,12 +45,12 @@ class Outputs:
 
     @property
     def sequences(self) -> tuple[Sequence, ...]:
-        """Those that are compared one by one."""
+        """The outputs that are compared one by one."""
         return self.journal, self.alerts, self.handoffs, self.results, self.dead_letters
 
 
 class Recount:
-    """Decides the records of one partition in the order in which it is given them."""
+    """Decides the records of one partition in the given order."""
 
     def __init__(
         self,
@@ -69,28 +69,29 @@ class Recount:
         #: The offset of the first interaction not taken yet (`J4`).
         self.next_offset = 0
         self._last_at = 0
-        #: Records that people skip, by topic and offset.
+        #: Records that operators skipped, by topic and offset.
         self.skipped: AbstractSet[tuple[str, int]] = frozenset()
-        self._short_way_when: tuple[str, ...] = ()
+        self._fast_path_statuses: tuple[str, ...] = ()
         self.follow_rules(rules)
 
     def follow_rules(self, rules: Rules) -> None:
-        """From here on, these are in force (`C5`)."""
+        """Decides by these rules from here on (`C5`)."""
         self._rules = rules
         self._decode = decoder_of(rules)
-        self._short_way_when = ("active", "exhausted") if rules.exhaustion == "new_sessions" else ("active",)
+        self._fast_path_statuses = ("active", "exhausted") if rules.exhaustion == "new_sessions" else ("active",)
 
     def take_interactions(self, records: Records[Record]) -> None:
-        """A run of interactions in offset order.
+        """Takes a run of interactions in offset order.
 
-        Most of them join a session that is paid for, or are nobody's session at all, and nothing follows from either.
-        These take a short way past `decide_interaction`, which would come to the same: the account's cycle has not
-        ended, so nothing rolls; it is not closed, and nothing hands its covered chats off; the time limits are kept;
-        and a known start covers the interaction.
+        Most of them join a session that is paid for, or are not metered, and have no output. They take a fast path
+        instead of `decide_interaction`, with the same result: the account's cycle has not ended, so nothing rolls; it
+        is not closed, and its covered chats are not handed off; the time limits are kept; and a known start covers the
+        interaction.
         """
         states, rules = self._states, self._rules
         accounts, windows = states.accounts, states.windows
-        ahead_ms, late_ms, short_way_when = rules.ahead_limit_ms, -rules.late_limit_ms, self._short_way_when
+        ahead_ms, late_ms = rules.ahead_limit_ms, -rules.late_limit_ms
+        fast_path_statuses = self._fast_path_statuses
         covered = ignored = at = 0
         skipped = self.skipped
         for record in records:
@@ -114,16 +115,16 @@ class Recount:
                 ignored += 1
                 continue
             starts = windows.get((hot.account_id, hot.end_user_id, hot.preview))
-            if starts is not None and account.status in short_way_when:
+            if starts is not None and account.status in fast_path_statuses:
                 occurred_at = millis(hot.occurred_at)
                 if late_ms <= occurred_at - at <= ahead_ms and is_covered(starts, occurred_at):
                     covered += 1
                     continue
             self._decide(record, key, hot, at)
-        self._note(records, covered, ignored, at)
+        self._count(records, covered, ignored, at)
 
     def _skips(self, record: Record) -> bool:
-        """Whether it became a dead letter because a person skips it: not if it was taken before that."""
+        """Whether the record became a dead letter because an operator skipped it: not if it was taken before that."""
         if (record.topic(), record.offset()) not in self.skipped:
             return False
         identity = (record.topic(), record.partition(), record.offset())
@@ -132,7 +133,7 @@ class Recount:
             self._refuse(record, "skipped")
         return is_skipped
 
-    def _note(self, records: Records[Record], covered: int, ignored: int, last_at: int) -> None:
+    def _count(self, records: Records[Record], covered: int, ignored: int, last_at: int) -> None:
         if not records:
             return
         outcomes = self._findings.outcomes
@@ -142,7 +143,7 @@ class Recount:
         self.next_offset = records[-1].offset() + 1
         self._last_at = max(self._last_at, last_at)
         self._findings.verified_up_to = max(self._findings.verified_up_to, self._last_at)
-        self._states.forget(self._last_at)
+        self._states.expire(self._last_at)
 
     def _decide(self, record: Record, key: bytes, hot: HotInteraction, at: int) -> None:
         states = self._states
@@ -161,7 +162,7 @@ class Recount:
             self._findings.outcomes[outcome] += 1
 
     def take_command(self, record: Record) -> None:
-        """One command, at its place between the interactions."""
+        """Takes a command, at its place between the interactions."""
         self._findings.commands += 1
         if self._skips(record):
             return
@@ -178,13 +179,13 @@ class Recount:
         events, result = decide_command(account_id, account, command, at, cause, self._rules)
         source = place_of(record)
         if events:
-            # One without events is taken as late as possible, which says nothing of when it was.
+            # A command without events is not counted: it is taken as late as possible here, not as the worker took it.
             self._findings.commands_overtaken += at < self._last_at
             self._expect(key, events, source)
         self._outputs.results.expect(answer(account_id, result), (topic, partition, offset), source)
 
     def tick(self, account_id: str, at: int) -> None:
-        """The timer's turn for one account, whose cycle ended at `at` (UTC ms)."""
+        """Takes a timer tick for one account, whose cycle ended at `at` (UTC ms)."""
         key = account_id.encode()
         account = self._states.accounts.get(key)
         if account is None:
@@ -194,7 +195,7 @@ class Recount:
             self._expect(key, events, f"the timer, before {self._topics.interactions.name}@{self.next_offset}")
 
     def _require_place(self, key: bytes, account_id: str) -> None:
-        """Raises PoisonRecord unless the record lies where its account's records belong."""
+        """Raises PoisonRecord unless the record has its account's key and lies on that key's partition."""
         if key != account_id.encode():
             raise PoisonRecord("wrong_key", "the record's key is not its account_id")
         if partition_of(key, self._partitions) != self._partition:
@@ -206,9 +207,9 @@ class Recount:
         self._outputs.dead_letters.expect(Refused(record, reason), identity, place_of(record))
 
     def _expect(self, key: bytes, events: list[Event], source: str, interaction: bytes | None = None) -> None:
-        """These events, and what each of them announces; then the account stands where a balance may say it does.
+        """Expects these events and their announcements; then the account may have a balance at its version.
 
-        `interaction` is the value of the record that led to them, where it was one.
+        `interaction` is the value of the record that caused them, if that was an interaction.
         """
         outputs = self._outputs
         for event in events:
@@ -216,16 +217,16 @@ class Recount:
             identity = (event.account_id, event.version)
             outputs.journal.expect(event, identity, source)
             if not self._ledger.take(event):
-                self._tell_overshoot(event, source)
+                self._report_overshoot(event, source)
             for announcement in announce(event, account):
                 if isinstance(announcement, Alert):
                     outputs.alerts.expect(announcement, identity, source)
                 else:
                     handoff = named_as_it_came(announcement, self._rules, interaction)
                     outputs.handoffs.expect(handoff, identity, source)
-        outputs.balances.reached(account, events[-1].at)
+        outputs.balances.account_reached(account, events[-1].at)
 
-    def _tell_overshoot(self, event: Event, source: str) -> None:
+    def _report_overshoot(self, event: Event, source: str) -> None:
         self._findings.overshoot += 1
         self._findings.add(
             Difference(

@@ -1,4 +1,4 @@
-"""What was found, in words."""
+"""The findings in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS: Final = 80
 
 
 def figures(findings: Findings, topics: Topics) -> Iterator[str]:
-    """What was counted."""
+    """The counts, a line each."""
     outcomes, confirmed = findings.outcomes, findings.confirmed
     letters, alerts = confirmed[topics.dead_letters.name], confirmed[topics.alerts.name]
     journal, handoffs = confirmed[topics.journal.name], confirmed[topics.handoffs.name]
@@ -45,7 +45,7 @@ def figures(findings: Findings, topics: Topics) -> Iterator[str]:
 
 
 def verdict(findings: Findings) -> str:
-    """Whether all of it agrees, in one line."""
+    """The verdict in one line: no difference, or how many of which kind."""
     if not findings.total:
         return "OK: no overshoot, no gap in versions, nothing missing, twice or altered"
     counts: Counter[str] = Counter()
@@ -56,8 +56,8 @@ def verdict(findings: Findings) -> str:
 
 def lines(difference: Difference) -> Iterator[str]:
     """One difference: where it is, what is wrong, and both values."""
-    whose = "" if difference.account_id is None else f"  account {difference.account_id}"
-    yield f"{difference.kind.replace('_', ' ').upper()}  {difference.place}{whose}"
+    account = "" if difference.account_id is None else f"  account {difference.account_id}"
+    yield f"{difference.kind.replace('_', ' ').upper()}  {difference.place}{account}"
     yield f"    {difference.explanation}"
     if difference.source is not None:
         yield f"    it follows from {difference.source}"

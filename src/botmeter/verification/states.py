@@ -15,17 +15,17 @@ WindowKey = tuple[str, str, bool]
 #: (account_id, conversation_id).
 ChatKey = tuple[str, str]
 
-#: How far time goes on between two looks at what can be forgotten.
+#: The time between two sweeps of expired windows and chats, by broker time.
 _SWEEP_INTERVAL_MS: Final = 6 * HOUR_MS
 
 
 class States:
-    """All that a decision needs to know. Windows and chats are kept as long as a record can still meet them."""
+    """Everything that a decision needs. Windows and chats are kept as long as a record can still fall into them."""
 
-    def __init__(self, remembering: Rules) -> None:
-        """`remembering`: of all rules to come, those that session starts matter longest under."""
-        self._remembering = remembering
-        self._memory_ms = memory_ms(remembering) + remembering.ahead_limit_ms
+    def __init__(self, longest: Rules) -> None:
+        """`longest`: of all rules of the log, those with the longest memory of session starts."""
+        self._longest = longest
+        self._memory_ms = memory_ms(longest) + longest.ahead_limit_ms
         self._next_sweep_at = 0
         #: By the record key's bytes.
         self.accounts: dict[bytes, Account] = {}
@@ -40,7 +40,7 @@ class States:
         return account
 
     def fold(self, event: Event) -> bool:
-        """Folds an event that precedes the start; False when its account, from a snapshot, is past it already.
+        """Folds an event that precedes the start; False when its account's snapshot contains it already.
 
         Raises ValueError as `apply`.
         """
@@ -53,7 +53,7 @@ class States:
         return False
 
     def fold_over_gap(self, event: Event) -> None:
-        """As `fold`, below an accepted loss: events before this one may be missing, with all that they changed."""
+        """As `fold`, but below an accepted loss: events before this one, and their changes, may be missing."""
         key = event.account_id.encode()
         account = self.accounts.get(key)
         if account is None or event.version > account.version:
@@ -63,18 +63,16 @@ class States:
         self._remember(event)
 
     def _remember(self, event: Event) -> None:
-        """Session starts and handoffs, which no account holds."""
+        """Keeps session starts and handoffs, which accounts do not hold."""
         if isinstance(event, ev.SessionStarted):
             window = (event.account_id, event.end_user_id, event.preview)
-            self.windows[window] = with_start(
-                self.windows.get(window, ()), event.started_at, event.at, self._remembering
-            )
+            self.windows[window] = with_start(self.windows.get(window, ()), event.started_at, event.at, self._longest)
         elif isinstance(event, ev.ChatHandedOff):
             chat = (event.account_id, event.conversation_id)
             self.chats[chat] = max(self.chats.get(chat, event.at), event.at)
 
-    def forget(self, at: int) -> None:
-        """Drops what no record after the broker time `at` (UTC ms) can meet; looks at all of it now and then."""
+    def expire(self, at: int) -> None:
+        """Drops windows and chats that no record after the broker time `at` (UTC ms) can fall into; sweeps rarely."""
         if at < self._next_sweep_at:
             return
         self._next_sweep_at = at + _SWEEP_INTERVAL_MS
