@@ -238,7 +238,7 @@ def test_a_tape_of_an_account_reproduces_what_was_decided(run: Run, cluster: Clu
     handoffs = [json.loads(record.value() or b"") for records in written for record in records]
 
     assert (plain.exit_code, hidden.exit_code) == (0, 0), plain.stderr + hidden.stderr
-    assert "15 lines, 0 of them made anew" in plain.stderr
+    assert "15 lines, 0 of them rebuilt" in plain.stderr
     assert list(json.loads(plain.stdout.splitlines()[0])) == ["rules"]
     assert "it leads to the same" in hidden.stderr
     assert [json.loads(line)["value"] for line in replayed.stdout.splitlines()] == handoffs

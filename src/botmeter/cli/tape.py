@@ -34,8 +34,8 @@ def write_tape(settings: Settings, account_id: str, pseudonym_key: bytes | None)
     for line in encoded:
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
-    remade = sum(line.is_remade for line in lines)
-    click.echo(f"{count(len(lines), 'line')}, {remade:,} of them made anew from the journal", err=True)
+    rebuilt = sum(line.is_rebuilt for line in lines)
+    click.echo(f"{count(len(lines), 'line')}, {rebuilt:,} of them rebuilt from the journal", err=True)
     wanted = events if pseudonyms is None else [pseudonyms.in_event(event) for event in events]
     rules_of_tape = replace(settings.rules(), pseudonyms=None)
     difference = first_difference(encoded, wanted, topics, rules_of_tape, settings.partitions)

@@ -1,8 +1,8 @@
-"""The client for those who build on botmeter: publish interactions, send commands and get their results, read outputs.
+"""The client for programs that build on botmeter: publish interactions, send commands, read results and outputs.
 
-It needs confluent-kafka, msgspec and pydantic, and imports neither worker nor web. `Client` waits, `AsyncClient` is
+It needs confluent-kafka, msgspec and pydantic, and imports neither worker nor web. `Client` blocks, `AsyncClient` is
 awaited; both take messages made by `interaction(...)`, `purchase_packs(...)` and so on, or by `as_interaction` and
-`as_command` from fields that came as JSON.
+`as_command` from decoded JSON fields.
 
     >>> from botmeter.client import as_command
     >>> as_command({"type": "cancel_reduction", "command_id": "k-2", "account_id": "acme", "issued_by": "crm"})

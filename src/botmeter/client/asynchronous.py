@@ -1,4 +1,4 @@
-"""`AsyncClient`: the same as `Client` for programs on asyncio."""
+"""`AsyncClient`: `Client` for programs on asyncio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botmeter.contracts.inputs import InteractionMessage, IssuedMessage
 
 
 class AsyncClient:
-    """Publishes and sends. One serves a whole program; whoever stops waiting is forgotten.
+    """Publishes interactions and sends commands. One serves a whole program; a cancelled `send` leaves nothing behind.
 
     >>> import asyncio
     >>> from botmeter.client import Accepted, AsyncClient, Connection, purchase_packs
@@ -38,27 +38,27 @@ class AsyncClient:
         await self.close()
 
     async def publish(self, interaction: InteractionMessage, traceparent: str | None = None) -> Place:
-        """Publishes an interaction and waits until the brokers have it; where it is.
+        """Publishes an interaction, waits until the brokers have acknowledged it, and returns its place.
 
-        `traceparent` is the W3C trace context that it belongs to, and goes with it to all that it leads to.
+        `traceparent` is the W3C trace context that it belongs to; every output that follows from it carries it too.
 
         Raises:
             NotDelivered: no acknowledgement in time.
-            ClusterError: a person has to mend something: a permission, a topic.
+            ClusterError: an operator has to fix something: a permission, a topic.
         """
         while True:
             try:
                 return await asyncio.wrap_future(self._sender.publish(interaction, traceparent))
-            except BufferError:  # too much is on its way; that ends in acknowledgements or in NotDelivered
+            except BufferError:  # the send buffer is full; it empties by acknowledgements or by NotDelivered
                 await asyncio.sleep(ROOM_PAUSE_S)
 
     async def send(self, command: IssuedMessage, timeout_s: float = RESULT_TIMEOUT_S) -> Result:
-        """Sends a command and waits for its result, which is final; a refusal is a result too.
+        """Sends a command and waits for its result, which is final; a rejection is a result too.
 
         Raises:
-            NoResult: none came in time; it may come later, and the same command again gives the same result.
+            NoResult: none came in time; it may come later, and the same command sent again gets the same result.
             NotDelivered: no acknowledgement of the broker in time.
-            ClusterError: a person has to mend something.
+            ClusterError: an operator has to fix something.
         """
         sent = await self._send(command)
         try:
@@ -70,11 +70,11 @@ class AsyncClient:
             self._sender.forget(sent)
 
     async def follow(self) -> None:
-        """Starts following the results, so that the first `send` need not. Raises ClusterError, Retriable."""
+        """Starts following the results, so that the first `send` is faster. Raises ClusterError, Retriable."""
         await asyncio.to_thread(self._sender.follow)
 
     async def close(self) -> None:
-        """Waits up to 30 s for what is on its way, then lets the clients go."""
+        """Waits up to 30 s for outstanding acknowledgements, then closes the connections."""
         await asyncio.to_thread(self._sender.close)
 
     async def _send(self, command: IssuedMessage) -> SentCommand:

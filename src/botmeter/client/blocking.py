@@ -1,4 +1,4 @@
-"""`Client`: publishes interactions and sends commands, and waits for what became of them."""
+"""`Client`: publishes interactions, sends commands, and waits for their acknowledgements and results."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from botmeter.client.errors import NoResult, NotDelivered
 from botmeter.client.sending import Place, Sender, SentCommand
 from botmeter.contracts.inputs import InteractionMessage, IssuedMessage
 
-#: How long a result may take; a worker that is there answers within a second.
+#: How long a result may take; a running worker answers within a second.
 RESULT_TIMEOUT_S: Final = 30.0
-#: How long to wait for room when too much is on its way, and how often to look.
+#: How long to wait for room in a full send buffer, and how often to try.
 _ROOM_TIMEOUT_S: Final = 30.0
 ROOM_PAUSE_S: Final = 0.005
 
 
 class Client:
-    """Publishes and sends. One serves many threads; it is closed at the end of the `with`.
+    """Publishes interactions and sends commands. One serves many threads; it is closed at the end of the `with`.
 
     >>> from botmeter.client import Client, Connection, interaction, open_account
     >>> with Client(Connection("localhost:9092")) as client:  # doctest: +SKIP
@@ -43,20 +43,20 @@ class Client:
         self.close()
 
     def publish(self, interaction: InteractionMessage, traceparent: str | None = None) -> Place:
-        """Publishes an interaction and waits until the brokers have it; where it is.
+        """Publishes an interaction, waits until the brokers have acknowledged it, and returns its place.
 
-        `traceparent` is the W3C trace context that it belongs to, and goes with it to all that it leads to.
+        `traceparent` is the W3C trace context that it belongs to; every output that follows from it carries it too.
 
         Raises:
             NotDelivered: no acknowledgement in time.
-            ClusterError: a person has to mend something: a permission, a topic.
+            ClusterError: an operator has to fix something: a permission, a topic.
         """
         return self.publish_soon(interaction, traceparent).result()
 
     def publish_soon(self, interaction: InteractionMessage, traceparent: str | None = None) -> Future[Place]:
-        """Publishes an interaction without waiting, for those who have many; the future is as `publish`.
+        """Publishes an interaction without waiting, for high rates; the future has the result or error of `publish`.
 
-        Raises NotDelivered when too much is on its way for 30 s.
+        Raises NotDelivered when the send buffer stays full for 30 s.
         """
         deadline = time.monotonic() + _ROOM_TIMEOUT_S
         while True:
@@ -68,12 +68,12 @@ class Client:
             time.sleep(ROOM_PAUSE_S)
 
     def send(self, command: IssuedMessage, timeout_s: float = RESULT_TIMEOUT_S) -> Result:
-        """Sends a command and waits for its result, which is final; a refusal is a result too.
+        """Sends a command and waits for its result, which is final; a rejection is a result too.
 
         Raises:
             NoResult: none came in time; it may come later.
             NotDelivered: no acknowledgement of the broker in time.
-            ClusterError: a person has to mend something.
+            ClusterError: an operator has to fix something.
         """
         sent = self._sender.send(command)
         try:
@@ -84,12 +84,12 @@ class Client:
             self._sender.forget(sent)
 
     def close(self) -> None:
-        """Waits up to 30 s for what is on its way, then lets the clients go."""
+        """Waits up to 30 s for outstanding acknowledgements, then closes the connections."""
         self._sender.close()
 
 
 def no_result(sent: SentCommand, timeout_s: float) -> NoResult:
-    """The error that says what is known."""
+    """The error for a command without a result; it says whether the broker has the command."""
     is_placed = sent.placed.done() and not sent.placed.cancelled()
     where = f"it is at {sent.placed.result()}; does a worker run?" if is_placed else "the broker has not taken it yet"
     return NoResult(

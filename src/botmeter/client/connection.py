@@ -1,4 +1,4 @@
-"""Where botmeter's topics are, and with which options a client connects."""
+"""The cluster, the names of botmeter's topics, and the options with which a client connects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botmeter.errors import ConfigurationError
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-#: Left to the caller: what they mean for a worker they do not mean here.
+#: Options of librdkafka that are arguments of the client instead.
 _OWN_ARGUMENTS: Final = {"bootstrap.servers": "bootstrap_servers", "group.id": "group", "auto.offset.reset": "start"}
 
 
@@ -23,7 +23,7 @@ class Connection:
 
     Args:
         bootstrap_servers: brokers to start from, host:port, separated by commas.
-        topics: the names of this installation; `Topics.named(...)` gives others than the default ones.
+        topics: the topics' names in this installation; `Topics.named(...)` makes others than the default ones.
         options: any other option of librdkafka, for security and tuning, such as `{"security.protocol": "SASL_SSL"}`.
         tracer_provider: OpenTelemetry's, for a span of each record that is published; None: no spans.
 

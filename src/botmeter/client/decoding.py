@@ -1,4 +1,4 @@
-"""From the value of a record of an output topic to the message in it, as the contract's catalogue reads it.
+"""Decodes the records of output topics by the contract's catalogue.
 
 Moments in messages are UTC ms.
 """
@@ -20,9 +20,9 @@ Decode = Callable[[bytes | None], M]
 
 
 def decode(channel: Channel[Any, Decode[M]], value: bytes | None) -> M | None:
-    """The message, or None when its `type` is one that a later botmeter added.
+    """The message, or None when its `type` was added by a later botmeter.
 
-    Raises ValueError, with a line for a person, when it is not what the contract says.
+    Raises ValueError with a readable message when the value violates the contract.
     """
     try:
         return channel.decode(value)

@@ -1,7 +1,7 @@
 """Interactions and commands, made from plain values and validated by the contract's own models.
 
-Each function returns a message that is ready to send; ids that are left out are made anew. Whoever may send the same
-thing twice, such as after a restart, names it himself: the same id again changes nothing (`S6`, `C1`).
+Each function returns a message that is ready to send; ids that are left out are generated. A caller that may send the
+same message twice, such as after a restart, should set the id: the same id again changes nothing (`S6`, `C1`).
 
     >>> from botmeter.client import purchase_packs
     >>> purchase_packs("acme", packs=2, issued_by="crm", command_id="order-17").packs
@@ -45,8 +45,8 @@ def interaction(
     occurred_at: datetime | None = None,
     event_id: str | None = None,
 ) -> InteractionMessage:
-    """One message or click; `occurred_at` carries an offset and is now when left out. Raises InvalidMessage."""
-    return _made(
+    """One message or click; `occurred_at` must have a UTC offset, and defaults to now. Raises InvalidMessage."""
+    return _validated(
         InteractionMessage,
         event_id=event_id or new_id(),
         account_id=account_id,
@@ -56,7 +56,7 @@ def interaction(
         widget=widget,
         actor=actor,
         preview=preview,
-        occurred_at=_written(occurred_at or datetime.now(UTC)),
+        occurred_at=_as_text(occurred_at or datetime.now(UTC)),
     )
 
 
@@ -73,7 +73,7 @@ def open_account(
 ) -> inputs.OpenAccountMessage:
     """Opens an account; cycles are counted from `anchor`, by default the moment of opening. Raises InvalidMessage."""
     own = {"plan": plan, "billing_cycle": billing_cycle, "time_zone": time_zone, "contacts": list(contacts)}
-    moment = {} if anchor is None else {"anchor": _written(anchor)}
+    moment = {} if anchor is None else {"anchor": _as_text(anchor)}
     return _command(inputs.OpenAccountMessage, "open_account", account_id, issued_by, command_id, **own, **moment)
 
 
@@ -94,21 +94,21 @@ def purchase_packs(
 def reduce_packs(
     account_id: str, *, packs: int, issued_by: str, command_id: str | None = None
 ) -> inputs.ReducePacksMessage:
-    """Takes packs away from the next billing cycle on (`A7`). Raises InvalidMessage."""
+    """Removes packs from the next billing cycle on (`A7`). Raises InvalidMessage."""
     return _command(inputs.ReducePacksMessage, "reduce_packs", account_id, issued_by, command_id, packs=packs)
 
 
 def cancel_reduction(
     account_id: str, *, issued_by: str, command_id: str | None = None
 ) -> inputs.CancelReductionMessage:
-    """Takes back a reduction that is still to come (`A7`). Raises InvalidMessage."""
+    """Cancels a reduction that has not taken effect yet (`A7`). Raises InvalidMessage."""
     return _command(inputs.CancelReductionMessage, "cancel_reduction", account_id, issued_by, command_id)
 
 
 def change_billing_cycle(
     account_id: str, *, billing_cycle: BillingCycle, issued_by: str, command_id: str | None = None
 ) -> inputs.ChangeBillingCycleMessage:
-    """Another length of billing cycle from the next boundary on (`A9`). Raises InvalidMessage."""
+    """Changes the length of the billing cycle from the next boundary on (`A9`). Raises InvalidMessage."""
     model = inputs.ChangeBillingCycleMessage
     return _command(model, "change_billing_cycle", account_id, issued_by, command_id, billing_cycle=billing_cycle)
 
@@ -116,7 +116,7 @@ def change_billing_cycle(
 def credit_sessions(
     account_id: str, *, sessions: int, reason: str, issued_by: str, command_id: str | None = None
 ) -> inputs.CreditSessionsMessage:
-    """A goodwill credit (`A10`). Raises InvalidMessage."""
+    """Credits sessions as goodwill (`A10`). Raises InvalidMessage."""
     model = inputs.CreditSessionsMessage
     own = {"sessions": sessions, "reason": reason}
     return _command(model, "credit_sessions", account_id, issued_by, command_id, **own)
@@ -125,7 +125,7 @@ def credit_sessions(
 def set_thresholds(
     account_id: str, *, percents: Sequence[int], issued_by: str, command_id: str | None = None
 ) -> inputs.SetThresholdsMessage:
-    """The percentages of usage to warn at, 1 to 99 (`T1`). Raises InvalidMessage."""
+    """Sets the percentages of usage to alert at, 1 to 99 (`T1`). Raises InvalidMessage."""
     model = inputs.SetThresholdsMessage
     return _command(model, "set_thresholds", account_id, issued_by, command_id, percents=list(percents))
 
@@ -141,19 +141,19 @@ def set_auto_recharge(
 def set_contacts(
     account_id: str, *, contacts: Sequence[Any], issued_by: str, command_id: str | None = None
 ) -> inputs.SetContactsMessage:
-    """Who is told of alerts from now on. Raises InvalidMessage."""
+    """Sets who gets alerts from now on. Raises InvalidMessage."""
     model = inputs.SetContactsMessage
     return _command(model, "set_contacts", account_id, issued_by, command_id, contacts=list(contacts))
 
 
 def close_account(account_id: str, *, issued_by: str, command_id: str | None = None) -> inputs.CloseAccountMessage:
-    """Ends the account for good (`C4`). Raises InvalidMessage."""
+    """Closes the account for good (`C4`). Raises InvalidMessage."""
     return _command(inputs.CloseAccountMessage, "close_account", account_id, issued_by, command_id)
 
 
 def as_interaction(fields: Mapping[str, Any]) -> InteractionMessage:
     """The interaction with these fields, named as on the wire. Raises InvalidMessage."""
-    return _made(InteractionMessage, **fields)
+    return _validated(InteractionMessage, **fields)
 
 
 def as_command(fields: Mapping[str, Any]) -> IssuedMessage:
@@ -165,7 +165,7 @@ def as_command(fields: Mapping[str, Any]) -> IssuedMessage:
 
 
 def new_id() -> str:
-    """An id that nobody else has."""
+    """A new random id."""
     return uuid.uuid4().hex
 
 
@@ -173,18 +173,18 @@ def _command(
     model: type[Message], type_: str, account_id: str, issued_by: str, command_id: str | None, **own: Any
 ) -> Message:
     named = {"type": type_, "command_id": command_id or new_id(), "account_id": account_id, "issued_by": issued_by}
-    return _made(model, **named, **own)
+    return _validated(model, **named, **own)
 
 
-def _made(model: type[Message], **fields: Any) -> Message:
+def _validated(model: type[Message], **fields: Any) -> Message:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
         raise InvalidMessage(explained(error)) from None
 
 
-def _written(moment: datetime) -> str:
-    """The moment as the models read it. Raises InvalidMessage without an offset: whose clock it is would be a guess."""
+def _as_text(moment: datetime) -> str:
+    """The moment as the models read it. Raises InvalidMessage without a UTC offset: the time zone would be a guess."""
     if moment.tzinfo is None:
         raise InvalidMessage(f"{moment.isoformat()} has no offset; say datetime.now(UTC), or give it a time zone")
     return moment.isoformat()

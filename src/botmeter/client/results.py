@@ -1,7 +1,7 @@
-"""Waits for the results of commands: one reader of `botmeter.command-results` serves all who wait.
+"""Waits for the results of commands: one reader of `botmeter.command-results` serves all callers.
 
-A result is found by account and command id. The reader knows where it reads from before a command is sent, so no result
-can slip by between the two; and it reads what is committed alone, so a result it gives is final.
+A result is found by account and command id. The reader fixes its start offsets before a command is sent, so it cannot
+miss the result; and it reads committed records only, so a result is final.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from botmeter.kafka import clients, questions
 from botmeter.kafka.errors import END_OF_PARTITION, classify
 from botmeter.kafka.reader import available_messages
 
-#: How long the reader waits for a record before it looks whether it is still wanted.
+#: How long the reader waits for a record before it checks whether to stop.
 _POLL_S: Final = 0.1
 _BATCH: Final = 1_000
-#: librdkafka wants a group also of a reader that never joins one.
+#: librdkafka requires a group even for a reader that never joins one.
 RESULTS_GROUP: Final = "botmeter-client-results"
 
-#: Account and command id.
-Asked = tuple[str, str]
+#: Account id and command id.
+CommandKey = tuple[str, str]
 
 
 class Results:
     """Resolves a future for each awaited result. Used by any number of threads."""
 
     def __init__(self, connection: Connection) -> None:
-        """Asks nothing of the cluster yet."""
+        """Does not connect yet."""
         self._connection = connection
         self._lock = threading.Lock()
         self._starting = threading.Lock()
-        self._waiting: dict[Asked, list[Future[Result]]] = {}
+        self._waiting: dict[CommandKey, list[Future[Result]]] = {}
         self._reader: _Reader | None = None
 
     @property
     def is_following(self) -> bool:
-        """Whether results that are written from now on will be seen."""
+        """Whether results that are written from now on will be read."""
         reader = self._reader
         return reader is not None and not reader.has_ended
 
     def follow(self) -> None:
-        """Reads from the present end of the topic on; at once when it does already.
+        """Starts reading from the present end of the topic; does nothing if it is reading already.
 
         Raises:
             ClusterError: the topic is missing or may not be read.
@@ -58,18 +58,18 @@ class Results:
         """
         with self._starting:
             if not self.is_following:
-                self._reader = _Reader(self._connection, self._resolve, self._fail)
+                self._reader = _Reader(self._connection, self._resolve, self._fail_all)
                 self._reader.start()
 
     def expect(self, account_id: str, command_id: str) -> Future[Result]:
-        """A future for the result of a command that is sent after this call and `follow`; `forget` gives it back."""
+        """A future for the result of a command that is sent after this call and `follow`; `forget` releases it."""
         future: Future[Result] = Future()
         with self._lock:
             self._waiting.setdefault((account_id, command_id), []).append(future)
         return future
 
     def forget(self, account_id: str, command_id: str, future: Future[Result]) -> bool:
-        """Nobody waits for this one any more; whether it was still open."""
+        """Removes a future that no caller waits for any more; returns whether it was still open."""
         with self._lock:
             waiting = self._waiting.get((account_id, command_id), [])
             was_open = future in waiting
@@ -79,18 +79,18 @@ class Results:
                     del self._waiting[account_id, command_id]
         return was_open
 
-    def give_up(self, account_id: str, command_id: str, future: Future[Result], error: BaseException) -> None:
-        """Tells the one who waits that no result will come, unless it has come by now."""
+    def fail(self, account_id: str, command_id: str, future: Future[Result], error: BaseException) -> None:
+        """Sets the error on the future, unless its result has come by now."""
         if self.forget(account_id, command_id, future) and future.set_running_or_notify_cancel():
             future.set_exception(error)
 
     def close(self) -> None:
-        """Ends the reader; futures that still wait are cancelled."""
+        """Stops the reader and cancels open futures."""
         with self._starting:
             if self._reader is not None:
                 self._reader.stop()
                 self._reader = None
-        for future in self._taken():
+        for future in self._pop_all():
             future.cancel()
 
     def _resolve(self, result: Result) -> None:
@@ -100,12 +100,12 @@ class Results:
             if future.set_running_or_notify_cancel():
                 future.set_result(result)
 
-    def _fail(self, error: BaseException) -> None:
-        for future in self._taken():
+    def _fail_all(self, error: BaseException) -> None:
+        for future in self._pop_all():
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
 
-    def _taken(self) -> list[Future[Result]]:
+    def _pop_all(self) -> list[Future[Result]]:
         with self._lock:
             futures = [future for waiting in self._waiting.values() for future in waiting]
             self._waiting.clear()
@@ -113,20 +113,20 @@ class Results:
 
 
 class _Reader(threading.Thread):
-    """Reads until stopped, or until something is wrong that reading on would not mend."""
+    """Reads until it is stopped, or until an error that a retry would not fix."""
 
     def __init__(
         self,
         connection: Connection,
         resolve: Callable[[Result], None],
-        fail: Callable[[BaseException], None],
+        fail_all: Callable[[BaseException], None],
     ) -> None:
-        """Finds out where the topic ends. Raises ClusterError, Retriable."""
+        """Looks up where the topic ends. Raises ClusterError, Retriable."""
         super().__init__(name="botmeter-results", daemon=True)
         self._topic = connection.topics.command_results.name
-        self._resolve, self._fail = resolve, fail
-        self._stop_asked = threading.Event()
-        #: Set before those who wait are told, so that whoever asks for a result afterwards starts a new reader.
+        self._resolve, self._fail_all = resolve, fail_all
+        self._stop_requested = threading.Event()
+        #: Set before the open futures fail, so that a caller who sends again after that starts a new reader.
         self.has_ended = False
         servers, options = connection.bootstrap_servers, connection.options
         with clients.make_admin(clients.admin_config(options, servers)) as admin:
@@ -136,21 +136,21 @@ class _Reader(threading.Thread):
         self._consumer: Consumer = clients.make_consumer(clients.reader_config(options, servers, RESULTS_GROUP))
 
     def run(self) -> None:
-        """Reads; whoever waits is told why when it ends by itself."""
+        """Reads results; if reading fails, all open futures get the error."""
         try:
             self._consumer.assign(self._from)
-            while not self._stop_asked.is_set():
+            while not self._stop_requested.is_set():
                 for message in available_messages(self._consumer, _BATCH, _POLL_S):
                     self._take(message)
-        except BaseException as error:  # noqa: BLE001 - handed to all who wait; the next one starts a new reader
+        except BaseException as error:  # noqa: BLE001 - set on all open futures; the next `follow` starts a new reader
             self.has_ended = True
-            self._fail(error)
+            self._fail_all(error)
         finally:
             self._consumer.close()
 
     def stop(self) -> None:
-        """Ends it, and waits until it has."""
-        self._stop_asked.set()
+        """Stops the thread and waits until it has ended."""
+        self._stop_requested.set()
         self.join()
 
     def _take(self, message: Message) -> None:
@@ -159,7 +159,7 @@ class _Reader(threading.Thread):
             self._resolve_from(message)
         elif error.code() != END_OF_PARTITION:
             fault: BotmeterError = classify(error, f"READ on topic {self._topic}, group {RESULTS_GROUP}")
-            if not isinstance(fault, Retriable):  # the client gets over those by itself
+            if not isinstance(fault, Retriable):  # librdkafka recovers from those by itself
                 raise fault
 
     def _resolve_from(self, message: Message) -> None:

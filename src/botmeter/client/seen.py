@@ -1,4 +1,4 @@
-"""Which messages were handled already, by their `ce_id`: it is the same whenever and wherever a message is read."""
+"""Which messages were handled already, by their `ce_id`, which is the same every time a message is read."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final, Protocol
 
-#: Redelivery after a rebalance repeats seconds of traffic; this is more than that.
+#: Redelivery after a rebalance repeats seconds of traffic; this is more.
 _IDS_MAX: Final = 100_000
 
 
 class Seen(Protocol):
-    """A memory of ids. One in the database of what is done for a message, in the same transaction, is the best."""
+    """A memory of ids. The safest one is in the database that handling a message changes, in the same transaction."""
 
     def __contains__(self, id_: str, /) -> bool:
         """Whether the message with this id was handled."""
 
     def add(self, id_: str, /) -> None:
-        """The message with this id is handled."""
+        """Marks the message with this id as handled."""
 
 
 class SeenInMemory:
-    """The latest ids, as long as the process lives: catches what a rebalance delivers again, but not a restart."""
+    """The latest ids, while the process lives: detects redelivery after a rebalance, but not after a restart."""
 
     def __init__(self, ids_max: int = _IDS_MAX) -> None:
-        """Forgets the oldest beyond `ids_max`."""
+        """Keeps the latest `ids_max` ids."""
         self._ids: OrderedDict[str, None] = OrderedDict()
         self._ids_max = ids_max
 
@@ -34,17 +34,17 @@ class SeenInMemory:
         return id_ in self._ids
 
     def add(self, id_: str) -> None:
-        """The message with this id is handled."""
+        """Marks the message with this id as handled."""
         self._ids[id_] = None
         if len(self._ids) > self._ids_max:
             self._ids.popitem(last=False)
 
 
 class SeenInFile:
-    """All ids, in an SQLite file: catches what a restart delivers again too, for one process at a time."""
+    """All ids, in an SQLite file: also detects redelivery after a restart, for one process at a time."""
 
     def __init__(self, file: Path) -> None:
-        """Makes the file when it is not there. Raises sqlite3.Error when it cannot be used."""
+        """Creates the file if it is missing. Raises sqlite3.Error when it cannot be used."""
         self._lock = threading.Lock()
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -55,10 +55,10 @@ class SeenInFile:
             return self._database.execute("SELECT 1 FROM seen WHERE id = ?", (id_,)).fetchone() is not None
 
     def add(self, id_: str) -> None:
-        """The message with this id is handled; on disk when this returns."""
+        """Marks the message with this id as handled; on disk when this returns."""
         with self._lock:
             self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (id_,))
 
     def close(self) -> None:
-        """Lets the file go."""
+        """Closes the file."""
         self._database.close()

@@ -20,12 +20,12 @@ from botmeter.kafka.reader import available_messages
 
 _POLL_S: Final = 0.1
 _BATCH: Final = 5_000
-#: librdkafka wants a group also of a reader that never joins one.
+#: librdkafka requires a group even for a reader that never joins one.
 BALANCES_GROUP: Final = "botmeter-client-balances"
 
 
 class BalanceTable:
-    """Read by any number of threads; every reader of the topic has the whole of it. Use it in a `with`.
+    """The latest balances of all accounts, for any number of threads. Use it in a `with`; it reads the whole topic.
 
     >>> from botmeter.client import BalanceTable, Connection
     >>> with BalanceTable(Connection("localhost:9092")) as table:  # doctest: +SKIP
@@ -34,17 +34,17 @@ class BalanceTable:
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Nothing happens before the block is entered."""
+        """Connects only when the block is entered."""
         self._connection = connection
         self._topic = connection.topics.balances.name
         self._latest: dict[str, Balance] = {}
         self._left: dict[int, int] = {}
-        self._is_loaded, self._stop_asked = threading.Event(), threading.Event()
+        self._is_loaded, self._stop_requested = threading.Event(), threading.Event()
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._read, name="botmeter-balances", daemon=True)
 
     def __enter__(self) -> Self:
-        """Reads all there is; then the table follows.
+        """Reads the whole topic; from then on the table follows it.
 
         Raises:
             ClusterError: the topic is missing or may not be read.
@@ -64,16 +64,16 @@ class BalanceTable:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stop_asked.set()
+        self._stop_requested.set()
         self._thread.join()
 
     def get(self, account_id: str) -> Balance | None:
-        """The latest balance of an account, None when there is none. Raises what stopped the table from following."""
+        """The latest balance of an account, None when there is none. Raises the error that ended the reader, if any."""
         self._require_health()
         return self._latest.get(account_id)
 
     def all(self) -> Mapping[str, Balance]:
-        """The latest balance of each account, as of now. Raises what stopped the table from following."""
+        """The latest balance of each account, as of now. Raises the error that ended the reader, if any."""
         self._require_health()
         return dict(self._latest)
 
@@ -84,12 +84,12 @@ class BalanceTable:
     def _read(self) -> None:
         try:
             self._consumer.assign(self._from)
-            while not self._stop_asked.is_set():
+            while not self._stop_requested.is_set():
                 if not self._left:
                     self._is_loaded.set()
                 for message in available_messages(self._consumer, _BATCH, _POLL_S):
                     self._take(message)
-        except BaseException as error:  # noqa: BLE001 - told to whoever asks next
+        except BaseException as error:  # noqa: BLE001 - raised by the next get() or all()
             self._fault = error
         finally:
             self._is_loaded.set()
@@ -101,7 +101,7 @@ class BalanceTable:
             self._keep(message)
         elif error.code() != END_OF_PARTITION:
             fault = classify(error, f"READ on topic {self._topic}, group {BALANCES_GROUP}")
-            if not isinstance(fault, Retriable):  # the client gets over those by itself
+            if not isinstance(fault, Retriable):  # librdkafka recovers from those by itself
                 raise fault
             return
         if offset + (error is None) >= self._left.get(number, 0):

@@ -1,5 +1,5 @@
-"""One account's history, read from the topics themselves: how it stands, its statements, why a session was charged.
+"""One account's history, read from the topics themselves: its state, its statements, why a session was charged.
 
-`log.py` reads; `statement.py` and `explanation.py` are pure. What needs an answer for all accounts at once, or within
-milliseconds, asks the read side.
+`log.py` reads; `statement.py` and `explanation.py` are pure. Queries over all accounts, or within milliseconds, are for
+the read side.
 """

@@ -1,4 +1,4 @@
-"""The digest of a statement: two copies that say the same have the same one, wherever they were made. Pure.
+"""The digest of a statement: equal statements have the same digest, wherever they were made. Pure.
 
 It is the SHA-256 of a JSON object with its keys in order and without spaces: `account_id`, `cycle`, `starts_at` and
 `ends_at` (UTC ms), the sums named in SUMS, and `charges`, in the order of the journal, each as
@@ -14,7 +14,7 @@ from typing import Final
 
 from botmeter.domain.prices import Money
 
-#: What a statement counts.
+#: The counts of a statement.
 SUMS: Final = (
     "opening",
     "renewed",
@@ -36,8 +36,8 @@ Charge = tuple[int, int, int, Money]
 def statement_digest(
     account_id: str, cycle: int, span: tuple[int, int], sums: Mapping[str, int], charges: Iterable[Charge]
 ) -> str:
-    """64 hexadecimal digits."""
-    told = {
+    """The digest as 64 hexadecimal digits."""
+    content = {
         "account_id": account_id,
         "cycle": cycle,
         "starts_at": span[0],
@@ -48,5 +48,5 @@ def statement_digest(
             for at, version, packs, charge in sorted(charges, key=lambda one: one[1])
         ],
     }
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

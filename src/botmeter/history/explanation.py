@@ -15,7 +15,7 @@ Explained = ev.SessionStarted | ev.ChatHandedOff
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A pool as an event met or left it."""
+    """A pool before or after an event."""
 
     pool: Pool
     used: int
@@ -29,11 +29,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One session or handoff: what the account was before it, and what the same interaction led to besides.
+    """One session or handoff: the pool before and after it, and the other events of the same interaction.
 
     `previous` is the end-user's session before it in the same mode, whose 24 hours did not cover this one (`S1`).
-    `pack_number` counts the packs of the cycle from 1; None where the session came out of none. `is_late` says that the
-    session was counted in the cycle before (`A13`).
+    `pack_number` counts the packs of the cycle from 1; None where the session came from no pack. `is_late` means that
+    the session was counted in the cycle before (`A13`).
     """
 
     event: Explained
@@ -47,9 +47,9 @@ class Explanation:
 
 
 def explanations(events: Iterable[Event], wanted: Callable[[Explained], bool]) -> Iterator[Explanation]:
-    """Explains the sessions and handoffs that are wanted, in the order of the journal, all of which `events` are."""
+    """Explains the wanted sessions and handoffs, in the journal's order. `events` are the account's whole journal."""
     account: Account | None = None
-    history = _History()
+    context = _Context()
     current: Explanation | None = None
     for event in events:
         before, account = account, evolve(account, event)
@@ -57,22 +57,22 @@ def explanations(events: Iterable[Event], wanted: Callable[[Explained], bool]) -
             yield current
             current = None
         if before is not None and isinstance(event, Explained) and wanted(event):
-            current = history.explain(event, before)
+            current = context.explain(event, before)
         elif current is not None:
             current = replace(current, led_to=(*current.led_to, event))
-        history.note(event)
+        context.add(event)
     if current is not None:
         yield current
 
 
-class _History:
-    """What an explanation needs that the account does not know."""
+class _Context:
+    """The facts that an explanation needs beyond the account: latest sessions, and the size of a pack."""
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, bool], ev.SessionStarted] = {}
         self._pack_sessions = 0
 
-    def note(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if isinstance(event, ev.SessionStarted):
             self._latest[event.end_user_id, event.preview] = event
         elif isinstance(event, ev.PacksPurchased):
@@ -81,7 +81,7 @@ class _History:
             self._pack_sessions = event.total // event.packs
 
     def explain(self, event: Explained, account: Account) -> Explanation:
-        """`account` is as it was before the event."""
+        """Explains an event; `account` is the account before it."""
         cycle, allowance, past = account.cycle, account.allowance, account.past_cycle
         if isinstance(event, ev.ChatHandedOff):
             usage = Usage(allowance.pool, allowance.used, allowance.total)
@@ -101,7 +101,7 @@ class _History:
         )
 
     def _pack_number(self, event: ev.SessionStarted, packs: int) -> int | None:
-        """Packs are used up one after the other; what is beyond them was credited."""
+        """Packs are used one after another; sessions beyond them were credited."""
         if event.pool != "purchased" or not self._pack_sessions:
             return None
         number = (event.used - 1) // self._pack_sessions + 1

@@ -1,4 +1,4 @@
-"""An account's part of the topics: its records in one partition of each, whatever else is in there."""
+"""An account's records in the topics: those with its key, in its partition of each topic."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from botmeter.kafka.reader import committed_records
 from botmeter.kafka.rules_log import read_rules
 from botmeter.metering.records import Record
 
-#: librdkafka wants a group also of a reader that never joins one.
+#: librdkafka requires a group even for a reader that never joins one.
 LOG_GROUP: Final = "botmeter-account-log"
 
-#: Told the topic, the offset read to, and the offset at which reading ends.
+#: Called with the topic, the offset read to, and the offset at which reading ends.
 Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An account as its journal has it up to `journal_offset` (exclusive) of the partition; `at` as in a balance."""
+    """An account after all its events below `journal_offset` of the partition; `at` as in a balance."""
 
     account: Account
     at: int
@@ -41,10 +41,10 @@ class Standing:
 
 
 class AccountLog:
-    """Reads what is committed of one account. Used in a `with`, by one thread."""
+    """Reads the committed records of one account. Used in a `with`, by one thread."""
 
     def __init__(self, connection: Connection, account_id: str, report: Report = lambda *_: None) -> None:
-        """Nothing is asked before the block is entered; `report` is told how far reading is."""
+        """Connects only when the block is entered; `report` is called with the progress of reading."""
         self._connection, self._report = connection, report
         self.account_id, self._key = account_id, account_id.encode()
 
@@ -75,21 +75,21 @@ class AccountLog:
         self._report(topic.name, end, end)  # control records of transactions may have come last
 
     def inputs(self, group: str) -> tuple[list[Record], list[Record]]:
-        """The account's interactions and commands that are still there and that the workers of `group` have taken.
+        """The account's interactions and commands that still exist and that the workers of `group` have taken.
 
-        What that led to is in the journal by now. Raises ClusterError, Retriable.
+        Their events are in the journal by now. Raises ClusterError, Retriable.
         """
         topics = self._connection.topics
-        taken = self._taken(group)
+        committed = self._committed(group)
 
         def read(topic: Topic) -> list[Record]:
             # Without an error a message is a record: it has a topic, an offset and a timestamp.
-            return cast("list[Record]", list(self.records(topic, end=taken[topic.name])))
+            return cast("list[Record]", list(self.records(topic, end=committed[topic.name])))
 
         return read(topics.interactions), read(topics.commands)
 
-    def _taken(self, group: str) -> dict[str, int | None]:
-        """Where the group stands in the account's partition of each input, None where it never was."""
+    def _committed(self, group: str) -> dict[str, int | None]:
+        """The group's committed offset in the account's partition of each input, None without one."""
         topics = self._connection.topics
         places = [(topic.name, self.partition) for topic in (topics.interactions, topics.commands)]
         config = clients.reader_config(self._connection.options, self._connection.bootstrap_servers, group)
@@ -110,18 +110,18 @@ class AccountLog:
             yield record.offset() or 0, catalogue.JOURNAL.decode(record.value() or b"")
 
     def rules(self, unrecorded: Rules) -> RulesHistory:
-        """The rules that the log was decided by, `unrecorded` where it does not say. Raises ClusterError, Retriable."""
+        """The rules recorded in the log, and `unrecorded` before the first record. Raises ClusterError, Retriable."""
         return read_rules(self._reader, self._admin, self._connection.topics.rules.name, unrecorded, Flag())
 
     def balance(self) -> Balance | None:
         """The account's latest balance, None when there is none. Raises ClusterError, Retriable."""
-        found = None
+        latest = None
         for record in self.records(self._connection.topics.balances):
-            found = catalogue.BALANCES.decode(record.value())
-        return found
+            latest = catalogue.BALANCES.decode(record.value())
+        return latest
 
     def standing(self) -> Standing | None:
-        """The account as it is now, None when there is none: from its snapshot, and what the journal adds to that.
+        """The account as it is now, from its snapshot and the later events of the journal; None when there is none.
 
         Raises ClusterError, Retriable.
         """
@@ -135,11 +135,11 @@ class AccountLog:
         return None if account is None else Standing(account, at, self.partition, end)
 
     def _snapshot(self) -> tuple[Account | None, int]:
-        """The latest snapshot that can be read, and the journal's offset from which it lacks something."""
-        found: tuple[Account | None, int] = (None, 0)
+        """The latest snapshot if it can be read, else None; and the journal offset from which events must be added."""
+        latest: tuple[Account | None, int] = (None, 0)
         for record in self.records(self._connection.topics.snapshots):
             try:
-                found = catalogue.SNAPSHOTS.decode(record.value() or b"")
-            except ValueError:  # of another release, or a tombstone: then the journal has it all
-                found = (None, 0)
-        return found
+                latest = catalogue.SNAPSHOTS.decode(record.value() or b"")
+            except ValueError:  # of another release, or a tombstone: the journal is read from its beginning
+                latest = (None, 0)
+        return latest

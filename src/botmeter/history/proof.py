@@ -1,4 +1,4 @@
-"""Does a tape lead to the journal it was made of? It is run, and the two are compared. Pure."""
+"""Proves that a tape leads to the journal it was made from: runs it, and compares the two journals. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botmeter.replay.tape import Tape
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first event at which tape and journal part; None where one of them has ended."""
+    """The first event that differs between tape and journal; None where one of them has ended."""
 
     version: int
     of_journal: Event | None
@@ -30,34 +30,34 @@ class Difference:
 def first_difference(
     lines: Iterable[bytes], events: Sequence[Event], topics: Topics, rules: Rules, partitions: int
 ) -> Difference | None:
-    """Where the tape's journal first differs from `events`, None when nowhere.
+    """The first difference between the tape's journal and `events`; None when they are equal.
 
-    Not compared are causes, and why a command was refused, which a record that was made anew cannot have; and what an
-    older release did not write.
+    Not compared are causes, the reason why a command was refused, which a rebuilt record cannot have, and fields that
+    an older release did not write.
     """
     outputs = Tape(topics, rules, partitions).run(lines)
     made = (catalogue.JOURNAL.decode(output.value or b"") for output in outputs if output.topic == topics.journal.name)
-    for wanted, found in zip_longest(events, made):
-        if wanted is None or found is None or _compared(wanted) != _compared(_as_old_as(wanted, found)):
-            return Difference((wanted or found).version, wanted, found)
+    for expected, found in zip_longest(events, made):
+        if expected is None or found is None or _compared(expected) != _compared(_without_added(expected, found)):
+            return Difference((expected or found).version, expected, found)
     return None
 
 
 def _compared(event: Event) -> Event:
-    """The event without what is not compared."""
+    """The event without the fields that are not compared."""
     event = replace(event, cause=TimerCause(0))
     if isinstance(event, ev.CommandHandled):
         return replace(event, command="", issued_by="", reason=None, message=None)
     return event
 
 
-def _as_old_as(wanted: Event, found: Event) -> Event:
-    """The event without the fields that were added after the other was written: these have defaults."""
-    if type(wanted) is not type(found):
+def _without_added(expected: Event, found: Event) -> Event:
+    """`found` without fields that were added to the journal after `expected` was written: these have defaults."""
+    if type(expected) is not type(found):
         return found
-    added = [field for field in fields(wanted) if field.default is not MISSING]
+    added = [field for field in fields(expected) if field.default is not MISSING]
     missing: dict[str, Any] = {
-        field.name: field.default for field in added if getattr(wanted, field.name) == field.default
+        field.name: field.default for field in added if getattr(expected, field.name) == field.default
     }
     return replace(found, **missing)
 

@@ -1,4 +1,4 @@
-"""Pseudonyms for what names a person: the same name gives the same pseudonym, and only the key leads back. Pure."""
+"""Pseudonyms for ids and addresses of people: equal names get equal ones, and only the key can check a guess. Pure."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Pseudonyms:
     """A keyed hash (HMAC-SHA256, 64 bit of it) of end-users, conversations and contacts."""
 
     def __init__(self, key: bytes) -> None:
-        """Whoever has the key can tell whether a pseudonym is that of a name he guesses."""
+        """A holder of the key can check whether a pseudonym belongs to a guessed name."""
         self._key = key
 
     def of(self, kind: str, name: str) -> str:
-        """The pseudonym; `kind` begins it."""
+        """The pseudonym, which begins with `kind`."""
         digest = hmac.digest(self._key, f"{kind}\0{name}".encode("utf-8", "surrogatepass"), "sha256")
         return f"{kind}-{digest.hex()[:_CHARACTERS]}"
 
     def in_fields(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields of an input with pseudonyms."""
+        """The fields of an input, with pseudonyms."""
         changed = dict(fields)
         for name, kind in (("end_user_id", "user"), ("conversation_id", "chat")):
             if isinstance(fields.get(name), str):

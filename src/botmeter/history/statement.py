@@ -28,9 +28,9 @@ class ChargeLine:
 class Statement:
     """One cycle.
 
-    opening + renewed + granted + purchased + credited = sessions + forfeited + expired + remaining, which a closed
-    account keeps and an ended cycle leaves to the next. `late_sessions` of `sessions` came after the cycle's end and
-    were taken from what would have expired (`A13`). Moments are UTC ms.
+    opening + renewed + granted + purchased + credited = sessions + forfeited + expired + remaining. A closed account
+    keeps what remains; an ended cycle leaves it to the next. `late_sessions` of `sessions` came after the cycle's end
+    and were taken from what would have expired (`A13`). Moments are UTC ms.
     """
 
     account_id: str
@@ -53,13 +53,13 @@ class Statement:
 
     @property
     def remaining(self) -> int:
-        """Sessions left: of the running cycle now, of an ended one for the next."""
+        """Sessions left: of the running cycle now; of an ended cycle, those left to the next."""
         gained = self.opening + self.renewed + self.granted + self.purchased + self.credited
         return gained - self.sessions - self.forfeited - self.expired
 
     @property
     def digest(self) -> str:
-        """What every copy that says the same has too."""
+        """The statement's digest; every equal copy has the same."""
         charges = ((line.at, line.version, line.packs, line.charge) for line in self.charges)
         sums = {name: getattr(self, name) for name in SUMS}
         return statement_digest(self.account_id, self.number, (self.starts_at, self.ends_at), sums, charges)
@@ -74,52 +74,52 @@ class Statement:
 
 def statements(events: Iterable[Event]) -> list[Statement]:
     """The statements of an account from the whole of its journal, the oldest cycle first."""
-    found: list[Statement] = []
+    cycles: list[Statement] = []
     for event in events:
-        _post(found, event)
-    return found
+        _post(cycles, event)
+    return cycles
 
 
-def _post(found: list[Statement], event: Event) -> None:
+def _post(cycles: list[Statement], event: Event) -> None:
     match event:
         case ev.AccountOpened():
-            found.append(Statement(event.account_id, 1, event.starts_at, event.ends_at, event.billing_cycle))
+            cycles.append(Statement(event.account_id, 1, event.starts_at, event.ends_at, event.billing_cycle))
         case ev.CycleStarted():
-            _start(found, event)
+            _start(cycles, event)
         case ev.SessionStarted():
-            _session(found, event)
+            _session(cycles, event)
         case ev.ComplimentaryGranted():
-            found[-1].granted += event.sessions
+            cycles[-1].granted += event.sessions
         case ev.ComplimentaryForfeited():
-            found[-1].forfeited += event.sessions
+            cycles[-1].forfeited += event.sessions
         case ev.PacksPurchased():
-            found[-1].purchased += event.sessions
-            found[-1].charges.append(ChargeLine(event.at, event.version, event.packs, event.charge, event.trigger))
+            cycles[-1].purchased += event.sessions
+            cycles[-1].charges.append(ChargeLine(event.at, event.version, event.packs, event.charge, event.trigger))
         case ev.SessionsCredited():
-            found[-1].credited += event.sessions
+            cycles[-1].credited += event.sessions
         case ev.ChatHandedOff():
-            found[-1].handoffs += 1
+            cycles[-1].handoffs += 1
         case _:
             pass
 
 
-def _start(found: list[Statement], event: ev.CycleStarted) -> None:
-    found[-1].expired += event.expired
+def _start(cycles: list[Statement], event: ev.CycleStarted) -> None:
+    cycles[-1].expired += event.expired
     cycle = Statement(event.account_id, event.number, event.starts_at, event.ends_at, event.billing_cycle)
-    if event.pool == "complimentary":  # it passes the boundary untouched (A2)
+    if event.pool == "complimentary":  # it is kept across the boundary (A2)
         cycle.opening = event.total - event.used
     else:
         cycle.renewed = event.total
     if event.charge is not None:
         cycle.charges.append(ChargeLine(event.at, event.version, event.packs, event.charge, "renewal"))
-    found.append(cycle)
+    cycles.append(cycle)
 
 
-def _session(found: list[Statement], event: ev.SessionStarted) -> None:
-    """Into its own cycle: the present one or, late, the one before, where one session less expired (`A13`)."""
-    cycle = found[-1] if event.cycle_number == found[-1].number else found[-2]
+def _session(cycles: list[Statement], event: ev.SessionStarted) -> None:
+    """Counts it in its own cycle: a late session in the cycle before, where one session less expired (`A13`)."""
+    cycle = cycles[-1] if event.cycle_number == cycles[-1].number else cycles[-2]
     cycle.sessions += 1
     cycle.previews += event.preview
-    if cycle is not found[-1]:
+    if cycle is not cycles[-1]:
         cycle.late_sessions += 1
         cycle.expired -= 1

@@ -1,8 +1,8 @@
-"""A tape of one account from its journal and inputs: what `botmeter replay` takes to decide again what was decided.
+"""A tape of one account from its journal and inputs, from which `botmeter replay` makes the same decisions again.
 
-Inputs are kept for days, the journal for ever. A record that its topic still has is written down as it is; one that is
-gone is made anew from the events it caused, which name its place, its time and what was decided by. What led to no
-event (a chat within its 24 hours, a command that came again) changed nothing, so the tape can do without it. Pure.
+Inputs are kept for days, the journal for ever. A record that its topic still has is written unchanged; a deleted one is
+rebuilt from the events it caused, which contain its place, its time and the values it was decided by. An input without
+events (a chat within its 24 hours, a repeated command) changed nothing, so the tape does not need it. Pure.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from botmeter.domain.account import Account, fold
 from botmeter.domain.events import Event
 from botmeter.errors import PoisonRecord
 from botmeter.history.pseudonyms import Pseudonyms
-from botmeter.history.remade import remade_command, remade_interaction
+from botmeter.history.rebuilt import rebuilt_command, rebuilt_interaction
 from botmeter.metering.records import Record
 
-#: After all interactions there are.
+#: An offset after all interactions.
 _AT_THE_END: Final = 2**62
-#: Where a line stands: before which interaction's offset, commands first, in the journal's order, then as they came.
+#: The sort key of a line: the interaction's offset before which it was decided; commands first; the journal's order;
+#: the order of arrival.
 _Order = tuple[int, int, int, int]
 
 
 def placed_rules(
     history: RulesHistory, partition: int, events: Iterable[tuple[int, Event]]
 ) -> list[tuple[RulesChange, int]]:
-    """All rules that were recorded, with the version that an account had when they came.
+    """All recorded rules, each with the version that an account had when they took effect.
 
-    `events` are its own, each with its offset in the journal of its partition.
+    `events` are the account's own, each with its offset in the journal of its partition.
     """
     if not history.messages:
         return []
@@ -52,11 +53,11 @@ def placed_rules(
 
 @dataclass(frozen=True, slots=True)
 class TapeLine:
-    """One line of a tape; `is_remade` when the record is gone and was made anew."""
+    """One line of a tape; `is_rebuilt` when the record was deleted and is rebuilt from its events."""
 
     order: _Order
     fields: Mapping[str, Any]
-    is_remade: bool
+    is_rebuilt: bool
 
     def encode(self) -> bytes:
         """The line, with its line end."""
@@ -73,11 +74,11 @@ def tape_of(
 ) -> list[TapeLine]:
     """The lines, in the order in which their records were decided (`J4`).
 
-    Where the journal has pseudonyms for end-users, so has the tape, and its rules need no key.
+    A tape of a journal with pseudonyms for end-users has the same pseudonyms, and its rules need no key.
 
     Args:
         events: the whole of the account's journal.
-        interactions: the account's records that are still there, in the order of their offsets.
+        interactions: the account's records that still exist, in the order of their offsets.
         commands: likewise.
         topics: of the installation.
         pseudonyms: for end-users, conversations and contacts; None writes them as they are.
@@ -91,7 +92,7 @@ def tape_of(
     maker.add_commands(kept_commands, kept_interactions, groups)
     account: Account | None = None
     for group in groups:
-        maker.add_what_is_gone(group, account)
+        maker.add_missing_input(group, account)
         account = fold(account, group)
     for change, version in changes:
         maker.add_rules(change, version)
@@ -113,7 +114,7 @@ class _Maker:
     def add_commands(
         self, records: Sequence[Record], interactions: Sequence[Record], groups: list[list[Event]]
     ) -> None:
-        """One the journal knows stands where it was decided; another after the one before it, by the broker's time."""
+        """Places a command with events where it was decided, another one by broker time, but after its predecessor."""
         decided = {
             (cause.topic, cause.offset): (cause.before_offset, group[0].version)
             for group in groups
@@ -131,7 +132,7 @@ class _Maker:
                 before = max(before, later) if version else later
             self._add_kept((before, 0, version, number), record)
 
-    def add_what_is_gone(self, group: list[Event], before: Account | None) -> None:
+    def add_missing_input(self, group: list[Event], before: Account | None) -> None:
         """The input that caused these events, unless its record is on the tape already."""
         first, cause = group[0], group[0].cause
         at = max(event.at for event in group)  # cycles that began first are dated earlier
@@ -141,23 +142,23 @@ class _Maker:
             return
         elif isinstance(cause, ev.CommandCause):
             order = (cause.before_offset, 0, first.version, 0)
-            self._add_remade(order, cause, first.account_id, at, remade_command(group, cause, before))
-        elif (interaction := remade_interaction(group, cause)) is not None:
-            self._add_remade((cause.offset, 1, 0, 0), cause, first.account_id, at, interaction)
+            self._add_rebuilt(order, cause, first.account_id, at, rebuilt_command(group, cause, before))
+        elif (interaction := rebuilt_interaction(group, cause)) is not None:
+            self._add_rebuilt((cause.offset, 1, 0, 0), cause, first.account_id, at, interaction)
         else:
             self._add_tick((cause.offset, 1, 0, 0), at)
 
     def add_rules(self, change: RulesChange, version: int) -> None:
-        """After all that was decided by the rules before."""
+        """Adds rules after all decisions by the rules before."""
         order = (change.interactions, 0, version, _AT_THE_END)
         self.lines.append(
-            TapeLine(order, {"rules": wire_rules(replace(change.rules, pseudonyms=None))}, is_remade=False)
+            TapeLine(order, {"rules": wire_rules(replace(change.rules, pseudonyms=None))}, is_rebuilt=False)
         )
 
     def _add_tick(self, order: _Order, at: int) -> None:
-        self.lines.append(TapeLine(order, {"tick": rfc3339(at)}, is_remade=False))
+        self.lines.append(TapeLine(order, {"tick": rfc3339(at)}, is_rebuilt=False))
 
-    def _add_remade(
+    def _add_rebuilt(
         self,
         order: _Order,
         cause: ev.InteractionCause | ev.CommandCause,
@@ -167,7 +168,7 @@ class _Maker:
     ) -> None:
         fields = self._fields(cause.topic, cause.partition, cause.offset, account_id, at)
         shown = value if self._pseudonyms is None else self._pseudonyms.in_fields(value)
-        self.lines.append(TapeLine(order, {**fields, "value": shown}, is_remade=True))
+        self.lines.append(TapeLine(order, {**fields, "value": shown}, is_rebuilt=True))
 
     def _add_kept(self, order: _Order, record: Record) -> None:
         self._kept.add((record.topic(), record.offset()))
@@ -179,10 +180,10 @@ class _Maker:
             if self._pseudonyms is None
             else self._pseudonyms.in_value(record.topic(), value, self._topics)
         )
-        self.lines.append(TapeLine(order, {**fields, "value": shown}, is_remade=False))
+        self.lines.append(TapeLine(order, {**fields, "value": shown}, is_rebuilt=False))
 
     def _as_decided(self, record: Record) -> bytes:
-        """The record's value, with a pseudonym where that was in the place of the end-user."""
+        """The record's value as it was decided: with the end-user's pseudonym, if the rules had pseudonyms then."""
         value = record.value() or b""
         in_force = [change.rules for change in self._rules if change.interactions <= record.offset()]
         if record.topic() != self._topics.interactions.name or not in_force or in_force[-1].pseudonyms is None:
@@ -199,7 +200,7 @@ class _Maker:
 
 
 def _as_it_is(value: bytes) -> Any:
-    """JSON to the letter where it is an object on one line; else the bytes as a string, which a tape may have."""
+    """The value unchanged if it is a JSON object on one line; else its bytes as a string, which a tape may contain."""
     try:
         is_object = isinstance(msgspec.json.decode(value), dict)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

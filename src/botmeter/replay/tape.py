@@ -1,4 +1,4 @@
-"""Tapes: records written down as lines, run through the same pure step as the worker's."""
+"""Tapes: records as lines of a file, run through the worker's own pure step."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from botmeter.metering.state import PartitionState
 from botmeter.metering.store import MemoryStore, StoreMark, StoreUpdate
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-#: A tape is one process's memory anyway; nothing is forgotten before this many windows.
+#: A tape runs in one process's memory anyway; no window is evicted below this number.
 _CACHE_WINDOWS = 1_000_000
 _FOR_EVER_MS: Final = 1 << 62
-#: Of a broker's clock. Cycles are counted on from its time, and Python's calendar ends with 9999.
+#: The years that a broker's clock may show. Cycles extend beyond its time, and Python's calendar ends with 9999.
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 9_990
 
@@ -44,7 +44,7 @@ class _Line(msgspec.Struct):
 
 
 class TapeRecord:
-    """A record of a tape, with the face of the Kafka client's."""
+    """A record of a tape, with the interface of the Kafka client's messages."""
 
     __slots__ = ("_at", "_headers", "_key", "_offset", "_partition", "_topic", "_value")
 
@@ -95,50 +95,51 @@ class TapeRecord:
 
 
 class _Place:
-    """What a partition of the tape has: its meter, and the store in which its windows and chats are kept."""
+    """A partition of the tape: its meter, and the store with its windows and chats."""
 
     def __init__(self, meter: Meter, store: MemoryStore) -> None:
         self.meter, self.store = meter, store
 
     def committed(self, decided: Decided) -> list[Output]:
-        """Keeps what the micro-batch of one line changed; its outputs."""
+        """Stores the changes of one line's micro-batch and returns its outputs."""
         mark = StoreMark(journal_offset=0, snapshot_floor=0, topic_id="", written_at=0)
         self.store.write(StoreUpdate({}, decided.changes.windows, decided.changes.chats, mark))
         return decided.outputs
 
 
 class Tape:
-    """Runs lines one by one, each a micro-batch.
+    """Runs lines one by one, each as a micro-batch.
 
-    A line without a partition belongs where its account is, and a partition that a line names is checked against the
-    key. So an account has one place, whichever of its lines name one.
+    A line without a partition belongs to its account's partition, and a partition that a line names is checked against
+    the key. So an account has one partition, whichever of its lines name it.
     """
 
-    #: Starts are kept as if they mattered for ever, so that limits may grow later on: a start past use covers nothing.
-    _REMEMBERING: Final = Rules(late_limit_ms=_FOR_EVER_MS)
+    #: Session starts never expire, so that later rules may have longer limits; an expired start covers nothing anyway.
+    _KEEPING_ALL_STARTS: Final = Rules(late_limit_ms=_FOR_EVER_MS)
 
     def __init__(self, topics: Topics, rules: Rules, partitions: int) -> None:
         self._topics, self._rules, self._partitions = topics, rules, partitions
         self._settings = rules
-        self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
+        #: The next offset of each topic and partition, for lines that name none.
+        self._next_offsets: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._places: dict[int, _Place] = {}
         #: The partition of each key.
         self._homes: dict[bytes | None, int] = {}
-        #: Where records end that lie on a partition that is not their key's.
+        #: For records on a partition that is not their key's.
         self._strays: dict[int, _Place] = {}
         self._decoder = msgspec.json.Decoder(_Line)
 
     def run(self, lines: Iterable[bytes]) -> Iterator[Output]:
         """The outputs of each line, in the order in which the worker would produce them.
 
-        Raises ConfigurationError for a line that is no record, no tick and no rules, naming its number.
+        Raises ConfigurationError, which names the line's number, for a line that is no record, tick or rules.
         """
         for number, text in enumerate(lines, start=1):
             if not text.strip():
                 continue
             line = self._line(text, number)
             if line.rules is not None:
-                self._follow(with_key(line.rules.rules(), self._settings))
+                self._follow_rules(with_key(line.rules.rules(), self._settings))
             elif line.tick is not None:
                 yield from self._tick(_broker_time(line.tick, number))
             else:
@@ -162,8 +163,8 @@ class Tape:
         at = _broker_time(line.timestamp, number)
         partition = line.partition or 0
         place = (line.topic, partition)
-        offset = self._counted[place] if line.offset is None else line.offset
-        self._counted[place] = offset + 1
+        offset = self._next_offsets[place] if line.offset is None else line.offset
+        self._next_offsets[place] = offset + 1
         try:
             key = None if line.key is None else _bytes(line.key)
             headers: list[Header] = [(name, _bytes(value)) for name, value in line.headers.items()]
@@ -173,21 +174,21 @@ class Tape:
         return TapeRecord(line.topic, partition, offset, key, value, at, headers)
 
     def _place(self, named: int | None, key: bytes | None) -> _Place:
-        """Where a record is decided, by the partition its line names."""
+        """The partition in which a record is decided; `named` is the one its line names."""
         if named is not None and key is not None and partition_of(key, self._partitions) != named:
-            return self._made(self._strays, named, self._partitions)
-        return self._made(self._places, self._homes.setdefault(key, named or 0), None)
+            return self._get_or_create(self._strays, named, self._partitions)
+        return self._get_or_create(self._places, self._homes.setdefault(key, named or 0), None)
 
-    def _made(self, places: dict[int, _Place], partition: int, checked_against: int | None) -> _Place:
+    def _get_or_create(self, places: dict[int, _Place], partition: int, checked_against: int | None) -> _Place:
         if partition not in places:
             store = MemoryStore()
-            state = PartitionState(store, self._REMEMBERING, _CACHE_WINDOWS)
+            state = PartitionState(store, self._KEEPING_ALL_STARTS, _CACHE_WINDOWS)
             meter = Meter(partition, checked_against, state, self._topics, self._rules, next_offset=0)
             places[partition] = _Place(meter, store)
         return places[partition]
 
-    def _follow(self, rules: Rules) -> None:
-        """From here on these are in force (`C5`)."""
+    def _follow_rules(self, rules: Rules) -> None:
+        """Decides by these rules from here on (`C5`)."""
         self._rules = rules
         for place in (*self._places.values(), *self._strays.values()):
             place.meter.follow_rules(rules)
@@ -200,8 +201,8 @@ class Tape:
     def _take_by(self, meter: Meter, record: TapeRecord) -> None:
         if record.topic() == self._topics.interactions.name:
             meter.take_interactions([record])
-            # A stray counts, too, for what the partition's other records find taken before them (J4).
-            self._made(self._places, record.partition(), None).meter.next_offset = record.offset() + 1
+            # A record of another partition's key also counts as taken before the partition's next records (J4).
+            self._get_or_create(self._places, record.partition(), None).meter.next_offset = record.offset() + 1
         else:
             meter.take_command(record)
 
@@ -214,7 +215,7 @@ class Tape:
 
 
 def _line_with_any_bytes(text: bytes, number: int) -> _Line:
-    """A line whose strings hold bytes that are no UTF-8, as lone surrogates, which the fast decoder refuses."""
+    """A line whose strings hold bytes that are no UTF-8, as lone surrogates, which msgspec rejects."""
     try:
         fields = json.loads(text)
         value = fields.pop("value", None)
@@ -226,7 +227,7 @@ def _line_with_any_bytes(text: bytes, number: int) -> _Line:
 
 
 def _raw(value: msgspec.Raw) -> bytes | None:
-    """The record's bytes: a JSON string stands for raw bytes, null for none, anything else for itself."""
+    """The record's bytes: a JSON string holds raw bytes, null means no value, any other JSON is the value itself."""
     text = bytes(value)
     if text == b"null":
         return None
@@ -236,14 +237,14 @@ def _raw(value: msgspec.Raw) -> bytes | None:
 
 
 def _broker_time(moment: datetime, number: int) -> int:
-    """UTC ms of a moment that can be a broker's. Raises ConfigurationError for another."""
+    """UTC ms of a moment on a broker's clock. Raises ConfigurationError for a year that no broker's clock shows."""
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ConfigurationError(f"line {number} of the tape: the year {moment.year} is none of a broker's clock")
     return millis(moment)
 
 
 def _bytes(text: str) -> bytes:
-    """What a string of a tape stands for. Raises UnicodeEncodeError where that is nothing."""
+    """The bytes that a string of a tape stands for. Raises UnicodeEncodeError where it stands for none."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -259,12 +260,12 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _value(value: bytes | None) -> str:
-    """A JSON object as it is, on one line; all else as a string of its bytes, as tapes have them."""
+    """A JSON object on one line; any other value as a string of its bytes, as in tapes."""
     if value is None:
         return "null"
     try:
         if value.startswith(b"{"):
             return msgspec.json.encode(msgspec.json.decode(value)).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass  # not JSON: shown as the bytes it is
+        pass  # not JSON: shown as its bytes
     return json.dumps(_text(value))

@@ -1,4 +1,4 @@
-"""The input that a decision was made of, made anew from the events it led to. Pure."""
+"""Rebuilds the input of a decision from the events that it led to. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from botmeter.domain.events import Event
 Fields = dict[str, Any]
 
 
-def remade_interaction(group: Iterable[Event], cause: ev.InteractionCause) -> Fields | None:
-    """The interaction; None for one that only began a billing cycle (`A12`), and may have been anything."""
+def rebuilt_interaction(group: Iterable[Event], cause: ev.InteractionCause) -> Fields | None:
+    """The interaction; None if it only started a billing cycle (`A12`), because its fields cannot be known then."""
     for event in group:
         head = {"event_id": cause.event_id, "account_id": event.account_id}
         if isinstance(event, ev.SessionStarted):
@@ -36,26 +36,26 @@ def _chat(event: ev.SessionStarted | ev.ChatHandedOff) -> Fields:
     }
 
 
-def remade_command(group: Iterable[Event], cause: ev.CommandCause, before: Account | None) -> Fields:
-    """The command; `before` is the account as it found it.
+def rebuilt_command(group: Iterable[Event], cause: ev.CommandCause, before: Account | None) -> Fields:
+    """The command; `before` is the account before it.
 
-    What one that was refused had asked for is gone with it: one that is invalid stands in its place.
+    The fields of a refused command are lost; an invalid command, which is refused too, takes its place.
     """
     fields: Fields = {"command_id": cause.command_id}
     own: Fields = {}
     for event in group:
         fields["account_id"] = event.account_id
-        own |= _asked_by(event)
+        own |= _command_fields(event)
         if isinstance(event, ev.CommandHandled):
             fields |= {"type": event.command, "issued_by": event.issued_by or "unknown"}
-            if event.result == "accepted" and before is not None:  # it may have asked for what was so already
+            if event.result == "accepted" and before is not None:  # it may have set what was set already
                 terms = before.terms
                 own = {"plan": terms.plan, "billing_cycle": terms.next_billing_cycle} | own
     return fields | {name: own[name] for name in _FIELDS.get(fields.get("type", ""), ()) if name in own}
 
 
-def _asked_by(event: Event) -> Fields:
-    """What of the event was in the command."""
+def _command_fields(event: Event) -> Fields:
+    """The fields of the event that the command had."""
     match event:
         case ev.AccountOpened():
             return {
@@ -98,7 +98,7 @@ _FIELDS = {
 
 
 def contacts_json(contacts: Contacts) -> list[Any]:
-    """Contacts as a command has them."""
+    """Contacts in the form that a command has."""
     return [_contact_json(contact) for contact in contacts]
 
 
