@@ -84,7 +84,7 @@ def _outcome_of(answer: httpx.Response) -> Outcome:
 
 
 def _retry_after_ms(text: str) -> int:
-    """The pause the endpoint asks for, in seconds or as a date; 0 when it names none."""
+    """The pause in ms that the endpoint requests, in seconds or as a date; 0 when it names none."""
     if text.isdigit():
         seconds = float(text)
     else:

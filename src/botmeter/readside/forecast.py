@@ -19,11 +19,11 @@ from botmeter.readside.results import BandPoint, Forecast
 
 #: A day counts half of one that is a week younger.
 _HALF_LIFE_DAYS: Final = 7.0
-#: From here on weekdays are told apart.
+#: From this many days on, weekdays are told apart.
 _WEEKDAYS_FROM_DAYS: Final = 14.0
 #: How much a weekday is believed to be like every other, in days of evidence.
 _PRIOR_DAYS: Final = 1.0
-#: Of a normal distribution: below it nine of ten cases lie, between both four of five.
+#: The 90 % quantile of a normal distribution: four of five cases lie between it and its negative.
 _QUANTILE: Final = 1.2816
 #: With less usage than this there is no forecast.
 _LEAST_BASIS_DAYS: Final = HOUR_MS / DAY_MS

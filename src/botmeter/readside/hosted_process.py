@@ -67,7 +67,7 @@ def main() -> None:
             on_progress=_ProgressReporter().report,
         ).run(stop)
     except BotmeterError:
-        log.exception("the projection cannot go on")
+        log.exception("the projection has failed")
         sys.exit(1)
     finally:
         engine.dispose()

@@ -53,7 +53,7 @@ class ProgressLine:
         return now - self._shown_s >= _LOG_S
 
     def _text(self, progress: Progress) -> str:
-        """Such as `1,200,000 events written, 41,000/s, 52 % of the journal, 27 s to go`."""
+        """The progress in words, such as `1,200,000 events written, 41,000/s, 52 % of the journal, 27 s to go`."""
         first_s, first_records = self._seen[0]
         elapsed_s = self._seen[-1][0] - first_s
         pace = (progress.records - first_records) / elapsed_s if elapsed_s > 0 else 0.0

@@ -79,7 +79,7 @@ class Writer:
         self._engine, self._tables, self._owner, self._current = engine, tables, owner, current
         self._loader = Loader(engine)
         self._standings: dict[str, Standing] = {}
-        #: By partition: below this offset of the journal people have accepted that events are lost.
+        #: By partition: the journal offset below which an operator has accepted that events are lost.
         self.gaps_below: dict[int, int] = {}
 
     def positions(self, topic: str, topic_id: str, partitions: Iterable[int], now: int) -> list[Position]:

@@ -155,7 +155,7 @@ class Queries:
             return usage.series(connection, tables, account, since, until, bucket, by)
 
     def burn_down(self, account_id: str, now: int, cycle_number: int | None = None) -> BurnDown | None:
-        """What remained over a cycle, the current one by default; with a forecast for the current one."""
+        """The remaining sessions over a cycle, the current one by default; with a forecast for the current one."""
         with self._account(account_id) as (connection, tables, account):
             if account is None:
                 return None

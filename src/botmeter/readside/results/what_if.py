@@ -61,7 +61,7 @@ class WhatIf:
     charge: Money
     was_charge: Money
     recommended_packs: int
-    #: What it rests on: highest and median demand of the cycles (the running one's at its pace), and a pack's size.
+    #: Its basis: highest and median demand of the cycles (the running one's at its pace), and a pack's size.
     peak_demand: int
     median_demand: int
     pack_sessions: int
