@@ -10,12 +10,15 @@ from botmeter.domain.announcements import (
     Accepted,
     Alert,
     AutoRecharge,
+    Balance,
+    BalanceCycle,
     HandedOffChat,
     Rejected,
     ResumedBot,
     SuspendedBot,
     announce,
     answer,
+    balance_of,
 )
 from botmeter.domain.commands import CommandResult
 from botmeter.domain.contacts import ContactDetails
@@ -26,6 +29,7 @@ from .ledger import (
     MARCH,
     NOON,
     Story,
+    change_billing_cycle,
     change_plan,
     close_account,
     credit,
@@ -140,3 +144,20 @@ def test_c2_what_costs_nothing_is_answered_without_a_charge() -> None:
 def test_a_result_that_says_nothing_is_no_answer() -> None:
     with pytest.raises(ValueError, match="has no result"):
         answer("acme", CommandResult("k", NOON, None, None, None))
+
+
+# --- Balances --------------------------------------------------------------------------------------------------------
+
+
+def test_balances() -> None:
+    opened, empty = given(open_account(), sessions(2)).account, given(open_account("free")).account
+    bought = given(open_account("pro"), purchase(3), reduce(1), sessions(20), change_billing_cycle("annual")).account
+    cycle = BalanceCycle(1, "monthly", MARCH, APRIL)
+
+    assert balance_of(opened, NOON) == Balance(
+        "acme", 5, NOON, "active", "growth", "complimentary", 5, 2, 3, 40.0, 0, 0, cycle
+    )
+    assert balance_of(empty, APRIL) == Balance("acme", 3, APRIL, "exhausted", "free", "none", 0, 0, 0, 0.0, 0, 0, cycle)
+    assert balance_of(bought, NOON) == Balance(
+        "acme", bought.version, NOON, "active", "pro", "purchased", 30, 20, 10, 66.6, 3, 2, cycle
+    )

@@ -305,3 +305,27 @@ def test_c4_late_sessions_of_a_closed_account_are_not_charged_to_its_past() -> N
 
 def test_c4_interactions_of_an_account_never_opened_are_dead_letters() -> None:
     given().when(interaction()).then_outcome("unknown_account").then()
+
+
+def test_c2_every_refusal_in_words() -> None:
+    unknown = given(purchase(1)).results
+    closed = given(open_account(), close_account()).when(purchase(1)).results
+    again = given(open_account()).when(open_account(), cancel_reduction()).results
+
+    assert unknown == [CommandResult("k-0", NOON, None, "unknown_account", "account acme was never opened")]
+    assert closed == [CommandResult("k-2", NOON, 6, "account_closed", "account acme is closed")]
+    assert [(result.reason, result.message) for result in again] == [
+        ("account_exists", "account acme is open already"),
+        ("no_pending_reduction", "no reduction of packs is pending"),
+    ]
+
+
+def test_c1_results_are_kept_oldest_first() -> None:
+    """Also where a broker's clock stepped back; an id that is taken anew comes last."""
+    month = 30 * DAY_MS
+    story = given(
+        open_account(id_="o"), credit(1, id_="a", at=NOON + HOUR_MS), credit(1, id_="b", at=NOON),
+        credit(1, id_="c", at=NOON + 2 * HOUR_MS), credit(1, id_="b", at=NOON + month + HOUR_MS // 2),
+    )  # fmt: skip
+
+    assert [*story.account.handled] == ["a", "c", "b"]

@@ -289,7 +289,7 @@ def test_s8_a_session_id_is_a_function_of_account_end_user_kind_and_start() -> N
     ]
 
     assert len(ids) == len(set(ids))
-    assert ids[0] == session_id("acme", "u-1", preview=False, started_at=NOON)
+    assert ids[:2] == ["83f30f3f26a9e3fbc9382499711c69f3", "3ef8d5b53c83cbc7d07c2da061820727"]  # in every release
     assert all(re.fullmatch("[0-9a-f]{32}", id_) for id_ in ids)
 
 

@@ -6,13 +6,16 @@ import pytest
 
 from botmeter.domain import events as ev
 from botmeter.domain.announcements import Alert, HandedOffChat, ResumedBot, SuspendedBot
+from botmeter.domain.metering import counts_only_below
 from botmeter.domain.prices import HOUR_MS, Rules
+from botmeter.domain.thresholds import is_reached, reached_at
 
 from .ledger import (
     ACCEPTED,
     APRIL,
     MAY,
     NOON,
+    Step,
     change_plan,
     close_account,
     credit,
@@ -97,6 +100,15 @@ def test_t1_a_threshold_between_two_sessions_alerts_at_the_later_one() -> None:
     story = given(open_account("free"), purchase(1), set_thresholds(75), sessions(7)).when(sessions(1))
 
     story.then(did(ev.SessionStarted), did(ev.ThresholdReached, percent=75, used=8))
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 10, 99, 100, 101, 500, 1000, 123_457])
+def test_t1_one_session_less_than_the_lowest_usage_that_reaches_a_threshold_does_not(total: int) -> None:
+    for percent in range(1, 100):
+        lowest = reached_at(percent, total)
+
+        assert is_reached(percent, lowest, total)
+        assert not is_reached(percent, lowest - 1, total)
 
 
 def test_t1_no_rounding_brings_a_threshold_forward() -> None:
@@ -326,3 +338,22 @@ def test_t6_late_sessions_do_not_overshoot_the_previous_cycle() -> None:
 
     assert sum(isinstance(event, ev.SessionStarted) for event in story) == 6
     assert sum(isinstance(told, HandedOffChat) for told in story.ledger.announcements) == 19
+
+
+@pytest.mark.parametrize(
+    ("steps", "usage"),
+    [
+        pytest.param([open_account()], 4, id="the threshold of 80 %"),
+        pytest.param([open_account(), sessions(4)], 5, id="the end, once the threshold is reached"),
+        pytest.param([open_account(), set_thresholds(90, 30)], 2, id="the lowest threshold, rounded up"),
+        pytest.param([open_account(), set_thresholds()], 5, id="the end"),
+        pytest.param([open_account(), set_thresholds(), set_auto_recharge(3, 1)], 5, id="no recharge of complimentary"),
+        pytest.param([open_account(), purchase(1), set_auto_recharge(3, 1)], 8, id="fewer than 3 of 10 remain"),
+        pytest.param([open_account(), purchase(1), set_auto_recharge(3, 0)], 8, id="recharge is off, 80 % of 10"),
+        pytest.param([open_account(), purchase(1), set_auto_recharge(4, 1)], 7, id="fewer than 4 of 10 remain"),
+        pytest.param([open_account("free")], 0, id="exhausted"),
+        pytest.param([open_account(), close_account()], 0, id="closed"),
+    ],
+)
+def test_t1_t3_a11_below_which_usage_a_session_start_does_nothing_but_count(steps: list[Step], usage: int) -> None:
+    assert counts_only_below(given(*steps).account) == usage
