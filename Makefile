@@ -46,7 +46,7 @@ vendor: ## fetch the page's assets from their npm packages anew; needs npm
 	$(RUN)/python scripts/vendor_static.py
 
 pictures: $(STAMP) ## make the pictures of docs/ anew, with the tests; needs Chromium
-	$(RUN)/python -m pytest -q tests/web/page/test_states.py
+	$(RUN)/python -m pytest -q -m "" tests/web/page/test_states.py
 	mkdir -p docs/pictures
 	for name in light/near-the-end dark/near-the-end phone/exhausted light/accounts light/settings light/statement \
 		light/what-if-too-few; do \

@@ -42,6 +42,7 @@ def engines() -> set[str]:
     return {"botmeter", "Kafka Streams, tuned"}
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 @pytest.mark.parametrize("name", ["throughput", "restore", "latency", "windows"])
 def test_every_engine_comes_to_figures(docs: Path, name: str) -> None:
@@ -53,6 +54,7 @@ def test_every_engine_comes_to_figures(docs: Path, name: str) -> None:
         assert all(figures and all(figures.values()) for figures in case.rows.values())
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 @pytest.mark.parametrize("name", MEASUREMENTS)
 def test_every_figure_comes_into_the_page(docs: Path, name: str) -> None:

@@ -58,6 +58,7 @@ def test_every_broker_of_three_has_a_copy_and_any_one_may_die_and_return(cluster
     assert record.value() == b"while one is dead"
 
 
+@pytest.mark.chaos
 def test_clients_are_sent_to_the_advertised_port_and_past_it_where_they_ask_for_that() -> None:
     [elsewhere] = free_ports(1)
     with EmbeddedCluster(brokers=2, advertised_ports={2: elsewhere}) as pair:

@@ -12,6 +12,7 @@ from botmeter.kafka.questions import begin_offsets, end_offsets, offsets_at, top
 pytestmark = pytest.mark.kafka
 
 
+@pytest.mark.chaos
 def test_offsets_are_told_although_the_leader_is_of_another_epoch_by_now() -> None:
     with (
         EmbeddedKafka() as broker,

@@ -123,6 +123,7 @@ def test_records_sent_back_are_taken_once_whoever_tries_again(cluster: Cluster) 
     require_outputs(cluster)
 
 
+@pytest.mark.chaos
 def test_one_named_letter_is_sent_back_and_sent_again_when_asked(cluster: Cluster) -> None:
     for number in range(3):
         said(cluster, "umbrella", f"u-{number}", partition_of(b"umbrella", PARTITIONS))

@@ -97,6 +97,7 @@ def test_nothing_that_is_kept_names_an_end_user_and_who_asks_by_the_id_is_answer
     assert "jane.doe" not in tape.stdout
 
 
+@pytest.mark.chaos
 def test_who_has_another_key_does_not_start_and_a_change_is_an_act(cluster: Cluster) -> None:
     meter_people(cluster)
     other = {"BOTMETER_PSEUDONYM_KEY": KEY[::-1]}

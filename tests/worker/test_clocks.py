@@ -68,6 +68,7 @@ def test_a_worker_400_days_ahead_rolls_nothing_until_its_clock_is_set_right(clus
         assert worker.stop() == 0
 
 
+@pytest.mark.chaos
 def test_a_worker_without_traffic_asks_the_brokers_what_time_it_is(cluster: Cluster) -> None:
     """After its start it knows of no record, and its clock alone is no reason to roll a cycle."""
     traffic = Traffic(cluster, seed=2)

@@ -125,7 +125,7 @@ def await_taken(cluster: Cluster, worker: WorkerProcess, count: int) -> None:
     [
         pytest.param(restarted, LONG_TRANSACTIONS, id="restarted"),
         pytest.param(away, SHORT_TRANSACTIONS, id="away", marks=pytest.mark.chaos),
-        pytest.param(killed, LONG_TRANSACTIONS, id="killed"),
+        pytest.param(killed, LONG_TRANSACTIONS, id="killed", marks=pytest.mark.chaos),
         pytest.param(frozen, SHORT_TRANSACTIONS, id="frozen", marks=pytest.mark.chaos),
     ],
 )

@@ -58,6 +58,7 @@ def test_a_frozen_worker_whose_partitions_went_to_another_commits_nothing_when_i
     require_sound_outputs(cluster)
 
 
+@pytest.mark.chaos
 def test_workers_that_join_and_leave_hand_their_partitions_over(cluster: Cluster) -> None:
     with Load(cluster, seed=43):
         first = cluster.worker("first", **FRAGILE).restored(cluster.partitions)

@@ -140,6 +140,7 @@ def test_a_cold_restore_reads_whole_the_journal_that_no_snapshot_covers(cluster:
     require_outputs(cluster)
 
 
+@pytest.mark.chaos
 def test_an_account_too_large_for_a_snapshot_is_restored_from_the_journal(cluster: Cluster) -> None:
     """C1: the results of every command of 30 days are kept, and an issuer may be a busy one."""
     traffic, name = Traffic(cluster, seed=18), "😀" * 250

@@ -103,6 +103,7 @@ def test_a_change_is_refused_while_a_worker_runs_and_made_when_none_does(cluster
     cluster.worker("new", **new).restored(cluster.partitions).leaves()
 
 
+@pytest.mark.chaos
 def test_a_longer_memory_restores_warm_stores_cold_and_charges_nobody_twice(cluster: Cluster) -> None:
     """A start of two days ago was swept under a short limit; under the long one the same chat comes again."""
     late = interaction("acme", "late", occurred_at=rfc3339(now_ms() - 47 * HOUR_MS))
@@ -129,6 +130,7 @@ def test_a_longer_memory_restores_warm_stores_cold_and_charges_nobody_twice(clus
     require_outputs(cluster)
 
 
+@pytest.mark.chaos
 def test_the_log_is_recomputed_by_the_rules_of_the_time(cluster: Cluster) -> None:
     """Prices, sizes, thresholds, limits and exhaustion change between two lives of the worker."""
     traffic = Traffic(cluster, seed=32)

@@ -64,7 +64,9 @@ _CHARTS_WITHOUT_WORDS: Final = """[...document.querySelectorAll("figure.chart")]
 ON_A_TABLET: Final = frozenset({"accounts", "near-the-end", "sessions", "settings", "what-if"})
 
 
-@pytest.mark.parametrize("sight", SIGHTS)
+@pytest.mark.parametrize(
+    "sight", [pytest.param(sight, marks=[pytest.mark.chaos] if sight == "dark" else []) for sight in SIGHTS]
+)
 def test_every_state_is_readable_for_everybody(
     sight: str, site: Site, open_page: Callable[..., Page], subtests: pytest.Subtests
 ) -> None:

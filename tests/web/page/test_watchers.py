@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from botmeter.domain import commands as cmd
@@ -58,6 +59,7 @@ async def _all_watch(site: Site, link: str, tell: Any) -> list[list[str]]:
         return [task.result() for task in watching]
 
 
+@pytest.mark.chaos
 def test_five_hundred_watchers_are_told_the_newest(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'readside.db'}")
     migrate(engine)
