@@ -201,7 +201,7 @@ def test_settings_tell_what_they_do_and_are_saved(
     at(page, live_site, account_id, "/settings")
 
     page.get_by_label("At percent").fill("40, 90")
-    expect(page.locator("#thresholds-effect")).to_contain_text(re.compile("40.%: tells at 4.sessions"))
+    expect(page.locator("#thresholds-effect")).to_contain_text(re.compile("40.%: alert at 4.sessions"))
     page.get_by_role("button", name="Save alerts").click()
     expect(page.get_by_role("status").first).to_contain_text("Alerts saved.", timeout=PATIENCE_MS)
     expect(page.get_by_label("At percent")).to_have_value("40, 90")
@@ -223,10 +223,10 @@ def test_settings_tell_what_they_do_and_are_saved(
     page.get_by_role("button", name="Credit sessions").click()
     expect(page.get_by_role("status").first).to_contain_text(re.compile("5.sessions credited"), timeout=PATIENCE_MS)
 
-    page.get_by_label("Its id, to be sure").fill("another")
+    page.get_by_label("Its id, to confirm").fill("another")
     page.get_by_role("button", name="Close settler for good").click()
     expect(page.get_by_role("alert")).to_contain_text("not this account", timeout=PATIENCE_MS)
-    page.get_by_label("Its id, to be sure").fill(account_id)
+    page.get_by_label("Its id, to confirm").fill(account_id)
     page.get_by_role("button", name="Close settler for good").click()
     expect(page.get_by_role("status").first).to_contain_text("The account is closed.", timeout=PATIENCE_MS)
 

@@ -151,8 +151,8 @@ def test_a_threshold_below_what_is_used_does_not_tell_at_once(tmp_path: Path) ->
     detail, _, clock = seen(tmp_path, opened().buy(STARTS, 1).chats(STARTS, NOW, 600))
     lines = [told(line) for line in settings_page.threshold_lines(detail, [50, 90], clock)]
 
-    assert lines[0].startswith("50 % is passed already: it does not tell now")
-    assert lines[1] == "90 %: tells at 900 sessions, 300 from now."
+    assert lines[0].startswith("50 % is passed already: no alert now")
+    assert lines[1] == "90 %: alert at 900 sessions, 300 from now."
 
 
 def test_auto_recharge_tells_its_next_charge(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_contacts_go_through_the_form_and_stay_what_they_are() -> None:
         {"email": "c@acme.example", "locale": "en"},
         {"email": "d@acme.example", "alerts": []},
     ]
-    assert told(shown["says"]) == "4 people are told by mail when an alert fires."
+    assert told(shown["says"]) == "4 people get a mail when an alert fires."
 
 
 def test_who_is_emptied_is_told_nothing_and_the_others_keep_what_they_want() -> None:

@@ -71,7 +71,7 @@ def _threshold(one: Threshold, recipients: int, clock: Clock) -> str:
     if one.is_reached:
         return f"{name} passed, no alert"
     return (
-        f"{name} will tell {some(recipients, 'person', 'people')}"
+        f"{name} will alert {some(recipients, 'person', 'people')}"
         if recipients
         else f"{name} at {count(one.at_sessions)}"
     )

@@ -22,11 +22,11 @@ KINDS: Final[dict[AlertKind, str]] = {
 def contacts_shown(contacts: Sequence[Contact]) -> dict[str, Any]:
     """Returns the form's rows: each contact with its fields, and an empty one to fill in."""
     rows = [_row(contact if isinstance(contact, ContactDetails) else ContactDetails(contact)) for contact in contacts]
-    verb = "is" if len(rows) == 1 else "are"
+    verb = "gets" if len(rows) == 1 else "get"
     says = (
-        f"{some(len(rows), 'person', 'people')} {verb} told by mail when an alert fires."
+        f"{some(len(rows), 'person', 'people')} {verb} a mail when an alert fires."
         if rows
-        else "Nobody yet: alerts reach no one by mail."
+        else "No recipients yet: alerts reach no one by mail."
     )
     return {"rows": [*rows, _row(ContactDetails(""))], "kinds": KINDS, "says": says}
 

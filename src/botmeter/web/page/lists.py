@@ -50,7 +50,7 @@ def _tile(state: AccountState, number: int, query: Mapping[str, str]) -> dict[st
 def _summary(counts: Mapping[AccountState, int]) -> str:
     total = sum(counts.values())
     if not total:
-        return "Nobody has opened one."
+        return "No account has been opened."
     parts = [
         f"{count(counts['exhausted'])} out of sessions" if counts.get("exhausted") else "",
         f"{count(counts['near_end'])} near the end" if counts.get("near_end") else "",

@@ -89,7 +89,7 @@ def threshold_lines(detail: AccountDetail, percents: Sequence[int], clock: Clock
     """Says for each percentage at how many sessions it alerts, or that it no longer does (`T1`)."""
     summary = detail.summary
     if not percents:
-        return ["No early warning: people are told when the last session is used."]
+        return ["No early warning: an alert is sent when the last session is used."]
     lines = []
     for percent in percents:
         name = f"{percent}{FIXED}%"
@@ -98,13 +98,13 @@ def threshold_lines(detail: AccountDetail, percents: Sequence[int], clock: Clock
         if not 1 <= percent <= 99:
             lines.append(f"{name}: from 1 to 99 is possible.")
         elif not summary.total:
-            lines.append(f"{name}: tells as soon as there are sessions and so many are used.")
+            lines.append(f"{name}: an alert is sent once there are sessions and so many are used.")
         elif reached is not None:
-            lines.append(f"{name}: told on {clock.day(reached)}.")
+            lines.append(f"{name}: alert sent on {clock.day(reached)}.")
         elif summary.used >= at:
-            lines.append(f"{name} is passed already: it does not tell now, but in the next cycle or after a purchase.")
+            lines.append(f"{name} is passed already: no alert now, but in the next cycle or after a purchase.")
         else:
-            lines.append(f"{name}: tells at {some(at, 'session')}, {count(at - summary.used)} from now.")
+            lines.append(f"{name}: alert at {some(at, 'session')}, {count(at - summary.used)} from now.")
     return lines
 
 

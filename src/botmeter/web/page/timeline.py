@@ -120,7 +120,7 @@ def _what_was_set_or_reached(entry: TimelineEntry) -> str:
         case "auto_recharge_set":
             return "Auto-recharge switched off"
         case "contacts_set":
-            return f"{some(len(detail['contacts']), 'person', 'people')} to be told of alerts"
+            return f"Alerts go to {some(len(detail['contacts']), 'person', 'people')}"
         case "threshold_reached":
             return f"{detail['percent']}{FIXED}% used: {count(detail['used'])} of {count(detail['total'])}"
         case "sessions_exhausted" if detail.get("total"):

@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 _ERRORS: Final = {
     HTTPStatus.NOT_FOUND: (
         "This page does not exist",
-        "There is no such page or account, or it is not yours to see. Whoever sent you the link can say whose it is.",
+        "There is no such page or account, or you may not see it. Ask the person who sent you the link.",
     ),
     HTTPStatus.FORBIDDEN: ("This is not allowed", ""),
     HTTPStatus.TOO_MANY_REQUESTS: (
@@ -34,7 +34,7 @@ _ERRORS: Final = {
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "Something is broken here",
-        "The fault is ours and has been logged. Bots and charges are not affected: this page only looks on.",
+        "The fault is ours and has been logged. Bots and charges are not affected: this page only shows them.",
     ),
 }
 
@@ -76,7 +76,7 @@ def login(request: Request, next: str = "", problem: str = "") -> Response:  # n
     else:
         title, text = "Please log in", "See what your bots have used, how long it lasts, and buy more."
     if not links:
-        text += " Whoever runs this server makes a login link for you with botmeter web login-link."
+        text += " The operator of this server can make a login link for you with botmeter web login-link."
     return _standalone_page(request, None, title, text, links)
 
 
