@@ -144,7 +144,7 @@ def _kafka_in_a_container() -> Iterator[Kafka]:
             f"{host}:{port}",
             cluster_id=CONTAINER_CLUSTER_ID,
             timeout_ms=60_000,
-            between_questions=lambda: None,
+            between_attempts=lambda: None,
         )
         create_internal_topics(f"{host}:{port}", BROKER_PROPERTIES)
         yield Kafka(f"{host}:{port}")

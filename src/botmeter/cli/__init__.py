@@ -1,4 +1,4 @@
-"""The program `botmeter`: finds a command's module when the command is called, and turns errors into exit codes."""
+"""The program `botmeter`: imports a command's module when the command is called, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import click
 
 from botmeter.errors import BotmeterError, ConfigurationError, InvariantViolated, PermissionMissing
 
-#: Each command's module, which exports a click object `command`, and its help in one line. A table, because importing
-#: a module for its help would make `botmeter --help` and `botmeter replay` wait for Kafka and Faust.
+#: Each command's module, which exports a click object `command`, and its one-line help. A table, because importing the
+#: modules for their help would make `botmeter --help` and `botmeter replay` wait for Kafka and Faust.
 COMMANDS: Final = {
     "demo": ("botmeter.cli.demo", "See the whole system at work: embedded Apache Kafka, simulated traffic."),
-    "topics": ("botmeter.cli.topics", "Create the topics, or say what is wrong with them."),
+    "topics": ("botmeter.cli.topics", "Create the topics, or show what is wrong with them."),
     "worker": ("botmeter.cli.worker", "Run the stream processor."),
     "project": ("botmeter.cli.project", "Run the read side: the journal into a database, for page and API."),
     "replay": ("botmeter.cli.replay", "Run a tape through the same rules, without Kafka."),
     "verify": ("botmeter.cli.verify", "Recompute the outputs from the inputs and report every difference."),
-    "dead-letters": ("botmeter.cli.dead_letters", "Look at what could not be taken, and send it back after a fix."),
+    "dead-letters": ("botmeter.cli.dead_letters", "Look at dead letters, and send them back after a fix."),
     "partition": ("botmeter.cli.partition", "Look at partitions that cannot go on, and get them going."),
     "rules": ("botmeter.cli.rules", "Show the rules in force, or change them for all workers."),
-    "doctor": ("botmeter.cli.doctor", "Check everything, and say what to do."),
+    "doctor": ("botmeter.cli.doctor", "Check everything, and show what to do."),
     "simulate": ("botmeter.cli.simulate", "Publish realistic traffic to a cluster."),
     "web": ("botmeter.cli.web", "Serve the billing page and the API."),
     "account": ("botmeter.cli.account", "Open accounts, buy packs, look at balances and statements."),
-    "notify": ("botmeter.cli.notify", "Tell people of alerts: e-mail and webhooks."),
+    "notify": ("botmeter.cli.notify", "Send alerts by e-mail and webhook."),
     "kafka": ("botmeter.cli.kafka", "Run an Apache Kafka to try things with, on this machine alone."),
     "schemas": ("botmeter.cli.schemas", "Export the JSON Schemas and the AsyncAPI document."),
 }
 
-#: Exit codes of the contract, and what shells report for a program whose reader went away (128 + SIGPIPE).
+#: Exit codes of the contract, and the one that shells report for a program whose reader ended (128 + SIGPIPE).
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 
@@ -74,7 +74,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command called; it finds the settings as the context's object. Help works with wrong ones too."""
+        """Loads the settings as the context's object, except for help, which also works with wrong settings."""
         name, command, rest = super().resolve_command(ctx, args)
         if not ctx.resilient_parsing and not set(rest) & set(ctx.help_option_names):
             ctx.obj = _settings()
@@ -90,24 +90,24 @@ class _LazyGroup(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except PermissionMissing as error:
-            raise _named(error, ctx) from error
+            raise _with_permission(error, ctx) from error
         except BrokenPipeError as error:
             if not _reader_is_gone():
-                # Not as it came: click would end the program without a word.
+                # Not as BrokenPipeError: click would end the program silently.
                 raise RuntimeError("a pipe broke that is not the standard output") from error
-            # What is still buffered must not be written, and complained about, at exit.
+            # Python must not write the rest of the buffer at exit, which would print an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(READER_GONE) from None
 
 
 def _settings() -> object:
-    from botmeter.settings.load import load  # noqa: PLC0415 - `botmeter --help` needs none, and pydantic takes its time
+    from botmeter.settings.load import load  # noqa: PLC0415 - `botmeter --help` needs none, and pydantic loads slowly
 
     return load()
 
 
-def _named(error: PermissionMissing, ctx: click.Context) -> BotmeterError:
-    """The error of a command with the permission that it lacks."""
+def _with_permission(error: PermissionMissing, ctx: click.Context) -> BotmeterError:
+    """Returns the command's error, extended by the permission that it lacks."""
     from botmeter.operations import permissions  # noqa: PLC0415 - as above
     from botmeter.settings.model import Settings  # noqa: PLC0415
 
@@ -118,7 +118,7 @@ def _named(error: PermissionMissing, ctx: click.Context) -> BotmeterError:
 
 
 def _use_config(ctx: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
-    """Hand the file on as BOTMETER_CONFIG, where `load` looks for it, in processes that a command starts too."""
+    """Sets BOTMETER_CONFIG to the file, so that `load` finds it, also in processes that a command starts."""
     del ctx, parameter
     if file:
         os.environ["BOTMETER_CONFIG"] = str(file.absolute())
@@ -141,8 +141,8 @@ def program() -> None:
 
 def main() -> None:
     """Run the program; end the process with an exit code of the contract."""
-    # The same log must give the same cycles on every machine, so zone rules come from the pinned tzdata package, never
-    # from whatever the operating system has.
+    # The same log must give the same cycles on every machine, so time zones come from the pinned tzdata package, never
+    # from the operating system.
     zoneinfo.reset_tzpath(to=())
     try:
         code = program.main(prog_name="botmeter", standalone_mode=False)
@@ -152,14 +152,14 @@ def main() -> None:
     except click.Abort:
         sys.exit(INTERRUPTED)
     except InvariantViolated:
-        raise  # a bug: its traceback is what helps
+        raise  # a bug: the user needs the traceback
     except BotmeterError as error:
-        sys.exit(tell(error))
+        sys.exit(report_error(error))
     sys.exit(code)
 
 
-def tell(error: BotmeterError) -> int:
-    """Tell a person what stopped the program; the exit code that goes with it."""
+def report_error(error: BotmeterError) -> int:
+    """Reports the error that ended the program; returns its exit code."""
     from botmeter.telemetry import logs  # noqa: PLC0415 - as above
 
     if logs.is_json():
@@ -170,7 +170,7 @@ def tell(error: BotmeterError) -> int:
 
 
 def _reader_is_gone() -> bool:
-    """Whether nobody reads the standard output any more, as after `| head`."""
+    """Returns whether the reader of the standard output has ended, as after `| head`."""
     stdout = select.poll()
-    stdout.register(sys.stdout, 0)  # errors and hang-ups are reported unasked
+    stdout.register(sys.stdout, 0)  # errors and hang-ups are always reported
     return bool(stdout.poll(0))

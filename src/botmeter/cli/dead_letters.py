@@ -1,4 +1,4 @@
-"""`botmeter dead-letters`: look at what could not be taken, and send it back after a fix."""
+"""`botmeter dead-letters`: look at dead letters, and send them back after a fix."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ Examples:
   botmeter dead-letters stats                      how many, why, whose
   botmeter dead-letters list --reason invalid      the last 20 of them
   botmeter dead-letters show 3@1742 --payload      all of one
-  botmeter dead-letters redrive --reason wrong_partition         says what it would do
+  botmeter dead-letters redrive --reason wrong_partition         shows what it would do
   botmeter dead-letters redrive --reason wrong_partition --go    does it
 """
 
 
 @click.group(name="dead-letters", epilog=_EPILOG)
 def command() -> None:
-    """Look at the records that could not be taken, and send them back after a fix."""
+    """Look at the records that could not be processed, and send them back after a fix."""
 
 
-def _selecting(function: F) -> F:
-    """The options that say which letters are asked for."""
+def _selection_options(function: F) -> F:
+    """Adds the options that select letters."""
     for option in (
         click.option("--sender-header", default="sender", show_default=True, help="Header that names a sender."),
-        click.option("--sender", help="Only those whose sender header says this."),
-        click.option("--until", type=_TIME, metavar="TIME", help="Only records the broker had before it, UTC."),
-        click.option("--since", type=_TIME, metavar="TIME", help="Only records the broker had from then on, UTC."),
+        click.option("--sender", help="Only those whose sender header has this value."),
+        click.option("--until", type=_TIME, metavar="TIME", help="Only records that the broker had before then, UTC."),
+        click.option("--since", type=_TIME, metavar="TIME", help="Only records that the broker had from then on, UTC."),
         click.option("--account", help="Only those of this account."),
         click.option("--reason", "reasons", multiple=True, type=click.Choice(list(ADVICE)), help="Only these reasons."),
     ):
@@ -55,12 +55,12 @@ def _selecting(function: F) -> F:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Query:
     selection: Selection
     sender_header: str
 
 
-def _asked(options: dict[str, Any], places: tuple[str, ...] = ()) -> _Asked:
+def _query(options: dict[str, Any], places: tuple[str, ...] = ()) -> _Query:
     def moment(name: str) -> int | None:
         found: datetime | None = options[name]
         return None if found is None else millis(found.replace(tzinfo=UTC))
@@ -73,20 +73,20 @@ def _asked(options: dict[str, Any], places: tuple[str, ...] = ()) -> _Asked:
         moment("until"),
         frozenset(places),
     )
-    return _Asked(selection, options["sender_header"])
+    return _Query(selection, options["sender_header"])
 
 
 @command.command(name="list")
-@_selecting
+@_selection_options
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The latest so many.")
 @click.option("--payload", is_flag=True, help="With the records' values, which may hold personal data.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_obj
 def list_(settings: Settings, /, limit: int, payload: bool, as_json: bool, **options: Any) -> None:  # noqa: FBT001
     """List the latest dead letters, oldest first: where, when, why, whose, and from which record."""
-    asked = _asked(options)
+    query = _query(options)
     with _reading(settings) as topic:
-        latest: deque[Letter] = deque(sorted(_selected(topic, asked), key=lambda each: each.at)[-limit:])
+        latest: deque[Letter] = deque(sorted(_selected(topic, query), key=lambda each: each.at)[-limit:])
     redriven = _redriven(settings)
     for letter in latest:
         if as_json:
@@ -100,7 +100,7 @@ def list_(settings: Settings, /, limit: int, payload: bool, as_json: bool, **opt
         )
         click.echo(f"{'':>12}{letter.message}")
         if payload:
-            click.echo(f"{'':>12}{_shown(letter.value)}")
+            click.echo(f"{'':>12}{_readable(letter.value)}")
 
 
 @command.command()
@@ -111,7 +111,7 @@ def list_(settings: Settings, /, limit: int, payload: bool, as_json: bool, **opt
 def show(settings: Settings, place: str, payload: bool, as_json: bool) -> None:  # noqa: FBT001
     """Show one dead letter, its headers and what to do about it. Exit code 1: there is none at this place."""
     with _reading(settings) as topic:
-        found = next(_selected(topic, _Asked(Selection(places=frozenset({place})), "sender")), None)
+        found = next(_selected(topic, _Query(Selection(places=frozenset({place})), "sender")), None)
     if found is None:
         click.echo(f"botmeter: there is no dead letter at {place}", err=True)
         raise click.exceptions.Exit(1)
@@ -125,8 +125,8 @@ def show(settings: Settings, place: str, payload: bool, as_json: bool) -> None: 
         "message": found.message,
         "record": f"{found.source.topic}-{found.source.partition}@{found.source.offset}, {rfc3339(found.at)}",
         "account": found.account_id or "-",
-        "key": _shown(found.key),
-        "value": _shown(found.value) if payload else f"{len(found.value or b''):,} bytes (--payload shows them)",
+        "key": _readable(found.key),
+        "value": _readable(found.value) if payload else f"{len(found.value or b''):,} bytes (--payload shows them)",
         "cut": "yes: it did not fit the topic" if found.is_truncated else "no",
         "redriven": "yes" if redriven.has(found) else "no",
         "what to do": advice.remedy,
@@ -135,19 +135,19 @@ def show(settings: Settings, place: str, payload: bool, as_json: bool) -> None: 
     for name, text in rows.items():
         click.echo(f"{name:<12}{text}")
     for name, value in found.headers:
-        click.echo(f"header      {name}: {_shown(value)}")
+        click.echo(f"header      {name}: {_readable(value)}")
 
 
 @command.command()
-@_selecting
+@_selection_options
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @click.pass_obj
 def stats(settings: Settings, /, as_json: bool, **options: Any) -> None:  # noqa: FBT001
-    """Count dead letters by reason, account, sender, input and day, and say what to do about each reason."""
-    asked = _asked(options)
+    """Count dead letters by reason, account, sender, input and day, and show what to do about each reason."""
+    query = _query(options)
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("reason", "account", "sender", "input", "day")}
     with _reading(settings) as topic:
-        for letter in _selected(topic, asked):
+        for letter in _selected(topic, query):
             counts["reason"][letter.reason] += 1
             counts["account"][letter.account_id or "-"] += 1
             counts["sender"][letter.sender or "-"] += 1
@@ -170,9 +170,9 @@ def stats(settings: Settings, /, as_json: bool, **options: Any) -> None:  # noqa
 
 
 @command.command()
-@_selecting
+@_selection_options
 @click.argument("places", metavar="[PARTITION@OFFSET]...", nargs=-1)
-@click.option("--go", is_flag=True, help="Send them. Without it: only say what would be sent.")
+@click.option("--go", is_flag=True, help="Send them. Without it: only show what would be sent.")
 @click.option("--again", is_flag=True, help="Also those that were sent back before.")
 @click.option(
     "--rate",
@@ -185,29 +185,29 @@ def stats(settings: Settings, /, as_json: bool, **options: Any) -> None:  # noqa
 def redrive(settings: Settings, /, places: tuple[str, ...], go: bool, again: bool, rate: float, **options: Any) -> None:  # noqa: FBT001
     """Send dead letters back to the topics they came from, each once.
 
-    Which: by the options, or by their places. First it says what it would do; --go does it. A record goes back as it
-    came, with the header botmeter_redriven, to the partition of its key; the broker gives it a new timestamp. What was
-    sent back is noted in the same transaction, in the offsets of the group <BOTMETER_GROUP>-redrive, so neither a crash
-    nor a second run sends one twice. It needs WRITE on the inputs, READ on that group, and WRITE on the transactional
-    id of the same name.
+    Letters are selected by the options, or by their places. Without --go, it only shows what it would do. A record goes
+    back unchanged, with the header botmeter_redriven, to the partition of its key; the broker gives it a new timestamp.
+    The same transaction notes what was sent back, in the offsets of the group <BOTMETER_GROUP>-redrive, so neither a
+    crash nor a second run sends one twice. It needs WRITE on the inputs, READ on that group, and WRITE on the
+    transactional id of the same name.
 
     Exit code 0: all were sent, or would be; 1: some cannot be.
     """
-    asked, plan = _asked(options, places), _Plan(settings, again=again)
+    query, plan = _query(options, places), _Plan(settings, again=again)
     with _reading(settings) as topic:
         if not go:
             plan.redriven = _redriven(settings)
-            for letter in plan.wanted(_selected(topic, asked)):
+            for letter in plan.to_send(_selected(topic, query)):
                 plan.count(letter)
-            _tell_plan(plan, rate)
+            _print_plan(plan, rate)
         else:
             with _sending(settings) as producer:
                 run = Redrive(producer, settings.topics(), settings.partitions, topic.begins(), rate)
                 plan.redriven = run.redriven
-                run.send(plan.wanted(_selected(topic, asked)), plan.progress)
+                run.send(plan.to_send(_selected(topic, query)), plan.progress)
             click.echo(f"{plan.sent:,} sent back, {plan.before:,} had been before")
-    _tell_hindered(plan)
-    if plan.hindered:
+    _print_obstacles(plan)
+    if plan.obstacles:
         raise click.exceptions.Exit(1)
 
 
@@ -218,32 +218,32 @@ class _Plan:
         self._topics, self._again = settings.topics(), again
         self.redriven = Redriven()
         self.by_reason: Counter[str] = Counter()
-        #: How many were sent back before, and how many cannot be, with the reason.
+        #: How many were sent back before, how many are sent now, and how many cannot be sent, by reason.
         self.before = self.sent = 0
-        self.hindered: Counter[str] = Counter()
+        self.obstacles: Counter[str] = Counter()
 
-    def wanted(self, letters: Iterator[Letter]) -> Iterator[Letter]:
-        """Those to be sent."""
+    def to_send(self, letters: Iterator[Letter]) -> Iterator[Letter]:
+        """Yields the letters to send, and counts the others."""
         for letter in letters:
-            hindrance = obstacle(letter, self._topics)
-            if hindrance is not None:
-                self.hindered[hindrance] += 1
+            reason = obstacle(letter, self._topics)
+            if reason is not None:
+                self.obstacles[reason] += 1
             elif not self._again and self.redriven.has(letter):
                 self.before += 1
             else:
                 yield letter
 
     def count(self, letter: Letter) -> None:
-        """One that would be sent."""
+        """Counts a letter that would be sent."""
         self.by_reason[letter.reason] += 1
 
     def progress(self, count: int) -> None:
-        """So many more were sent."""
+        """Prints the progress after `count` more letters were sent."""
         self.sent += count
         click.echo(f"{self.sent:>10,} sent back", err=True)
 
 
-def _tell_plan(plan: _Plan, rate: float) -> None:
+def _print_plan(plan: _Plan, rate: float) -> None:
     total = plan.by_reason.total()
     click.echo(f"{total:,} would be sent back, in about {total / rate:,.0f} s; {plan.before:,} were before")
     for reason, count in plan.by_reason.most_common():
@@ -254,9 +254,9 @@ def _tell_plan(plan: _Plan, rate: float) -> None:
     click.echo("nothing was sent; --go sends them")
 
 
-def _tell_hindered(plan: _Plan) -> None:
-    for why, count in plan.hindered.most_common():
-        click.echo(f"botmeter: {count:,} cannot be sent back: {why}", err=True)
+def _print_obstacles(plan: _Plan) -> None:
+    for reason, count in plan.obstacles.most_common():
+        click.echo(f"botmeter: {count:,} cannot be sent back: {reason}", err=True)
 
 
 # --- Reading and sending ---------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def _tell_hindered(plan: _Plan) -> None:
 
 @contextmanager
 def _reading(settings: Settings) -> Iterator[DeadLetterTopic]:
-    """The dead letters; waits for the broker."""
+    """Waits for the broker, and opens the topic of dead letters."""
     admin = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(admin, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
     with DeadLetterTopic(admin, _reader_config(settings), settings.topics().dead_letters.name) as topic:
@@ -284,17 +284,17 @@ def _sending(settings: Settings) -> Iterator[ExactlyOnce]:
         yield sending
 
 
-def _selected(topic: DeadLetterTopic, asked: _Asked) -> Iterator[Letter]:
-    """Those asked for; what is no dead letter is told and left."""
-    for letter in topic.letters(asked.sender_header):
+def _selected(topic: DeadLetterTopic, query: _Query) -> Iterator[Letter]:
+    """Yields the selected letters; a record that is no dead letter is reported and left out."""
+    for letter in topic.letters(query.sender_header):
         if isinstance(letter, Unreadable):
             click.echo(f"botmeter: {letter.partition}@{letter.offset} is no dead letter of botmeter's", err=True)
-        elif asked.selection.takes(letter):
+        elif query.selection.takes(letter):
             yield letter
 
 
 def _redriven(settings: Settings) -> Redriven:
-    """What was sent back by now."""
+    """Returns which letters were sent back so far."""
     name = settings.topics().dead_letters.name
     with clients.make_consumer(clients.asking_config(_reader_config(settings))) as asker:
         return redriven_by(read_notes(asker, [(name, number) for number in range(settings.partitions)]))
@@ -314,15 +314,15 @@ def _fields(letter: Letter, redriven: Redriven, *, payload: bool) -> dict[str, A
         "source": letter.source._asdict(),
         "is_truncated": letter.is_truncated,
         "redriven": redriven.has(letter),
-        "headers": [[name, _shown(value)] for name, value in letter.headers],
+        "headers": [[name, _readable(value)] for name, value in letter.headers],
     }
     if payload:
-        fields |= {"key": _shown(letter.key), "value": _shown(letter.value)}
+        fields |= {"key": _readable(letter.key), "value": _readable(letter.value)}
     return fields
 
 
-def _shown(value: bytes | None) -> str | None:
-    """Bytes as a person can read them."""
+def _readable(value: bytes | None) -> str | None:
+    """Returns bytes as text that a person can read."""
     if value is None:
         return None
     text = value.decode("utf-8", "backslashreplace")

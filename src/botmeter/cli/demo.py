@@ -17,7 +17,7 @@ from botmeter.errors import ConfigurationError
 @click.option(
     "--keep",
     is_flag=True,
-    help="Let the traffic go on until Ctrl-C, and look around on the page, or with your own client.",
+    help="Continue the traffic until Ctrl-C, so that you can use the page, or your own client.",
 )
 @click.option(
     "--rate",
@@ -39,7 +39,7 @@ def command(seconds: float, keep: bool, rate: float, seed: int) -> None:  # noqa
 
     Exit code 1: the count found a difference.
     """
-    # What its clients warn of, they also mend; what they cannot mend is raised.
+    # The clients recover from what they warn of; other errors are raised.
     logging.getLogger("botmeter").addHandler(logging.NullHandler())
     try:
         from botmeter.demo.show import Options, run  # noqa: PLC0415 - its packages are an extra

@@ -1,4 +1,4 @@
-"""`botmeter doctor`: is everything as it should be, and what to do where it is not."""
+"""`botmeter doctor`: checks everything, and shows what to do about each problem."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _EPILOG: Final = """\b
 Examples:
   botmeter doctor
   botmeter doctor --json | jq 'select(.state == "problem")'
-  botmeter doctor --strict || page-somebody
+  botmeter doctor --strict || page-on-call
 """
 
 
-@click.command(name="doctor", short_help="Check everything and say what to do.", epilog=_EPILOG)
+@click.command(name="doctor", short_help="Check everything and show what to do.", epilog=_EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a finding and line.")
 @click.option("--strict", is_flag=True, help="Exit code 1 for warnings too.")
 @click.option(
@@ -33,7 +33,7 @@ Examples:
     default=3.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to listen for interactions, to compare clocks by.",
+    help="How long to listen for interactions, to compare the clocks.",
 )
 @click.option(
     "--permissions-of",
@@ -47,9 +47,9 @@ Examples:
 def command(settings: Settings, as_json: bool, strict: bool, listen: float, program: str) -> None:  # noqa: FBT001
     """Check settings, brokers, topics, permissions, rules, group, transactions, journal, dead letters, clocks, disk.
 
-    It reads and asks, and changes nothing: no record is written, no offset moved. Where the brokers ask for permissions
-    it begins a session under the transactional id <BOTMETER_GROUP>-doctor, to see whether that is allowed. With the
-    settings and on the machine of a worker it sees what the worker sees.
+    It only reads and queries: it writes no record and moves no offset. Where the brokers check permissions, it starts a
+    session under the transactional id <BOTMETER_GROUP>-doctor, to see whether that is allowed. Run it with the settings
+    and on the machine of a worker to see what the worker sees.
 
     Exit code 0: no problem; 1: some; 3: the broker cannot be reached.
     """
@@ -59,7 +59,7 @@ def command(settings: Settings, as_json: bool, strict: bool, listen: float, prog
     with clients.make_admin(config) as admin:
         for finding in examine(Asking(admin, settings, time.time_ns() // 1_000_000, listen, program)):
             states.append(finding.state)
-            _tell(finding, as_json=as_json)
+            _print(finding, as_json=as_json)
     problems, warnings = states.count("problem"), states.count("warning")
     if not as_json:
         click.echo(f"{problems} problems, {warnings} warnings, {states.count('unknown')} not checked")
@@ -67,7 +67,7 @@ def command(settings: Settings, as_json: bool, strict: bool, listen: float, prog
         raise click.exceptions.Exit(1)
 
 
-def _tell(finding: Finding, *, as_json: bool) -> None:
+def _print(finding: Finding, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(finding.as_fields()))
         return

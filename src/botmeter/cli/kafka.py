@@ -1,4 +1,4 @@
-"""`botmeter kafka`: an Apache Kafka to try things with, without Docker or Java."""
+"""`botmeter kafka`: an Apache Kafka for trying things out, without Docker or Java."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from botmeter.kafka.topic_setup import create_topics
 from botmeter.settings.model import Settings, variable
 
 _DEFAULT_PORT: Final = 9092
-_OF_TOPICS: Final = ("partitions", "topic_prefix", "interactions_topic", "commands_topic")
+_TOPIC_SETTINGS: Final = ("partitions", "topic_prefix", "interactions_topic", "commands_topic")
 
 
-@click.command(name="kafka", short_help="Run an Apache Kafka to try things with.")
+@click.command(name="kafka", short_help="Run an Apache Kafka for trying things out.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=_DEFAULT_PORT,
     show_default=True,
-    help="Where clients find it, on this machine alone.",
+    help="The port at which clients on this machine find it.",
 )
 @click.option(
     "--data",
     "home",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Keep the data here and go on with them at the next start. Default: gone when it ends.",
+    help="Keep the data here, and use them again at the next start. Default: deleted when it ends.",
 )
 @click.option("--topics/--no-topics", default=True, show_default=True, help="Create botmeter's topics.")
 @click.pass_obj
@@ -55,7 +55,7 @@ def command(settings: Settings, port: int, home: Path | None, topics: bool) -> N
     Exit codes: 3 when it cannot start, 130 after Ctrl-C, 0 after SIGTERM.
     """  # noqa: D301 - click's mark of lines to be kept
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with EmbeddedKafka(port=port, home=_made(home), report=_report) as broker:
+    with EmbeddedKafka(port=port, home=_created(home), report=_report) as broker:
         try:
             if topics:
                 _create(settings, broker.bootstrap_servers)
@@ -71,8 +71,8 @@ def _report(line: str) -> None:
     click.echo(f"botmeter: {line}", err=True)
 
 
-def _made(home: Path | None) -> Path | None:
-    """The directory of the data, there and absolute. Raises ConfigurationError when it cannot be made."""
+def _created(home: Path | None) -> Path | None:
+    """Creates the data directory; returns its absolute path. Raises ConfigurationError when it cannot be created."""
     if home is None:
         return None
     try:
@@ -85,17 +85,17 @@ def _made(home: Path | None) -> Path | None:
 def _create(settings: Settings, bootstrap_servers: str) -> None:
     with make_admin(admin_config({}, bootstrap_servers)) as admin:
         findings = create_topics(admin, settings.topics().all(), settings.partitions, replication_factor=1)
-    made = sum(finding.state == "created" for finding in findings)
-    _report(f"{made} topics created with {settings.partitions} partitions each, {len(findings) - made} were there")
+    created = sum(finding.state == "created" for finding in findings)
+    _report(f"{created} topics created with {settings.partitions} partitions each, {len(findings) - created} existed")
     for line in differences(findings, bootstrap_servers):
         _report(line)
 
 
 def _welcome(settings: Settings, port: int, home: Path | None) -> str:
-    """What a person needs to know to use it."""
+    """Returns the text that explains how to use it."""
     address = f"localhost:{port}"
-    kept = f"kept in {home}" if home else "gone when it ends; --data DIR keeps them"
-    exports = "".join(f"  export {name}={value}\n" for name, value in _other_than_default(settings, address))
+    kept = f"kept in {home}" if home else "deleted when it ends; --data DIR keeps them"
+    exports = "".join(f"  export {name}={value}\n" for name, value in _changed_settings(settings, address))
     return (
         f"Apache Kafka {KAFKA_VERSION} is ready at {address}. Its data are {kept}.\n\n"
         f"In another terminal:\n\n{exports}"
@@ -106,9 +106,9 @@ def _welcome(settings: Settings, port: int, home: Path | None) -> str:
     )
 
 
-def _other_than_default(settings: Settings, address: str) -> Iterator[tuple[str, str]]:
-    """The settings without which the other commands would not find the cluster and its topics."""
-    found = {"bootstrap_servers": address} | {name: str(getattr(settings, name)) for name in _OF_TOPICS}
+def _changed_settings(settings: Settings, address: str) -> Iterator[tuple[str, str]]:
+    """Yields the settings that the other commands need to find the cluster and its topics."""
+    found = {"bootstrap_servers": address} | {name: str(getattr(settings, name)) for name in _TOPIC_SETTINGS}
     for name, value in found.items():
         if value != str(Settings.model_fields[name].default):
             yield variable(name), value

@@ -38,14 +38,14 @@ _COLUMNS: Final = ("changed_at", "state", "account_id", "kind", "recipient", "at
 @click.group(
     name="notify",
     invoke_without_command=True,
-    short_help="Tell people of alerts: e-mail and webhooks.",
+    short_help="Send alerts by e-mail and webhook.",
     epilog=f"\b\nSettings:\n{describe()}",
 )
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Tell an account's contacts of its alerts by e-mail, and endpoints by webhook, until stopped.
+    """Send an account's alerts to its contacts by e-mail, and to endpoints by webhook, until stopped.
 
-    What is to be told is kept in a database before it is sent, so a crash loses nothing; what may have been sent twice
+    Each notice is stored in a database before it is sent, so a crash loses nothing; one that may have been sent twice
     is marked. BOTMETER_NOTIFY_SMTP_HOST or BOTMETER_NOTIFY_WEBHOOKS must be set. Several notifiers may run at a time
     with one database. SIGTERM or Ctrl-C stops within 10 seconds.
     """
@@ -101,7 +101,7 @@ def _run(settings: Settings) -> None:
         received.append(number)
         stop.set()
 
-    # Until the notifier runs, a stop ends the process at once.
+    # Until the notifier runs, SIGTERM ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     wait_for_broker(admin_config(settings.kafka, settings.bootstrap_servers), settings.broker_timeout_s, log.warning)
     require(settings, "notify")

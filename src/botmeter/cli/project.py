@@ -36,17 +36,17 @@ log = logging.getLogger("botmeter")
     "--rebuild",
     "is_rebuild",
     is_flag=True,
-    help="Project the whole journal anew beside the present tables, put the new ones in their place, and end.",
+    help="Project the whole journal into new tables, replace the present ones by them, and end.",
 )
 @click.pass_obj
 def command(settings: Settings, *, is_rebuild: bool) -> None:
-    """Project the journal into a database, until stopped: what API and page show is read from there.
+    """Project the journal into a database, until stopped: API and page read from it.
 
-    The database is SQLite, the file readside.db in the data directory, or PostgreSQL by BOTMETER_READSIDE_URL. Its
-    tables are made and kept up to date by this command. Offsets are kept in it too, so that a stop or a crash at any
-    moment neither loses nor repeats anything. Of several projections of one database one writes, the others stand by.
+    The database is SQLite, the file readside.db in the data directory, or PostgreSQL by BOTMETER_READSIDE_URL. This
+    command creates its tables and updates them. Offsets are stored in it too, so that a stop or a crash at any moment
+    neither loses nor repeats anything. Of several projections of one database, one writes and the others stand by.
 
-    `botmeter web` runs this inside where the database is SQLite.
+    `botmeter web` runs the projection itself where the database is SQLite.
     """
     log_to_stderr(settings.log_level, settings.log_format, "project")
     raise_gc_thresholds()
@@ -60,7 +60,7 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
     line, metrics = ProgressLine(sys.stderr), ProjectionMetrics()
     source = source_of(settings)
 
-    def tell(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         line.show(progress)
         metrics.take(progress)
 
@@ -75,13 +75,13 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
                 on_progress=line.show,
             )
         else:
-            with _told(metrics, settings.readside_port):
+            with _serving_metrics(metrics, settings.readside_port):
                 Projection(
                     engine,
                     source,
                     batch_records=settings.readside_batch_records,
                     hours_days=settings.readside_hours_days,
-                    on_progress=tell,
+                    on_progress=on_progress,
                 ).run(stop)
     finally:
         line.end()
@@ -91,7 +91,7 @@ def command(settings: Settings, *, is_rebuild: bool) -> None:
 
 
 @contextmanager
-def _told(metrics: ProjectionMetrics, port: int) -> Iterator[None]:
+def _serving_metrics(metrics: ProjectionMetrics, port: int) -> Iterator[None]:
     """Serves the metrics while the block lasts, if there is a port for them."""
     if port < 0:
         yield
@@ -105,7 +105,7 @@ def _told(metrics: ProjectionMetrics, port: int) -> Iterator[None]:
 
 
 def source_of(settings: Settings) -> Source:
-    """What is projected, by the settings."""
+    """Returns the source of the projection, by the settings."""
     topics = settings.topics()
     return Source(
         bootstrap_servers=settings.bootstrap_servers,
@@ -119,7 +119,7 @@ def source_of(settings: Settings) -> Source:
 
 
 def _stop_on_signals(stop: threading.Event) -> list[int]:
-    """SIGTERM and Ctrl-C end the transaction under way, then the program; which one came."""
+    """Lets SIGTERM and Ctrl-C end the program after the current transaction; returns the list of received signals."""
     received: list[int] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:

@@ -15,7 +15,7 @@ from botmeter.settings.model import Settings
 
 @click.command(name="replay", short_help="Run a tape through the rules, without Kafka.")
 @click.argument("file", type=click.File("rb"), required=False)
-@click.option("--only", metavar="TOPIC", help="Print this topic alone, such as botmeter.alerts or alerts.")
+@click.option("--only", metavar="TOPIC", help="Print only this topic, such as botmeter.alerts or alerts.")
 @click.option("--from-cluster", "account_id", metavar="ACCOUNT", help="Write a tape of this account instead.")
 @click.option(
     "--pseudonymous", is_flag=True, help="With --from-cluster: keyed hashes for end-users, conversations and contacts."
@@ -23,7 +23,7 @@ from botmeter.settings.model import Settings
 @click.option(
     "--pseudonym-key",
     metavar="TEXT",
-    help="Key of the hashes, to have the same ones again. Default: a new one that nobody keeps.",
+    help="Key of the hashes, to get the same ones again. Default: a new random one that is not stored.",
 )
 @click.pass_obj
 def command(
@@ -34,16 +34,15 @@ def command(
     pseudonymous: bool,  # noqa: FBT001 - a flag of the command line
     pseudonym_key: str | None,
 ) -> None:
-    """Run the tape FILE (- for standard input) through the same rules as the worker and print what comes of it.
+    """Run the tape FILE (- for standard input) through the same rules as the worker and print the outputs.
 
-    A tape is NDJSON: one record a line, {"topic", "key", "timestamp", "value"}, or {"tick": "<timestamp>"} for the
+    A tape is NDJSON: one record per line, {"topic", "key", "timestamp", "value"}, or {"tick": "<timestamp>"} for the
     timer. The outputs are NDJSON too, {"topic", "key", "headers", "value"}, in the order in which the worker would
-    produce them. Prices and limits are the settings (BOTMETER_*), until a line {"rules": {...}} says others, as the
-    messages of the topic botmeter.rules have them.
+    produce them. Prices and limits are the settings (BOTMETER_*), until a line {"rules": {...}} sets others, in the
+    form of the messages of the topic botmeter.rules.
 
-    With --from-cluster it writes a tape: the account's inputs, those that are gone made anew from its journal, and the
-    rules of each time. It runs the tape once itself and says whether it leads to the same journal, exit code 1 when
-    not.
+    With --from-cluster it writes a tape: the account's inputs (deleted ones are rebuilt from its journal) and the rules
+    of each time. It then runs the tape itself and prints whether it leads to the same journal; exit code 1 when not.
 
     \b
       botmeter replay --from-cluster acme --pseudonymous > acme.ndjson

@@ -1,4 +1,4 @@
-"""`botmeter rules`: what decides, and how it is changed for all workers at once."""
+"""`botmeter rules`: shows the rules in force, and changes them for all workers at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def command() -> None:
     """The rules in force: limits, prices, pack size, complimentary sessions, default thresholds, exhaustion.
 
     The first worker records its settings as the rules. From then on a worker whose settings differ does not start, and
-    says what differs: a change of what accounts are charged is an act of its own, for all workers at once, and
+    reports what differs: a change of what accounts are charged is made explicitly, for all workers at once, and
     `botmeter verify` recomputes each part of the log by the rules of its time.
     """
 
@@ -32,7 +32,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The messages of the log as JSON, one a line.")
 @click.pass_obj
 def show(settings: Settings, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    """Show the rules in force, all changes there were, and where these settings differ.
+    """Show the rules in force, all past changes, and where these settings differ.
 
     Exit code 0: these settings are the rules in force, or none are recorded yet; 1: they differ.
     """
@@ -49,15 +49,15 @@ def show(settings: Settings, as_json: bool) -> None:  # noqa: FBT001 - a flag of
 
 
 @command.command(name="set")
-@click.option("--yes", is_flag=True, help="Do it; without, only say what it would do.")
-@click.option("--by", metavar="NAME", help="Who does it, for the log. Default: the user's name.")
+@click.option("--yes", is_flag=True, help="Do it; without it, only show what it would do.")
+@click.option("--by", metavar="NAME", help="Who does it, for the log. Default: your login.")
 @click.option("--reason", metavar="TEXT", help="Why, for the log.")
 @click.pass_obj
 def set_rules(settings: Settings, yes: bool, by: str | None, reason: str | None) -> None:  # noqa: FBT001
-    """Make these settings (BOTMETER_*) the rules in force, from where each partition stands now.
+    """Make these settings (BOTMETER_*) the rules in force, from the present offsets of each partition on.
 
-    No worker may run meanwhile. What was decided stays as it is: prices and pack sizes count for packs bought and
-    renewed from then on, limits for interactions that are taken from then on.
+    No worker may run meanwhile. Past decisions stay as they are: prices and pack sizes apply to packs that are bought
+    or renewed from then on, limits to interactions that are processed from then on.
 
     \b
       botmeter rules show                             # what is in force
@@ -97,7 +97,7 @@ def _lines(history: RulesHistory, settings: Settings) -> Iterator[str]:
         yield f"  BOTMETER_{name.upper():<24}{value}"
     before = None
     for message in history.messages:
-        yield _told(message)
+        yield _describe(message)
         if before is not None:
             yield from (
                 f"    {name}: {old} -> {new}" for name, (old, new) in differences(before, message.rules).items()
@@ -107,7 +107,7 @@ def _lines(history: RulesHistory, settings: Settings) -> Iterator[str]:
         yield f"{name} is {here} here: a worker with these settings would not start (in force is {there})"
 
 
-def _told(message: RulesSet) -> str:
+def _describe(message: RulesSet) -> str:
     since = "from the beginning" if not message.taken else f"from {rfc3339(message.at)} on"
     reason = f": {message.reason}" if message.reason else ""
     return f"number {message.number}, {since}, by {message.by}{reason}"
@@ -123,9 +123,9 @@ def _plan(history: RulesHistory, settings: Settings) -> Iterator[str]:
         yield f"  {name}: {old} -> {new}"
     if rules.pseudonyms != history.now.pseudonyms:
         yield (
-            "End-users are known by other names from then on: whoever has a session opens another one with the next "
-            "chat, and the account is charged for it. What was written before keeps its names; to verify it takes its "
-            "key."
+            "End-users get other pseudonyms from then on: an end-user with an open session opens another one with the "
+            "next chat, and the account is charged for it. Existing records keep their pseudonyms; verifying them "
+            "needs the old key."
         )
     if memory_ms(rules) > memory_ms(history.now):
         yield (

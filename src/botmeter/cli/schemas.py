@@ -1,4 +1,4 @@
-"""`botmeter schemas`: the contract as files, for other teams and their tools."""
+"""`botmeter schemas`: exports the contract as files, for other teams and their tools."""
 
 from __future__ import annotations
 

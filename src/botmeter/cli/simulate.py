@@ -46,7 +46,7 @@ _DAY_S: Final = 86_400
     type=click.FloatRange(0, 0.5),
     default=0.01,
     show_default=True,
-    help="Share of records that are bad in one of the ways that end as dead letters.",
+    help="Share of bad records, which become dead letters.",
 )
 @click.option(
     "--day",
@@ -55,7 +55,7 @@ _DAY_S: Final = 86_400
     default=_DAY_S,
     show_default=True,
     metavar="SECONDS",
-    help="How long a simulated day takes, whose hours the rate follows; 0: a steady rate.",
+    help="Length of a simulated day; the rate varies with its hours. 0: a steady rate.",
 )
 @click.option(
     "--start",
@@ -66,7 +66,7 @@ _DAY_S: Final = 86_400
 @click.option(
     "--among-others",
     is_flag=True,
-    help="Publish although the journal holds accounts that no simulation opened; it is not looked at.",
+    help="Publish even if the journal holds accounts that no simulation opened; do not check it.",
 )
 @click.pass_obj
 def command(
@@ -87,8 +87,8 @@ def command(
     duplicates, late and bad records, and now and then a command. The same run again opens, buys and counts nothing
     twice.
 
-    Accounts are for good, and what they use is charged. So a cluster whose journal holds accounts that no simulation
-    opened is refused, unless --among-others says that it is meant.
+    Accounts cannot be deleted, and their usage is charged. So a cluster whose journal holds accounts that no simulation
+    opened is refused, unless --among-others is given.
 
     Cluster and topics are settings (BOTMETER_BOOTSTRAP_SERVERS, ...); the topics must be there: botmeter topics create.
     Exit code 1: some records were not delivered; 2: the cluster holds accounts of others.
@@ -121,9 +121,9 @@ def command(
 
 
 def _require_cluster(settings: Settings) -> None:
-    """Waits for the broker and looks at the topics."""
+    """Waits for the broker and checks the topics."""
     config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
-    questions.wait_for_broker(config, settings.broker_timeout_s, _tell)
+    questions.wait_for_broker(config, settings.broker_timeout_s, _print)
     topics = settings.topics()
     with clients.make_admin(config) as admin:
         require_topics(admin, (topics.interactions, topics.commands, topics.journal), settings.partitions)
@@ -136,7 +136,7 @@ def _refuse_accounts_of_others(settings: Settings) -> None:
         clients.reader_config(settings.kafka, settings.bootstrap_servers, settings.group),
         journal,
         settings.partitions,
-        _tell,
+        _print,
     )
     if other is not None:
         raise ConfigurationError(
@@ -146,12 +146,12 @@ def _refuse_accounts_of_others(settings: Settings) -> None:
         )
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     click.echo(f"botmeter: {line}", err=True)
 
 
 def _day_begins_ms(start: datetime | None) -> int:
-    """The moment of today's date at which the simulated day begins, UTC ms."""
+    """Returns the moment of today at which the simulated day begins, UTC ms."""
     now_ms = time.time_ns() // 1_000_000
     if start is None:
         return now_ms
@@ -176,7 +176,7 @@ class _Progress:
 
 
 def _summarize(publisher: Publisher, seconds: float) -> None:
-    """What was sent, by kind, and what was not delivered, by reason."""
+    """Prints what was sent, by kind, and what was not delivered, by reason."""
     total = publisher.sent.total()
     click.echo(f"{total:,} records in {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s")
     for kind, count in publisher.sent.most_common():

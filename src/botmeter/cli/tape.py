@@ -1,4 +1,4 @@
-"""`botmeter replay --from-cluster`: a tape of an account from a live system."""
+"""`botmeter replay --from-cluster`: writes a tape of an account from a live system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from botmeter.cli.account.asking import Progress, connected
+from botmeter.cli.account.request import Progress, connected
 from botmeter.cli.account.words import count
 from botmeter.history.log import AccountLog
 from botmeter.history.proof import first_difference
@@ -17,7 +17,7 @@ from botmeter.settings.model import Settings
 
 
 def write_tape(settings: Settings, account_id: str, pseudonym_key: bytes | None) -> None:
-    """Writes the tape to the standard output, and tells on the standard error what it is.
+    """Writes the tape to the standard output, and a summary to the standard error.
 
     Exit code 1 when there is no such account, or the tape does not lead to the account's journal.
     """

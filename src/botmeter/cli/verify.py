@@ -24,18 +24,18 @@ from botmeter.verification.findings import Difference, Findings
 from botmeter.verification.metrics import WitnessMetrics
 from botmeter.verification.verification import Progress, Verification
 
-#: Beyond a worker's transaction timeout, the broker has ended the transaction, unless it forgot.
+#: This long after a worker's transaction timeout, the broker has ended the transaction unless the transaction hangs.
 _HANGING_MARGIN_S: Final = 15
-#: The collector finds nothing: states hold no cycles, and there may be millions of them.
+#: The garbage collector would find nothing: states hold no cycles, and there may be millions of them.
 _GC_THRESHOLD: Final = 1_000_000
 
 _EPILOG: Final = """\b
 Examples:
-  botmeter verify                             all that the inputs still hold
+  botmeter verify                             everything that the inputs still hold
   botmeter verify --since 2026-11-24T00:00    from this moment on, UTC
   botmeter verify --json | jq .kind           differences as JSON, one a line
   botmeter verify --follow --metrics-port 6067
-  botmeter verify --follow --from-snapshots   from now on, begun quickly
+  botmeter verify --follow --from-snapshots   from now on, with a quick start
 """
 
 
@@ -46,9 +46,9 @@ Examples:
     "--since",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]),
     metavar="TIME",
-    help="Begin with the interactions of that moment, UTC. Default: the first that retention has left.",
+    help="Begin with the interactions of that moment, UTC. Default: the first that are still retained.",
 )
-@click.option("--follow", is_flag=True, help="Keep watching: go on from where the last round ended, until stopped.")
+@click.option("--follow", is_flag=True, help="Keep verifying: continue where the last round ended, until stopped.")
 @click.option(
     "--from-snapshots",
     is_flag=True,
@@ -60,12 +60,16 @@ Examples:
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="With --follow: from the end of one round to the next.",
+    help="With --follow: the pause between two rounds.",
 )
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="With --follow: serve Prometheus metrics there.")
-@click.option("--json", "as_json", is_flag=True, help="Write differences and summary as JSON, one object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print differences and summary as JSON, one object per line.")
 @click.option(
-    "--show", type=click.IntRange(min=0), default=20, show_default=True, help="Differences to write; all are counted."
+    "--show",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many differences to print; all are counted.",
 )
 @click.pass_obj
 def command(
@@ -80,15 +84,16 @@ def command(
 ) -> None:
     """Recompute the outputs from the inputs, and report each difference with its place and both values.
 
-    Every interaction, command and turn of the timer is decided once more by the rules alone, in the order that the
-    journal tells, and compared with journal, balances, alerts, handoffs, command results and dead letters: what is
-    missing, twice, altered, out of order or unexpected, sessions beyond an allowance, and transactions that do not end.
-    It only reads, and workers may go on meanwhile: what the group has committed is verified.
+    Every interaction, command and timer event is decided again by the rules alone, in the order that the journal
+    records, and compared with journal, balances, alerts, handoffs, command results and dead letters. It reports what is
+    missing, duplicate, altered, out of order or unexpected, sessions beyond an allowance, and transactions that do not
+    end. It only reads, and workers may run meanwhile: it verifies what the group has committed.
 
-    Inputs are kept for days, the journal for ever: accounts and sessions of before the start are folded from it. Memory
-    holds the accounts and the session starts of about three days of one partition at a time (with --follow: of all).
+    Inputs are kept for days, the journal for ever: accounts and sessions from before the start are folded from it.
+    Memory holds the accounts and the session starts of about three days, of one partition at a time (with --follow: of
+    all).
 
-    Prices and limits are those that were in force at each time (botmeter rules show). Topics, group and cluster are
+    Prices and limits are those that were in force at the time (botmeter rules show). Topics, group and cluster are
     settings: BOTMETER_BOOTSTRAP_SERVERS, BOTMETER_GROUP, BOTMETER_TOPIC_PREFIX, ...
 
     Exit code 0: no difference; 1: some.
@@ -100,7 +105,7 @@ def command(
     _require_cluster(settings)
     gc.set_threshold(_GC_THRESHOLD, 50, 1000)
     topics = settings.topics()
-    findings = Findings(on_difference=_teller(show, as_json=as_json))
+    findings = Findings(on_difference=_difference_printer(show, as_json=as_json))
     since_ms = None if since is None else millis(since.replace(tzinfo=UTC))
     with VerifiedCluster(_access(settings), topics) as cluster:
         verification = Verification(cluster, topics, settings.rules(), settings.partitions, findings, since_ms)
@@ -129,14 +134,14 @@ def _require_cluster(settings: Settings) -> None:
 
 def _once(verification: Verification) -> None:
     bar = _Bar(sys.stderr.isatty())
-    verification.once(Progress(bar.begin, bar.go_on))
+    verification.once(Progress(bar.begin, bar.advance))
     bar.end()
 
 
 def _follow(
     verification: Verification, cluster: VerifiedCluster, findings: Findings, every_s: float, port: int | None
 ) -> None:
-    """Rounds until SIGTERM or Ctrl-C, which end with the summary and its exit code."""
+    """Verifies in rounds until SIGTERM or Ctrl-C; the summary and the exit code follow."""
     metrics = WitnessMetrics(findings)
     if port is not None:
         metrics.serve(port)
@@ -159,14 +164,14 @@ def _follow(
         cluster.stop.wait(every_s)
 
 
-def _teller(show: int, *, as_json: bool) -> Callable[[Difference], None]:
-    """Writes the first differences as they are found."""
-    written = 0
+def _difference_printer(show: int, *, as_json: bool) -> Callable[[Difference], None]:
+    """Returns a function that prints the first `show` differences as they are found."""
+    found = 0
 
-    def tell(difference: Difference) -> None:
-        nonlocal written
-        written += 1
-        if written > show:
+    def print_difference(difference: Difference) -> None:
+        nonlocal found
+        found += 1
+        if found > show:
             return
         if as_json:
             click.echo(json.dumps(difference.as_fields()))
@@ -174,7 +179,7 @@ def _teller(show: int, *, as_json: bool) -> Callable[[Difference], None]:
         for line in report.lines(difference):
             click.echo(line)
 
-    return tell
+    return print_difference
 
 
 def _summarize(findings: Findings, settings: Settings, *, as_json: bool) -> None:
@@ -201,7 +206,7 @@ def _summarize(findings: Findings, settings: Settings, *, as_json: bool) -> None
 
 
 class _Bar:
-    """Progress on the standard error: a bar on a terminal, a line now and then elsewhere."""
+    """Shows progress on the standard error: a bar on a terminal, else a line every few seconds."""
 
     _WIDTH: Final = 32
 
@@ -211,20 +216,20 @@ class _Bar:
         self._begun = self._shown = time.monotonic()
 
     def begin(self, what: str, total: int) -> None:
-        """A new phase."""
+        """Starts a new phase."""
         self.end()
         self._what, self._total, self._done = what, total, 0
         self._begun = self._shown = time.monotonic()
 
-    def go_on(self, count: int) -> None:
-        """So many more are done."""
+    def advance(self, count: int) -> None:
+        """Counts `count` more as done."""
         self._done += count
         if time.monotonic() - self._shown >= self._interval_s:
             self._shown = time.monotonic()
             self._show()
 
     def end(self) -> None:
-        """The phase is over."""
+        """Ends the phase."""
         if self._done:
             self._show()
             if self._is_terminal:

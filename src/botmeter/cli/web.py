@@ -1,4 +1,4 @@
-"""`botmeter web`: Admin > Billing, page and API."""
+"""`botmeter web`: serves Admin > Billing, page and API."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from botmeter.web.server import address_of, listen, public_url, require_secret, 
 
 log = logging.getLogger("botmeter")
 
-#: A demo's login link is good for as long as anybody watches one.
+#: A demo's login link stays valid for longer than a demo runs.
 _DEMO_LINK_S = 86_400
-_WHO = (
-    click.option("--as", "subject", required=True, metavar="NAME", help="Who it is for; stands in the journal."),
-    click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What it allows."),
+_USER_OPTIONS = (
+    click.option("--as", "subject", required=True, metavar="NAME", help="The user; the journal has this name."),
+    click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="The user's role."),
     click.option("--account", "accounts", multiple=True, metavar="ID", help="An account to see; may be repeated."),
 )
 
@@ -48,12 +48,12 @@ _WHO = (
     short_help="Serve the billing page and the API.",
     epilog=f"\b\nSettings:\n{describe()}",
 )
-@click.option("--demo", is_flag=True, help="Make a secret for this run and print a link that logs an operator in.")
+@click.option("--demo", is_flag=True, help="Make a secret for this run and print a login link for an operator.")
 @click.pass_context
 def command(ctx: click.Context, demo: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Serve Admin > Billing: the page, and the API under /v1.
 
-    SIGTERM or Ctrl-C finishes the requests under way and stops. `botmeter web token` and `botmeter web login-link` give
+    SIGTERM or Ctrl-C finishes the current requests and stops. `botmeter web token` and `botmeter web login-link` give
     access where there is no identity provider.
     """
     if ctx.invoked_subcommand is None:
@@ -77,7 +77,7 @@ def token(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...
 @command.command("login-link")
 @click.pass_obj
 def link(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...]) -> None:
-    """Print a link that logs a person in to the page; it is good once, within 10 minutes."""
+    """Print a link that logs a person in to the page; it works once, within 10 minutes."""
     _require_accounts(role, accounts)
     if not settings.http_public_url and not settings.http_port:
         raise ConfigurationError("set BOTMETER_HTTP_PUBLIC_URL or _PORT: the link must say where the page is")
@@ -87,7 +87,7 @@ def link(settings: Settings, subject: str, role: Role, accounts: tuple[str, ...]
     )
 
 
-for option in reversed(_WHO):
+for option in reversed(_USER_OPTIONS):
     option(token)
     option(link)
 
@@ -104,29 +104,29 @@ def _serve(settings: Settings, *, is_demo: bool) -> None:
     require_same_pseudonyms(settings)
     metrics = None if settings.http_metrics_port < 0 else WebMetrics()
     projects = settings.readside_database().startswith("sqlite")
-    on_progress = metrics.projection_callback() if metrics and projects else _tell_nobody
+    on_progress = metrics.projection_callback() if metrics and projects else _ignore_progress
     with ExitStack() as running:
         spans = running.enter_context(traced(settings.traces, "web"))
         provider = None if spans is None else spans.provider
         lifespan = connected(settings, source_of(settings), on_progress, provider)
         parts = Parts(settings, address, lifespan=lifespan, page=PAGE_ROUTERS, error_page=error_page, metrics=metrics)
         app = make_app(parts)
-        _say(f"listening at {address}")
+        _print(f"listening at {address}")
         if is_demo:
             made = _tokens(settings).login_link_token("demo", "operator", frozenset(), _DEMO_LINK_S, uses="often")
-            _say(f"log in at {login_link(address, made)}")
+            _print(f"log in at {login_link(address, made)}")
         if metrics is not None:
             served = Page(metrics.registry, settings.http_metrics_port, "BOTMETER_HTTP_METRICS_PORT")
             log.info("metrics at http://localhost:%d/metrics", running.enter_context(served).port)
         serve(app, listening)
 
 
-def _tell_nobody(progress: Progress) -> None:
+def _ignore_progress(progress: Progress) -> None:
     del progress
 
 
-def _say(line: str) -> None:
-    """For a person at the terminal, whatever severity is logged."""
+def _print(line: str) -> None:
+    """Prints a line for the person at the terminal, at any log level."""
     if is_json():
         log.info(line)
     else:

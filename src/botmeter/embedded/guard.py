@@ -1,11 +1,10 @@
 """The guard of an embedded broker: a small program that owns the broker's process and its directory.
 
-It takes orders, one JSON object a line, from its standard input: `{"start": [command...]}`, `{"signal":
-number}`; and tells on its standard output what became of them: `{"started": pid}`, `{"exited": code}`. When
-its input ends it kills the broker and deletes the directory; with `--keep` it asks the broker to end in good
-order first, and leaves the directory. The kernel ends the input when the process at the other end dies,
-whatever it died of, kill -9 included: no broker, and no data but what is to be kept, outlive the process that
-wanted them.
+It reads orders, one JSON object per line, from its standard input: `{"start": [command...]}`, `{"signal": number}`. It
+reports events on its standard output: `{"started": pid}`, `{"exited": code}`. When its input ends it kills the broker
+and deletes the directory; with `--keep` it stops the broker gracefully and keeps the directory. The kernel ends the
+input when the parent process dies, also by kill -9: so no broker, and no data except kept ones, outlives the process
+that started it.
 
 Standard library only: it runs with `python -I -S`, and starts in a few milliseconds.
 """
@@ -23,12 +22,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-#: An orderly end takes less than a second; a broker that has come to a halt is killed.
-ORDERLY_END_S = 20.0
+#: A graceful stop takes less than a second; a broker that hangs is killed after this.
+GRACEFUL_STOP_S = 20.0
 
 
 def main(directory: Path, leave: Callable[[subprocess.Popen[bytes] | None, Path], None]) -> None:
-    """Obey until the input ends, then `leave`."""
+    """Executes orders until the input ends, then calls `leave`."""
     signal.signal(signal.SIGTERM, _end_input)
     broker: subprocess.Popen[bytes] | None = None
     try:
@@ -43,7 +42,7 @@ def main(directory: Path, leave: Callable[[subprocess.Popen[bytes] | None, Path]
 
 
 def leave_nothing(broker: subprocess.Popen[bytes] | None, directory: Path) -> None:
-    """Kill the broker, since nobody wants its data, and delete them."""
+    """Kills the broker and deletes its data."""
     if broker is not None:
         broker.kill()
         broker.wait()
@@ -51,13 +50,13 @@ def leave_nothing(broker: subprocess.Popen[bytes] | None, directory: Path) -> No
 
 
 def leave_data(broker: subprocess.Popen[bytes] | None, directory: Path) -> None:
-    """End the broker in good order if that can be, and leave what it wrote."""
+    """Stops the broker, gracefully if possible, and keeps its data."""
     del directory
     if broker is not None:
         broker.send_signal(signal.SIGCONT)
         broker.terminate()
         try:
-            broker.wait(ORDERLY_END_S)
+            broker.wait(GRACEFUL_STOP_S)
         except subprocess.TimeoutExpired:
             broker.kill()
             broker.wait()
@@ -68,23 +67,23 @@ def _start(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
         broker = subprocess.Popen(  # noqa: S603 - the command comes from our own parent, by a pipe
             command,
             cwd=directory,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},  # Java finds no directory with an accent in a C locale
+            env={**os.environ, "LC_ALL": "C.UTF-8"},  # in a C locale Java finds no directory with an accent
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    _tell({"started": broker.pid})
-    threading.Thread(target=lambda: _tell({"exited": broker.wait()})).start()
+    _send({"started": broker.pid})
+    threading.Thread(target=lambda: _send({"exited": broker.wait()})).start()
     return broker
 
 
 def _end_input(*_: object) -> None:
-    """Asked to end ourselves: go on as if the parent had gone, after the order in hand."""
+    """On SIGTERM: ends the input after the current order, as if the parent had died."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
 
 
-def _tell(event: dict[str, int]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody is left to tell
+def _send(event: dict[str, int]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the parent has died
         os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
 
 

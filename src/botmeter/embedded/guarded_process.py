@@ -1,4 +1,4 @@
-"""A child process that does not outlive us, by way of a guard."""
+"""A child process that a guard ends when this process dies."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import IO, Any, Literal
 
 from botmeter.embedded.errors import EmbeddedKafkaUnavailable
 
-#: Starting a program and killing one take milliseconds; this long means that the machine has come to a halt.
+#: Starting or killing a program takes milliseconds; only a machine that hangs takes this long.
 GUARD_TIMEOUT_S = 60.0
 
 GUARD_ENDED = "the process that guards the embedded Apache Kafka has ended; was it killed?"
 
 
 class GuardedProcess:
-    """One process at a time, with a directory of its own; both are gone when we are, even by kill -9.
+    """One process at a time, with a directory of its own; both end with this process, even by kill -9.
 
     Not for use by several threads.
     """
@@ -29,9 +29,9 @@ class GuardedProcess:
     def __init__(
         self, directory: Path, at_the_end: Literal["delete", "keep"] = "delete", lock: int | None = None
     ) -> None:
-        """Hand `directory` over to a new guard, which deletes or keeps it in the end.
+        """Hands `directory` over to a new guard, which deletes or keeps it in the end.
 
-        `lock` is a file that the guard holds open until then, after us when we die.
+        `lock` is a file that the guard holds open until then, also when this process dies.
         """
         guard = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(directory)]
         self._guard = subprocess.Popen(  # noqa: S603 - our own program
@@ -39,36 +39,36 @@ class GuardedProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=() if lock is None else (lock,),
-            bufsize=0,  # an order is with the guard, or failed, when it has been given
-            start_new_session=True,  # Ctrl-C is for us alone; the guard learns of our end by its pipe
+            bufsize=0,  # a write returns only when the guard has the order, or fails
+            start_new_session=True,  # Ctrl-C must not reach the guard; it sees the end of this process by its pipe
         )
         self._events: queue.SimpleQueue[dict[str, int] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read_events, name="embedded-kafka-guard", daemon=True)
         self._reader.start()
-        #: Of the process started last; None before the first.
+        #: The id of the last process; None before the first.
         self.pid: int | None = None
-        #: None while it runs.
+        #: The exit code of the last process; None while it runs.
         self.exit_code: int | None = None
 
     def start(self, command: Sequence[str]) -> None:
-        """Run `command` in the directory, output appended to server.log; the one before must have ended."""
+        """Runs `command` in the directory, output appended to server.log; the previous one must have ended."""
         assert self.pid is None or self.has_exited(within_s=0), "the process started before still runs"
         self._order(start=list(command))
         self.exit_code = None
         self.pid = self._next_event("started", GUARD_TIMEOUT_S)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process; nothing happens when it has ended."""
+        """Sends a signal to the process; does nothing when it has ended."""
         self._order(signal=int(number))
 
     def has_exited(self, within_s: float) -> bool:
-        """Wait for the end of the process, at most `within_s` seconds, and say whether it came."""
+        """Waits at most `within_s` seconds for the end of the process; returns whether it has ended."""
         if self.exit_code is None:
             self.exit_code = self._next_event("exited", within_s)
         return self.exit_code is not None
 
     def close(self) -> None:
-        """End the process and the guard; the directory is deleted or kept, as was said at the start."""
+        """Ends the process and the guard; the directory is deleted or kept, as set at the start."""
         _pipe(self._guard.stdin).close()
         self._guard.wait(GUARD_TIMEOUT_S)
         self._reader.join()

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: One broker, many short-lived topics, and tests that want a rebalance now rather than in a minute.
+#: For one broker, many short-lived topics, and tests that need a rebalance at once rather than in a minute.
 BROKER_PROPERTIES: Mapping[str, str] = {
-    # A topic that nobody created is a mistake in a test, not a topic.
+    # A missing topic is a mistake in a test; it must not be created implicitly.
     "auto.create.topics.enable": "false",
-    # Records of 10 MB, as clients with generous settings send them.
+    # Allows records of 10 MB, which clients with large limits send.
     "message.max.bytes": str(16 * 1024 * 1024),
     # There is only one broker to replicate to.
     "default.replication.factor": "1",
@@ -26,20 +26,20 @@ BROKER_PROPERTIES: Mapping[str, str] = {
     # transactional ids.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
-    # A group is complete when its first member is there, and a new assignment need not wait for more changes.
+    # A group starts with its first member, and a new assignment does not wait for more changes.
     "group.initial.rebalance.delay.ms": "0",
     "group.consumer.assignment.interval.ms": "0",
-    # Members of both protocols may ask for short sessions, so that a killed one is missed soon ...
+    # Members of both protocols may use short sessions, so that the loss of a killed one is detected soon ...
     "group.min.session.timeout.ms": "1000",
     "group.consumer.min.session.timeout.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "100",
-    # ... and with group.protocol=consumer, where the broker decides, they get one.
+    # ... and with group.protocol=consumer, where the broker decides, they have one.
     "group.consumer.session.timeout.ms": "6000",
     "group.consumer.heartbeat.interval.ms": "500",
-    # After kill() the broker cannot register again before the session of its former life has ended.
+    # After kill() the broker cannot register again before its previous session has ended.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
-    # Two index files are allocated in full for each partition: 10 MB is much for hundreds of small topics.
+    # Two index files are allocated in full for each partition: 10 MB is too much for hundreds of small topics.
     "log.index.size.max.bytes": str(512 * 1024),
     # The cleaner takes this from the heap at start; 128 MB would be a quarter of it.
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
@@ -48,7 +48,7 @@ BROKER_PROPERTIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class NodePorts:
-    """Where one node of a cluster listens."""
+    """The ports at which one node of a cluster listens."""
 
     clients: int
     direct: int
@@ -57,7 +57,7 @@ class NodePorts:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One more way in to a broker: its name, its protocol such as SASL_SSL, and its port."""
+    """An additional listener of a broker: its name, its protocol such as SASL_SSL, and its port."""
 
     name: str
     protocol: str
@@ -67,9 +67,9 @@ class Listener:
 def server_properties(
     properties: Mapping[str, str], broker_port: int, controller_port: int, listeners: Sequence[Listener] = ()
 ) -> str:
-    """The text of server.properties of a KRaft node that only this machine can reach, its data in `data`.
+    """Returns server.properties of a KRaft node that only this machine can reach, with its data in `data`.
 
-    `listeners` come on top of the one without security, which the broker itself uses.
+    `listeners` are in addition to the one without security, which the broker itself uses.
     """
     every = [Listener("PLAINTEXT", "PLAINTEXT", broker_port), *listeners]
     every.append(Listener("CONTROLLER", "PLAINTEXT", controller_port))
@@ -86,7 +86,7 @@ def server_properties(
 
 
 def cluster_properties(brokers: int) -> Mapping[str, str]:
-    """What differs from BROKER_PROPERTIES in a cluster of so many: records are replicated, as far as that goes."""
+    """Returns what differs from BROKER_PROPERTIES in a cluster of this many brokers: records are replicated."""
     copies, in_sync = str(min(brokers, 3)), "2" if brokers >= 3 else "1"
     internal = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
     return {
@@ -100,10 +100,11 @@ def cluster_properties(brokers: int) -> Mapping[str, str]:
 def node_properties(
     properties: Mapping[str, str], node_id: int, ports: Mapping[int, NodePorts], advertised_port: int
 ) -> str:
-    """The text of server.properties of one node of a cluster; `ports` are those of every node.
+    """Returns server.properties of one node of a cluster; `ports` are those of every node.
 
-    Clients that ask at the port for clients are sent to `advertised_port`; those that ask at the direct one, which the
-    brokers use among themselves, come back there. One node of two is the controller, else the first three are.
+    The node advertises `advertised_port` to clients of the clients' port. To clients of the direct port, which the
+    brokers also use among themselves, it advertises that port. With two nodes the first is the controller, else the
+    first three are.
     """
     controllers = sorted(ports)[: 3 if len(ports) >= 3 else 1]
     own, is_controller = ports[node_id], node_id in controllers
@@ -126,7 +127,7 @@ def node_properties(
 
 
 def kept_cluster_id(home: Path) -> str | None:
-    """The id of the cluster whose data are in this directory, None when there are none."""
+    """Returns the id of the cluster whose data are in this directory, None when there are none."""
     properties = home / "data" / "meta.properties"
     if not properties.exists():
         return None
@@ -143,5 +144,5 @@ def _text(properties: Mapping[str, str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    """Backslashes, line ends and what is not ASCII: Java's properties escape them as JSON does."""
+    """Escapes backslashes, line breaks and non-ASCII characters: Java's properties do so as JSON does."""
     return json.dumps(value)[1:-1]

@@ -1,4 +1,4 @@
-"""Is a broker ready, for groups and transactions too? Asked of the broker itself."""
+"""Waits until a broker is ready, also for groups and transactions."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-#: How long one question waits for its answer before the caller looks whether somebody is there to give it.
-QUESTION_TIMEOUT_S = 0.5
+#: How long one request waits for its answer before the caller checks whether the broker still runs.
+REQUEST_TIMEOUT_S = 0.5
 
 #: Far more than a broker that answers needs to create two topics.
 CREATION_TIMEOUT_S = 30
 
 
 def await_broker(
-    bootstrap_servers: str, *, cluster_id: str, timeout_ms: int, between_questions: Callable[[], None], node_id: int = 1
+    bootstrap_servers: str, *, cluster_id: str, timeout_ms: int, between_attempts: Callable[[], None], node_id: int = 1
 ) -> None:
-    """Return once the broker names itself as a member of its cluster: from then on it takes records.
+    """Returns once the broker lists itself as a member of its cluster: from then on it accepts records.
 
     Args:
-        bootstrap_servers: where to ask.
-        cluster_id: of the broker that is meant; another one may have taken its port.
-        timeout_ms: how long to go on asking.
-        node_id: of the broker that is meant.
-        between_questions: called after each vain question; what it raises ends the waiting.
+        bootstrap_servers: the address of the broker.
+        cluster_id: of the expected broker; another one may have taken its port.
+        timeout_ms: how long to try.
+        node_id: of the expected broker.
+        between_attempts: called after each failed attempt; an error that it raises ends the waiting.
 
     Raises:
         TimeoutError: the broker did not answer in time.
@@ -36,23 +36,23 @@ def await_broker(
             "bootstrap.servers": bootstrap_servers,
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 100,
-            "log_level": 0,  # that nobody listens yet is no news
+            "log_level": 0,  # refused connections are expected until the broker listens
         }
     )
     deadline = time.monotonic() + timeout_ms / 1000
     while not _answers(admin, cluster_id, node_id):
-        between_questions()
+        between_attempts()
         if time.monotonic() > deadline:
             raise TimeoutError(f"no answer from {bootstrap_servers} within {timeout_ms} ms")
 
 
 def create_internal_topics(bootstrap_servers: str, properties: Mapping[str, str]) -> None:
-    """Create the topics of groups and transactions as a new broker would when the first client asks for one.
+    """Creates the topics of groups and transactions as a new broker would for its first client.
 
-    Creating them takes 0.1 s; that client would be told to come back, and lose 3 s for a group and 1 s for a
+    Creating them takes 0.1 s. Otherwise the first client would have to retry, and lose 3 s for a group and 1 s for a
     transaction.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 4})  # warnings, no chat
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 4})  # warnings only
     of_groups = NewTopic(
         "__consumer_offsets",
         num_partitions=int(properties["offsets.topic.num.partitions"]),
@@ -69,7 +69,7 @@ def create_internal_topics(bootstrap_servers: str, properties: Mapping[str, str]
 
 def _answers(admin: AdminClient, cluster_id: str, node_id: int) -> bool:
     try:
-        cluster = admin.list_topics(timeout=QUESTION_TIMEOUT_S)
+        cluster = admin.list_topics(timeout=REQUEST_TIMEOUT_S)
     except KafkaException:
         return False
     return cluster.cluster_id == cluster_id and node_id in cluster.brokers

@@ -1,6 +1,6 @@
 """The simulated accounts: every plan, a few large ones and many small, in time zones around the world.
 
-The same number always gives the same accounts, whatever the seed: another seed is another day of the same customers.
+The same number always gives the same accounts, whatever the seed: a seed only changes their traffic.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _SKEW: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAccount:
-    """One account and what its administrators ask for when it is opened."""
+    """One account and how its administrators configure it when it is opened."""
 
     account_id: str
     plan: Plan
     billing_cycle: BillingCycle
     time_zone: str
     anchor: str
-    #: Bought at the start.
+    #: Packs bought at the start.
     packs: int = 0
-    #: Percentages to warn at; empty: the default.
+    #: Percentages that alert; empty: the default.
     thresholds: tuple[int, ...] = ()
     #: Auto-recharge buys one pack when fewer sessions remain; 0: it is off.
     recharge_below: int = 0
-    #: What a person buys when told that the sessions are used up; 0: nobody reacts.
+    #: Packs that an administrator buys after the alert that the sessions are used up; 0: none.
     packs_when_exhausted: int = 0
 
 
@@ -55,14 +55,14 @@ _PATTERNS: Final = (
     SimulatedAccount("wayne", "free", "monthly", "UTC", _YEAR),
 )
 
-#: Opened and closed again; only mistaken traffic comes to it.
+#: Opened and closed again; only faulty traffic names it.
 CLOSED: Final = SimulatedAccount("vandelay", "growth", "monthly", "UTC", _YEAR)
 #: Never opened.
 UNKNOWN_ACCOUNT_ID: Final = "nobody"
 
 
 def population(count: int) -> tuple[SimulatedAccount, ...]:
-    """The first `count` accounts, the largest first."""
+    """Returns the first `count` accounts, the largest first."""
     accounts = []
     for number in range(count):
         generation, place = divmod(number, len(_PATTERNS))
@@ -73,12 +73,12 @@ def population(count: int) -> tuple[SimulatedAccount, ...]:
 
 
 def shares(count: int) -> tuple[float, ...]:
-    """How much of the traffic each of the accounts has, relative to the first."""
+    """Returns each account's share of the traffic, relative to the first."""
     return tuple((number + 1) ** -_SKEW for number in range(count))
 
 
 def opening(account: SimulatedAccount) -> Iterator[dict[str, object]]:
-    """The fields of the commands that open the account and arrange it as its administrators want it."""
+    """Yields the fields of the commands that open and configure the account."""
     yield {
         "type": "open_account",
         "plan": account.plan,

@@ -1,12 +1,12 @@
-"""What administrators ask for in the course of a day, beside opening accounts."""
+"""The commands that administrators issue during a day, beside opening accounts."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Final
 
-#: Accepted or refused by the rules, as it happens; the last is invalid, and answered as such.
-_WISHES: Final[tuple[dict[str, object], ...]] = (
+#: The rules accept or refuse them, depending on the account; the last one is invalid, and is answered as such.
+_COMMANDS: Final[tuple[dict[str, object], ...]] = (
     {"type": "credit_sessions", "sessions": 25, "reason": "goodwill"},
     {"type": "purchase_packs", "packs": 1},
     {"type": "reduce_packs", "packs": 1},
@@ -19,10 +19,10 @@ _WISHES: Final[tuple[dict[str, object], ...]] = (
     {"type": "purchase_packs", "packs": 0},
 )
 
-#: A command that nobody can answer.
+#: A command that cannot be answered.
 UNREADABLE: Final = b'{"type":"purchase_packs","packs":1'
 
 
-def wish(random: Random) -> dict[str, object]:
-    """The fields of a command, its `type` among them."""
-    return random.choice(_WISHES)
+def random_command(random: Random) -> dict[str, object]:
+    """Returns the fields of a command, including its `type`."""
+    return random.choice(_COMMANDS)

@@ -1,4 +1,4 @@
-"""Conversations, message by message: who acts in which order, and what the chat platform publishes of it."""
+"""Conversations, message by message: who acts in which order, and the records that the chat platform publishes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Chat:
         script: str,
         preview: str = "",
     ) -> None:
-        """`preview` is JSON: `true`, `false`, or nothing, as most senders leave it out."""
+        """`preview` is JSON: `true`, `false`, or empty, as most senders leave it out."""
         self.key = account_id.encode()
         self._script = script
         self._place = 0
@@ -37,17 +37,17 @@ class Chat:
             f'"account_id":"{account_id}","end_user_id":"{end_user_id}","conversation_id":"{conversation_id}",'
             f'"widget":"{widget}",' + (f'"preview":{preview},' if preview else "")
         )
-        # Made once for each who acts, as a chat has many messages: making records is the simulation's whole work.
+        # Prepared once per actor, since a chat has many messages and making records is most of the simulation's work.
         bots = {"e": f'"bot_id":"{bot_id}",', "b": f'"bot_id":"{bot_id}",', "u": '"bot_id":null,'}
         self._parts = {who: f'{ids}"actor":"{_ACTORS[who]}",{bots.get(who, "")}' for who in set(script)}
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody has anything more to say."""
+        """Whether the chat has no more messages."""
         return self._place == len(self._script)
 
     def next_message(self, event_id: str, occurred_at: str) -> bytes:
-        """The value of the next interaction's record; `occurred_at` as the wire has it."""
+        """Returns the value of the next interaction's record; `occurred_at` in its wire format."""
         who = self._script[self._place]
         self._place += 1
         return f'{{"event_id":"{event_id}",{self._parts[who]}"occurred_at":"{occurred_at}"}}'.encode()
@@ -60,7 +60,7 @@ _SELF_SERVICE_SHARE: Final = 0.22
 
 
 def new_chat(random: Random, account_id: str, end_user_id: str, editor_id: str, conversation_id: str) -> Chat:
-    """A chat of any kind; `editor_id` is who tries a bot out in a preview."""
+    """Returns a chat of a random kind; `editor_id` is the end-user of a preview."""
     chance = random.random()
     bot_id = f"{account_id}-bot-{int(random.random() * 3) + 1}"
     if chance < _PREVIEW_SHARE:

@@ -16,14 +16,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def busyness(hour: float) -> float:
-    """Traffic at this hour of the day, 0 to 24, relative to the day's mean."""
+    """Returns the traffic at this hour of the day, 0 to 24, relative to the day's mean."""
     before = int(hour)
     rest = hour - before
     return (_HOURLY[before % 24] * (1 - rest) + _HOURLY[(before + 1) % 24] * rest) / _MEAN
 
 
-@lru_cache(maxsize=4096)  # accounts share time zones, and the moment is asked for in steps
+@lru_cache(maxsize=4096)  # accounts share time zones, and moments come in steps
 def hour_of_day(moment_ms: int, time_zone: str) -> float:
-    """The hour, 0 to 24, that clocks in the time zone show at a moment (UTC ms)."""
+    """Returns the local hour, 0 to 24, of a moment (UTC ms) in the time zone."""
     local = (_EPOCH + timedelta(milliseconds=moment_ms)).astimezone(ZoneInfo(time_zone))
     return local.hour + local.minute / 60

@@ -1,4 +1,4 @@
-"""Ctrl-C as something to look at between two steps, instead of an exception in the middle of one."""
+"""Ctrl-C as a flag that is checked between two steps, instead of an exception in the middle of one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Interruption:
     """Whether Ctrl-C was pressed."""
 
     def __init__(self) -> None:
-        #: A plain fact, without a lock: a signal may come while the lock is held.
+        #: Without a lock: a signal may arrive while the lock is held.
         self.has_come = False
 
 
 @contextmanager
 def watched_for_interruption() -> Iterator[Interruption]:
-    """While the block runs, Ctrl-C is noted, for a loop to end at its next turn. A second one interrupts at once.
+    """While the block runs, Ctrl-C only sets the flag, so that a loop can end. A second Ctrl-C interrupts at once.
 
-    The Kafka client's calls do not stand an exception from a signal handler: some end with a SystemError instead.
+    The Kafka client's calls do not support an exception from a signal handler: some raise a SystemError instead.
     """
     interruption = Interruption()
     before = signal.getsignal(signal.SIGINT)

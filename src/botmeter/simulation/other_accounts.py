@@ -1,4 +1,4 @@
-"""Whether a journal holds accounts that no simulation opened: then the cluster is in use, and not to be tried upon."""
+"""Checks whether a journal has accounts that no simulation opened: then the cluster is in real use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botmeter.kafka import clients, questions
 from botmeter.kafka.reader import committed_records
 from botmeter.simulation.traffic import COMMAND_ID_PREFIX
 
-#: What the record that opens an account contains, and hardly any other: JSON is decoded for few.
+#: Few records other than those that open an account contain this, so JSON is decoded for few.
 _OPENED: Final = b'"account_opened"'
 _REPORT_INTERVAL_S: Final = 5.0
 
@@ -26,16 +26,16 @@ def first_other_account(
     partitions: int,
     report: Callable[[str], None],
 ) -> str | None:
-    """The id of an account in the journal that no simulation opened; None when there is none.
+    """Returns the id of an account in the journal that no simulation opened; None when there is none.
 
-    Reads the journal up to that account, in the end all of it, and tells `report` how far it is when that takes long.
-    Raises ClusterError, Retriable.
+    Reads the journal up to that account, or all of it, and reports progress when that takes long. Raises ClusterError,
+    Retriable.
     """
     numbers = range(partitions)
     with clients.make_admin(admin_config) as admin, clients.make_consumer(reader_config) as reader:
         begins = questions.begin_offsets(admin, journal.name, numbers)
         ends = questions.stable_offsets(admin, journal.name, numbers)
-        told_s, looked_at, total = time.monotonic(), 0, sum(ends.values()) - sum(begins.values())
+        reported_s, checked, total = time.monotonic(), 0, sum(ends.values()) - sum(begins.values())
         for number in numbers:
             with closing(
                 committed_records(reader, journal.name, number, begins[number], ends[number], Flag())
@@ -43,10 +43,10 @@ def first_other_account(
                 for chunk in chunks:
                     for account_id in _opened_by_others(record.value() or b"" for record in chunk):
                         return account_id
-                    looked_at += len(chunk)
-                    if time.monotonic() - told_s > _REPORT_INTERVAL_S:
-                        told_s = time.monotonic()
-                        report(f"looking for other accounts in {journal.name}: {looked_at:,} of {total:,} records")
+                    checked += len(chunk)
+                    if time.monotonic() - reported_s > _REPORT_INTERVAL_S:
+                        reported_s = time.monotonic()
+                        report(f"looking for other accounts in {journal.name}: {checked:,} of {total:,} records")
     return None
 
 

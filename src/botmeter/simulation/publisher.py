@@ -1,4 +1,4 @@
-"""The shell around the traffic: hands it to Kafka, at its pace."""
+"""Publishes the traffic to Kafka, at its pace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botmeter.simulation.traffic import Traffic
 
 #: How often records are made and sent: small batches keep the stream even.
 TICK_S: Final = 0.02
-#: How often progress is told.
+#: How often progress is reported.
 _REPORT_S: Final = 1.0
 #: How long to wait for room in the client's queue: as long as a record in it may take to be delivered or to fail.
 _ROOM_TIMEOUT_S: Final = 300.0
@@ -26,18 +26,18 @@ _FLUSH_TIMEOUT_S: Final = 30.0
 
 
 class Publisher:
-    """Sends records and counts what became of them. Used by one thread."""
+    """Sends records and counts their results. Used by one thread."""
 
     def __init__(self, config: clients.Config) -> None:
         """`config` as `clients.simple_producer_config` makes it. Raises ConfigurationError for an unknown option."""
         self._producer = clients.make_producer({**config, "on_delivery": self._delivered})
-        #: Handed to the client, by kind.
+        #: Records handed to the client, by kind.
         self.sent: Counter[str] = Counter()
-        #: Not delivered, by the client's explanation.
+        #: Records that were not delivered, by the client's reason.
         self.failed: Counter[str] = Counter()
 
     def publish(self, records: Iterable[SimulatedRecord]) -> None:
-        """Hands records to the client, and waits while its queue is full. Raises TimeoutError when it stays so."""
+        """Hands records to the client, and waits while its queue is full. Raises TimeoutError when it stays full."""
         for record in records:
             try:
                 self._produce(record)
@@ -46,17 +46,17 @@ class Publisher:
             self.sent[record.kind] += 1
 
     def serve(self, timeout_s: float) -> None:
-        """Lets the client tell what became of earlier records; waits for news, at most so long."""
+        """Serves the client's delivery reports; waits for one at most `timeout_s`."""
         self._producer.poll(max(timeout_s, 0.0))
 
     def flush(self) -> None:
-        """Waits until all is delivered or has failed, at most 30 s."""
+        """Waits until all records are delivered or have failed, at most 30 s."""
         left = self._producer.flush(_FLUSH_TIMEOUT_S)
         if left:
             self.failed[f"not delivered within {_FLUSH_TIMEOUT_S:.0f} s"] += left
 
     def close(self) -> None:
-        """Lets the client go; what is not delivered by then is lost."""
+        """Closes the client; records that are not delivered by then are lost."""
         self._producer.purge()
         self._producer.close()
 
@@ -91,7 +91,7 @@ def publish_traffic(
 ) -> None:
     """Publishes until `count` records are sent, `duration_s` is over (either may be infinite) or Ctrl-C is pressed.
 
-    About once a second, `report` is told the seconds so far and the rate wanted.
+    About once a second, `report` is called with the seconds so far and the wanted rate.
     """
     begun, sent, reported_s = time.monotonic(), 0, 0.0
     while not interruption.has_come:

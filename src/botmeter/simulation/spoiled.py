@@ -1,6 +1,6 @@
-"""Bad input, one example of each kind that reaches a system in production, and why it is refused.
+"""Bad input: one example of each kind that occurs in production, and the reason of its dead letter.
 
-Each begins as a good interaction of an end-user with a bot, so that nothing but its fault keeps it from being metered.
+Each is a good interaction of an end-user with a bot with one fault, so that only this fault prevents its metering.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Fields = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of bad record: the `reason` of its dead letter, how it comes about, and how often beside the others."""
+    """A kind of bad record: the `reason` of its dead letter, how to make it, and its weight among all kinds."""
 
     reason: str
     value: Callable[[Fields], bytes | None]
-    #: The key that it gets; None: no key.
+    #: Returns the record's key; None: no key.
     key: Callable[[Fields], bytes | None] = lambda fields: fields["account_id"].encode()
     is_misplaced: bool = False
     weight: float = 1.0
@@ -42,7 +42,7 @@ def _without(name: str) -> Callable[[Fields], bytes]:
 
 
 def _and(more: bytes) -> Callable[[Fields], bytes]:
-    """The object with one more member, as raw JSON."""
+    """Adds one more member to the object, as raw JSON."""
     return lambda fields: _json(fields)[:-1] + b"," + more + b"}"
 
 
@@ -65,7 +65,7 @@ FAULTS: Final = {
     "no such date": Fault("invalid", _with(occurred_at="2026-02-31T10:00:00.000Z")),
     "far future": Fault("in_future", _with(occurred_at="2999-12-31T23:59:59.999Z")),
     "far past": Fault("too_late", _with(occurred_at="1970-01-01T00:00:00.000Z")),
-    # Megabytes each, so rare: they would otherwise be most of what is sent.
+    # Rare, because each has megabytes: otherwise they would be most of the bytes sent.
     "2 MB value": Fault("too_large", _with(note="x" * (2 * MAX_RECORD_BYTES)), weight=0.02),
     "no key": Fault("wrong_key", _json, key=lambda _: None),
     "other key": Fault("wrong_key", _json, key=lambda fields: fields["end_user_id"].encode()),

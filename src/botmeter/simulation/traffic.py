@@ -1,4 +1,4 @@
-"""The traffic: which record comes next. Pure: a seed, and times as arguments, decide everything."""
+"""The traffic: decides which record comes next. Pure: everything depends on a seed, and on times as arguments."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from botmeter.simulation.day import busyness, hour_of_day
 from botmeter.simulation.records import SimulatedRecord, command_record
 from botmeter.simulation.spoiled import FAULTS
 
-#: Sent records to choose from when one comes twice.
+#: How many sent records a duplicate is chosen from.
 _RECENT: Final = 1024
 #: The share of each account follows its local time in steps of this length.
 _STEP_MS: Final = 5 * MINUTE_MS
 #: Clients and networks take up to this long between an interaction and its record.
 _DELAY_MAX_MS: Final = 2 * SECOND_MS
-#: Late interactions come between these two behind; well within the limit, so they still count.
+#: How late interactions are, at least and at most: within the limit, so they still count.
 _LATE_MIN_MS: Final = 2 * SECOND_MS
 _LATE_MAX_MS: Final = 12 * HOUR_MS
-#: Begins the ids of all simulated commands: by it a simulation knows the accounts that one opened.
+#: The prefix of all simulated commands' ids: a simulation recognises the accounts of simulations by it.
 COMMAND_ID_PREFIX: Final = "sim-"
-#: People who try an account's bots out.
+#: End-users of previews, per account.
 _EDITORS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Shares of all records, and what the rest is made of."""
+    """Shares of all records, and the composition of the rest."""
 
     #: Records with a fault.
     bad_share: float = 0.01
@@ -54,7 +54,7 @@ class Mix:
 
 
 class Traffic:
-    """Records without end. The same seed and arguments give the same records.
+    """An endless source of records. The same seed and arguments give the same records.
 
     Ids of events, end-users, conversations and commands contain the seed, so a repeated run repeats them: its commands
     change nothing (`C1`) and its interactions join the sessions of the first run (`S6`).
@@ -83,7 +83,7 @@ class Traffic:
         self._fault_weights = list(accumulate(FAULTS[name].weight for name in self._faults))
 
     def opening(self) -> list[SimulatedRecord]:
-        """The commands that open and arrange the accounts; to be sent first. The same for each seed but for the ids."""
+        """Returns the commands that open and configure the accounts; send them first. A seed only changes the ids."""
         return [
             command_record(
                 self._commands,
@@ -97,18 +97,18 @@ class Traffic:
         ]
 
     def busyness(self, day_ms: int) -> float:
-        """Traffic of all accounts at a moment of the simulated day (UTC ms), relative to the day's mean."""
-        self._follow_the_sun(day_ms)
+        """Returns the traffic of all accounts at a moment of the simulated day (UTC ms), relative to the day's mean."""
+        self._update_shares(day_ms)
         return self._cumulative[-1] / sum(self._shares)
 
     def take(self, count: int, now_ms: int, day_ms: int | None = None) -> list[SimulatedRecord]:
-        """The next `count` records, published at `now_ms`.
+        """Returns the next `count` records, published at `now_ms`.
 
-        `day_ms` is the moment of the simulated day, which says where it is day and where night; without one, the shares
-        of the accounts stay as they are. Both UTC ms.
+        `day_ms` is the moment of the simulated day, which determines the local hours and so the accounts' shares;
+        without one, the shares do not change. Both UTC ms.
         """
         if day_ms is not None:
-            self._follow_the_sun(day_ms)
+            self._update_shares(day_ms)
         random, rare_share = self._random.random, self._rare[-1][0]
         return [self._rarity(now_ms) if random() < rare_share else self._interaction(now_ms) for _ in range(count)]
 
@@ -116,10 +116,10 @@ class Traffic:
 
     def _interaction(self, now_ms: int) -> SimulatedRecord:
         delay_ms = int(self._random.random() * _DELAY_MAX_MS)
-        return self._said(now_ms - delay_ms, "interaction")
+        return self._next_message(now_ms - delay_ms, "interaction")
 
-    def _said(self, occurred_at: int, kind: str) -> SimulatedRecord:
-        """The next message of one of the open chats."""
+    def _next_message(self, occurred_at: int, kind: str) -> SimulatedRecord:
+        """Returns the next message of one of the open chats."""
         if len(self._chats) < self._mix.open_chats:
             self._chats.append(self._new_chat())
         place = int(self._random.random() * len(self._chats))
@@ -160,7 +160,7 @@ class Traffic:
         cumulative = self._cumulative
         return bisect(cumulative, self._random.random() * cumulative[-1], hi=len(cumulative) - 1)
 
-    def _follow_the_sun(self, day_ms: int) -> None:
+    def _update_shares(self, day_ms: int) -> None:
         step = day_ms - day_ms % _STEP_MS
         if step != self._step:
             self._step = step
@@ -168,10 +168,10 @@ class Traffic:
             weights = zip(self._shares, (busyness(hour_of_day(step, zone)) for zone in zones), strict=True)
             self._cumulative = list(accumulate(share * busy for share, busy in weights))
 
-    # --- What is rare ---
+    # --- Rare records ---
 
     def _rare_kinds(self) -> list[tuple[float, Callable[[int], SimulatedRecord]]]:
-        """What is not an ordinary interaction, each with its share added to those before it."""
+        """Returns the kinds of rare records, each with the cumulative share."""
         mix = self._mix
         kinds = (
             (mix.bad_share, self._bad),
@@ -191,9 +191,9 @@ class Traffic:
         return self._random.choice(self._recent)._replace(kind="duplicate")
 
     def _late(self, now_ms: int) -> SimulatedRecord:
-        """Seconds late more often than hours."""
+        """Returns a late interaction, late by seconds more often than by hours."""
         delay_ms = math.exp(self._random.uniform(math.log(_LATE_MIN_MS), math.log(_LATE_MAX_MS)))
-        return self._said(now_ms - int(delay_ms), "late interaction")
+        return self._next_message(now_ms - int(delay_ms), "late interaction")
 
     def _command(self, now_ms: int) -> SimulatedRecord:
         del now_ms
@@ -202,14 +202,14 @@ class Traffic:
         if self._random.random() < self._mix.bad_share:
             return SimulatedRecord(self._commands, account_id.encode(), billing.UNREADABLE, None, "unreadable command")
         command_id = f"{COMMAND_ID_PREFIX}{self._seed}-day-{self._issued}"
-        return command_record(self._commands, account_id, command_id, "admin", billing.wish(self._random))
+        return command_record(self._commands, account_id, command_id, "admin", billing.random_command(self._random))
 
     def _bad(self, now_ms: int) -> SimulatedRecord:
         [name] = self._random.choices(self._faults, cum_weights=self._fault_weights)
         return self.spoil(name, now_ms)
 
     def spoil(self, name: str, now_ms: int) -> SimulatedRecord:
-        """A record with the fault of that name in `FAULTS`."""
+        """Returns a record with the fault of this name in `FAULTS`."""
         fault = FAULTS[name]
         account_id = self._accounts[self._account_number()].account_id
         fields = {

@@ -1,7 +1,7 @@
-"""`botmeter account`: every command and question of an account, without JSON, straight on Kafka.
+"""`botmeter account`: all commands and queries of an account, without JSON, directly on Kafka.
 
-`opening.py`, `packs.py` and `terms.py` are the commands, which `asking.py` sends; `effect.py` says what one will do.
-`questions.py` and `history.py` are the questions. `words.py` is how numbers, money and moments are written.
+`opening.py`, `packs.py` and `terms.py` have the commands, which `request.py` sends; `effect.py` describes their effect
+before that. `questions.py` and `history.py` have the queries. `words.py` formats numbers, money and moments.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from botmeter.client import InvalidMessage
 
 
 class _Group(click.Group):
-    """A value that the contract does not take is wrong usage."""
+    """Reports a value that the contract rejects as wrong usage."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -26,8 +26,8 @@ class _Group(click.Group):
 def command() -> None:
     """Open accounts, buy packs, look at balances and statements.
 
-    Straight on Kafka: a worker must run to answer commands, the web server need not. Cluster and topics are settings
-    (BOTMETER_BOOTSTRAP_SERVERS, ...).
+    It uses Kafka directly: a worker must run to answer commands, the web server need not. Cluster and topics are
+    settings (BOTMETER_BOOTSTRAP_SERVERS, ...).
 
     \b
       botmeter account open acme --plan growth --contact admin@acme.example

@@ -1,4 +1,4 @@
-"""What a command will do to an account, in words: the rules themselves decide it, on the account as it stands. Pure."""
+"""Describes what a command will do to an account: the domain's rules decide it on the account's present state. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from botmeter.domain.commands import Command, PurchasePacks, SetAutoRecharge
 from botmeter.domain.events import CommandCause, Event
 from botmeter.domain.prices import Rules
 
-#: Where the command will be is not known yet, and tells a person nothing.
+#: The place of the command's record is not known yet, and the description does not need it.
 _CAUSE = CommandCause("", 0, 0, "", 0)
 
 
 def changes_of(account: Account, command: Command, at: int, rules: Rules) -> Iterator[str]:
-    """What would happen if the command were carried out at `at` (UTC ms): a line each."""
+    """Yields a line for each effect that the command would have at `at` (UTC ms)."""
     events, result = decide_command(account.account_id, account, command, at, _CAUSE, rules)
     if result.reason is not None:
         yield f"This will be refused ({result.reason}): {result.message}."
@@ -26,7 +26,7 @@ def changes_of(account: Account, command: Command, at: int, rules: Rules) -> Ite
     assert after is not None
     zone = account.terms.time_zone
     for event in events:
-        if line := _said(event, zone):
+        if line := _describe(event, zone):
             yield line
     if isinstance(command, PurchasePacks) or any(isinstance(event, ev.PacksPurchased) for event in events):
         yield from _next_cycle(after, rules)
@@ -51,7 +51,7 @@ def _next_cycle(after: Account, rules: Rules) -> Iterator[str]:
 _LENGTH = {"monthly": "month", "quarterly": "quarter", "half_yearly": "half-year", "annual": "year"}
 
 
-def _said(event: Event, zone: str) -> str | None:
+def _describe(event: Event, zone: str) -> str | None:
     match event:
         case ev.PacksPurchased():
             return (
@@ -69,7 +69,7 @@ def _said(event: Event, zone: str) -> str | None:
         case ev.PackReductionScheduled():
             return f"{count(event.packs_next_cycle, 'pack')} from the next billing cycle on; nothing is refunded."
         case ev.AccountClosed():
-            return "The account ends for good: its bots stand still, and packs no longer renew."
+            return "The account is closed for good: its bots are suspended, and packs no longer renew."
         case ev.CycleStarted():
             return f"A billing cycle begins first ({moment(event.starts_at, zone)}), charged {money(event.charge)}."
         case _:

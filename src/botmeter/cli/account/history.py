@@ -1,4 +1,4 @@
-"""`botmeter account statement | explain`: what an account's journal tells."""
+"""`botmeter account statement | explain`: statements and explanations from an account's journal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from botmeter.cli.account.asking import Progress, connected
+from botmeter.cli.account.request import Progress, connected
 from botmeter.cli.account.words import count, exact, moment, money, table
 from botmeter.contracts import catalogue
 from botmeter.contracts.instants import rfc3339
@@ -32,7 +32,7 @@ _TRIGGERS: Final = {"command": "bought", "auto_recharge": "auto-recharge", "rene
 def statement(settings: Settings, account_id: str, cycle: int | None, is_all: bool, is_json: bool) -> None:  # noqa: FBT001 - flags of the command line
     """Print the statement of a billing cycle of ACCOUNT: where its sessions came from and went, and what was charged.
 
-    Reads the account's journal from its beginning, and says how far it is.
+    Reads the account's journal from its beginning, and shows its progress.
 
     \b
       botmeter account statement acme
@@ -50,7 +50,7 @@ def statement(settings: Settings, account_id: str, cycle: int | None, is_all: bo
 
 
 def _journal(settings: Settings, account_id: str) -> tuple[str, list[Event]]:
-    """The account's time zone, and its whole journal. Exit code 1 with a line when there is none."""
+    """Returns the account's time zone and its whole journal. Exit code 1 with a line when there is no account."""
     with AccountLog(connected(settings), account_id, Progress()) as log:
         events = list(log.events())
     if not events or not isinstance(events[0], ev.AccountOpened):
@@ -110,8 +110,10 @@ def _charge_json(line: ChargeLine) -> dict[str, Any]:
 @click.option("--session", "session_id", metavar="ID", help="The session with this id.")
 @click.option("--end-user", metavar="ID", help="Sessions and handoffs of this end-user.")
 @click.option("--conversation", metavar="ID", help="Sessions and handoffs of this conversation.")
-@click.option("--event", "event_id", metavar="ID", help="What the interaction with this event_id led to.")
-@click.option("--last", type=click.IntRange(min=1), default=10, show_default=True, help="At most so many, the latest.")
+@click.option("--event", "event_id", metavar="ID", help="The effects of the interaction with this event_id.")
+@click.option(
+    "--last", type=click.IntRange(min=1), default=10, show_default=True, help="The latest, at most this many."
+)
 @click.option("--json", "is_json", is_flag=True, help="Print each as JSON, one a line.")
 @click.pass_obj
 def explain(settings: Settings, /, account_id: str, last: int, is_json: bool, **named: str | None) -> None:  # noqa: FBT001 - a flag of the command line

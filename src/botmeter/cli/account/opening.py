@@ -1,4 +1,4 @@
-"""`botmeter account open | close | plan`: an account's beginning, end and plan."""
+"""`botmeter account open | close | plan`: opens and closes accounts, and changes their plan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, get_args
 import click
 
 from botmeter import client
-from botmeter.cli.account.asking import Asking, asks, carry_out, require_consent, yes_option
+from botmeter.cli.account.request import Request, require_consent, send_command, with_request, yes_option
 from botmeter.domain.commands import Plan
 from botmeter.domain.cycles import BillingCycle
 
@@ -24,13 +24,13 @@ BILLING_CYCLES: Final = click.Choice(get_args(BillingCycle))
     "--anchor",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     metavar="DATE",
-    help="Where billing cycles are counted from, such as 2026-11-01, UTC. Default: now.",
+    help="The start of the billing cycles, such as 2026-11-01, UTC. Default: now.",
 )
 @click.option("--time-zone", default="UTC", show_default=True, help="IANA time zone of the billing cycles.")
-@click.option("--contact", "contacts", multiple=True, metavar="MAIL", help="Who is told of alerts; may be repeated.")
-@asks
+@click.option("--contact", "contacts", multiple=True, metavar="MAIL", help="Who receives alerts; may be repeated.")
+@with_request
 def open_(
-    ask: Asking,
+    request: Request,
     account_id: str,
     plan: Plan,
     billing_cycle: BillingCycle,
@@ -52,33 +52,33 @@ def open_(
         anchor=None if anchor is None else anchor.replace(tzinfo=UTC),
         time_zone=time_zone,
         contacts=contacts,
-        **ask.issued,
+        **request.issued,
     )
-    carry_out(ask, command)
+    send_command(request, command)
 
 
-@click.command(short_help="End an account for good.")
+@click.command(short_help="Close an account for good.")
 @click.argument("account_id", metavar="ACCOUNT")
 @yes_option
-@asks
-def close(ask: Asking, account_id: str) -> None:
-    """End ACCOUNT for good: its bots stand still, packs no longer renew, and it cannot be opened again."""
-    command = client.close_account(account_id, **ask.issued)
-    require_consent(ask, command)
-    carry_out(ask, command)
+@with_request
+def close(request: Request, account_id: str) -> None:
+    """Close ACCOUNT for good: its bots are suspended, packs no longer renew, and it cannot be opened again."""
+    command = client.close_account(account_id, **request.issued)
+    require_consent(request, command)
+    send_command(request, command)
 
 
 @click.command(short_help="Move an account to another plan.")
 @click.argument("account_id", metavar="ACCOUNT")
 @click.argument("plan", type=PLANS)
 @yes_option
-@asks
-def plan(ask: Asking, account_id: str, plan: Plan) -> None:
+@with_request
+def plan(request: Request, account_id: str, plan: Plan) -> None:
     """Move ACCOUNT to PLAN. Moving to free forfeits complimentary sessions that are left, and asks first."""
-    command = client.change_plan(account_id, plan=plan, **ask.issued)
+    command = client.change_plan(account_id, plan=plan, **request.issued)
     if plan == "free":
-        require_consent(ask, command)
-    carry_out(ask, command)
+        require_consent(request, command)
+    send_command(request, command)
 
 
 COMMANDS: Final = (open_, plan, close)

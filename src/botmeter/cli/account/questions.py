@@ -1,4 +1,4 @@
-"""`botmeter account list | show`: where accounts stand."""
+"""`botmeter account list | show`: the present state of accounts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from botmeter.cli.account.asking import connected, standing_of
+from botmeter.cli.account.request import connected, standing_of
 from botmeter.cli.account.words import bar, count, moment, money, table
 from botmeter.client import BalanceTable
 from botmeter.contracts import catalogue
@@ -32,9 +32,9 @@ _CYCLES: Final = {"monthly": "monthly", "quarterly": "quarterly", "half_yearly":
     type=click.Choice(["risk", "name"]),
     default="risk",
     show_default=True,
-    help="By how much is used, or by account.",
+    help="By used share, or by account.",
 )
-@click.option("--status", type=click.Choice(list(_STATUS)), help="These accounts alone.")
+@click.option("--status", type=click.Choice(list(_STATUS)), help="Only these accounts.")
 @click.option("--json", "is_json", is_flag=True, help="Print each balance as JSON, as its topic has it, one a line.")
 @click.pass_obj
 def list_(settings: Settings, sort: str, status: str | None, is_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
@@ -59,7 +59,7 @@ def list_(settings: Settings, sort: str, status: str | None, is_json: bool) -> N
 
 
 def _risk(balance: Balance) -> tuple[Any, ...]:
-    """Exhausted ones first, then by how much is used; closed ones last."""
+    """Sorts exhausted accounts first, then by used share; closed ones last."""
     return (balance.status == "closed", -balance.used_percent, balance.remaining, balance.account_id)
 
 
@@ -136,7 +136,7 @@ def _recharge(account: Account) -> str:
 
 
 def _as_json(standing: Standing) -> dict[str, Any]:
-    """The balance as its topic has it, and what it does not say."""
+    """Returns the balance as its topic has it, and fields that it lacks."""
     account, terms = standing.account, standing.account.terms
     recharge = {"below": terms.recharge_below, "packs": terms.recharge_packs}
     balance: dict[str, Any] = msgspec.json.decode(catalogue.BALANCES.encode(balance_of(account, standing.at)))

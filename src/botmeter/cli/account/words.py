@@ -1,4 +1,4 @@
-"""How the account commands write numbers, money and moments."""
+"""Formats numbers, money and moments for the account commands."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from botmeter.domain.prices import Money
 
 
 def money(amount: Money | None) -> str:
-    """Such as `200.00 USD`; nothing is 0."""
+    """Formats an amount, such as `200.00 USD`; None is `nothing`."""
     return "nothing" if amount is None else f"{amount.amount_minor / 100:,.2f} {amount.currency}"
 
 
 def moment(at: int, zone: str) -> str:
-    """A moment (UTC ms) in the account's time zone, such as `1 Dec 2026 00:00 EST`."""
+    """Formats a moment (UTC ms) in the account's time zone, such as `1 Dec 2026 00:00 EST`."""
     local = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %Y %H:%M %Z}"
 
 
 def exact(at: int, zone: str) -> str:
-    """A moment to the second."""
+    """Formats a moment to the second."""
     local = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %Y %H:%M:%S %Z}"
 
 
 def count(number: int, thing: str) -> str:
-    """Such as `1 pack` or `2,000 sessions`."""
+    """Formats a count, such as `1 pack` or `2,000 sessions`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def bar(used: int, total: int, width: int = 40) -> str:
-    """A bar of what is used, in characters that every terminal has."""
+    """Draws a bar of the used share, in characters that every terminal has."""
     full = width * used // total if total else 0
     return f"[{'#' * full}{'.' * (width - full)}]"
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]], numbers: frozenset[int]) -> str:
-    """Lines in columns; those in `numbers` are aligned to the right."""
+    """Formats rows as columns; columns in `numbers` are aligned to the right."""
     lines = [head, *rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     return "\n".join(

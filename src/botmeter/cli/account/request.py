@@ -1,4 +1,4 @@
-"""What all account commands share: the cluster, the options, sending and waiting, and telling the result."""
+"""What all account commands share: the connection, the options, sending a command, and reporting its result."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from botmeter.settings.model import Settings
 
 P = ParamSpec("P")
 
-#: So often reading on says how far it is.
+#: How often the progress of reading is shown.
 _PROGRESS_S: Final = 0.5
 
 
 class Issued(TypedDict):
-    """What every command has beside the account."""
+    """The fields of every command beside the account."""
 
     issued_by: str
     command_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """How a command is sent and its result told."""
+class Request:
+    """How a command is sent and its result reported."""
 
     settings: Settings
     issued: Issued
@@ -47,21 +47,21 @@ class Asking:
     may_spend: bool
 
     def connection(self) -> Connection:
-        """The cluster, once it answers. Raises ClusterError."""
+        """Connects to the cluster, once it answers. Raises ClusterError."""
         return connected(self.settings)
 
 
 def connected(settings: Settings) -> Connection:
-    """The cluster of the settings, once it answers. Raises ClusterError."""
-    # What its clients warn of, they also mend; what they cannot mend is raised.
+    """Connects to the cluster of the settings, once it answers. Raises ClusterError."""
+    # The clients recover from what they warn of; other errors are raised.
     logging.getLogger("botmeter.librdkafka").addHandler(logging.NullHandler())
     config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
-    questions.wait_for_broker(config, settings.broker_timeout_s, _say)
+    questions.wait_for_broker(config, settings.broker_timeout_s, _print)
     return Connection(settings.bootstrap_servers, settings.topics(), settings.kafka)
 
 
-def asks(function: Callable[Concatenate[Asking, P], None]) -> Callable[..., None]:
-    """Gives a command that changes an account the options they all have, as its first argument."""
+def with_request(function: Callable[Concatenate[Request, P], None]) -> Callable[..., None]:
+    """Adds the options that all commands share, and passes them as the first argument, a Request."""
 
     @click.pass_obj
     @functools.wraps(function)
@@ -71,7 +71,7 @@ def asks(function: Callable[Concatenate[Asking, P], None]) -> Callable[..., None
         )
         own = {name: arguments.pop(name) for name in ("timeout_s", "is_json")}
         may_spend = arguments.pop("may_spend", False)
-        function(Asking(settings, issued, may_spend=may_spend, **own), **arguments)  # type: ignore[call-arg]
+        function(Request(settings, issued, may_spend=may_spend, **own), **arguments)  # type: ignore[call-arg]
 
     with_options: Callable[..., None] = call
     for option in _OPTIONS:
@@ -79,7 +79,7 @@ def asks(function: Callable[Concatenate[Asking, P], None]) -> Callable[..., None
     return with_options
 
 
-#: In the reverse of the order in which they are shown.
+#: In the reverse order of the help.
 _OPTIONS: Final = (
     click.option(
         "--timeout",
@@ -91,32 +91,32 @@ _OPTIONS: Final = (
         help="How long to wait for the result.",
     ),
     click.option("--command-id", metavar="ID", help="The same id again changes nothing. Default: a new one each time."),
-    click.option("--issued-by", metavar="NAME", help="Who asks, for the audit. Default: your login."),
+    click.option("--issued-by", metavar="NAME", help="Who issues it, for the audit. Default: your login."),
     click.option("--json", "is_json", is_flag=True, help="Print the result as JSON, as its topic has it."),
 )
 #: For commands that spend money or cannot be undone: they call `require_consent`.
 yes_option: Final = click.option("--yes", "may_spend", is_flag=True, help="Do it without asking.")
 
 
-def carry_out(ask: Asking, command: IssuedMessage) -> None:
-    """Sends the command and tells what came of it.
+def send_command(request: Request, command: IssuedMessage) -> None:
+    """Sends the command and prints its result.
 
     Exit code 1 when it is refused. Raises NoResult, NotDelivered, ClusterError.
     """
-    with Client(ask.connection()) as client:
-        result = client.send(command, ask.timeout_s)
-    _tell(ask, command, result)
+    with Client(request.connection()) as client:
+        result = client.send(command, request.timeout_s)
+    _print_result(request, command, result)
     if isinstance(result, Rejected):
         raise click.exceptions.Exit(1)
 
 
-def require_consent(ask: Asking, command: IssuedMessage) -> None:
-    """Says what the command will do and asks whether to do it, unless --yes said so. Raises ClusterError."""
-    if ask.may_spend:
+def require_consent(request: Request, command: IssuedMessage) -> None:
+    """Shows what the command will do and asks for consent, unless --yes was given. Raises ClusterError."""
+    if request.may_spend:
         return
-    standing = standing_of(ask.connection(), command.account_id)
+    standing = standing_of(request.connection(), command.account_id)
     _, wanted = decode_command(catalogue.COMMANDS.encode(command))
-    for line in changes_of(standing.account, wanted, time.time_ns() // 1_000_000, ask.settings.rules()):
+    for line in changes_of(standing.account, wanted, time.time_ns() // 1_000_000, request.settings.rules()):
         click.echo(line, err=True)
     if not sys.stdin.isatty():
         raise click.UsageError("it is done only when you agree: say --yes")
@@ -124,7 +124,7 @@ def require_consent(ask: Asking, command: IssuedMessage) -> None:
 
 
 def standing_of(connection: Connection, account_id: str) -> Standing:
-    """How the account stands. Exit code 1 with a line when there is none."""
+    """Returns the account's state. Exit code 1 with a line when there is no such account."""
     with AccountLog(connection, account_id, Progress()) as log:
         standing = log.standing()
     if standing is None:
@@ -132,13 +132,13 @@ def standing_of(connection: Connection, account_id: str) -> Standing:
     return standing
 
 
-def _tell(ask: Asking, command: IssuedMessage, result: Result) -> None:
-    if ask.is_json:
+def _print_result(request: Request, command: IssuedMessage, result: Result) -> None:
+    if request.is_json:
         click.echo(catalogue.COMMAND_RESULTS.encode(result).decode())
     elif isinstance(result, Rejected):
         click.echo(f"refused ({result.reason}): {result.message}", err=True)
     else:
-        with AccountLog(ask.connection(), result.account_id) as log:
+        with AccountLog(request.connection(), result.account_id) as log:
             balance = log.balance()
         usage = "" if balance is None else f": {balance.used:,} of {count(balance.total, 'session')} used"
         charged = f", charged {money(result.charge)}" if result.charge else ""
@@ -147,22 +147,22 @@ def _tell(ask: Asking, command: IssuedMessage, result: Result) -> None:
 
 
 class Progress:
-    """A line that says how far reading is, on a terminal; gone when it is at the end."""
+    """Shows on a terminal how far reading is; the line is erased at the end."""
 
     def __init__(self) -> None:
-        self._told_at = time.monotonic()
+        self._shown_at = time.monotonic()
         self._is_shown = False
 
     def __call__(self, topic: str, read_to: int, end: int) -> None:
-        """Reading `topic` is at `read_to` of `end`."""
+        """Reports that `topic` is read up to `read_to` of `end`."""
         now = time.monotonic()
         if read_to >= end and self._is_shown:
             click.echo("\r\033[K", nl=False, err=True)
             self._is_shown = False
-        elif read_to < end and sys.stderr.isatty() and now - self._told_at > _PROGRESS_S:
-            self._told_at, self._is_shown = now, True
+        elif read_to < end and sys.stderr.isatty() and now - self._shown_at > _PROGRESS_S:
+            self._shown_at, self._is_shown = now, True
             click.echo(f"\rreading {topic}: {read_to:,} of {end:,}", nl=False, err=True)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     click.echo(f"botmeter: {line}", err=True)
