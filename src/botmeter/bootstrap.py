@@ -1,4 +1,4 @@
-"""The only place that builds the parts and wires them."""
+"""Builds and wires the parts of a worker; no other module does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def data_directory(path: Path) -> Iterator[None]:
-    """The directory of the stores, held by this process alone. Raises ConfigurationError when it cannot be."""
+    """Locks the directory of the stores for this process. Raises ConfigurationError when it cannot."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -61,9 +61,9 @@ def data_directory(path: Path) -> Iterator[None]:
 
 
 def make_processor(settings: Settings, report: Callable[[str], None]) -> Processor:
-    """The engine, ready to be opened; waits for the broker and checks permissions, topics and rules first.
+    """Returns the engine, ready to be opened; first waits for the broker and checks permissions, topics and rules.
 
-    Raises ClusterError when no broker answers or something is amiss, ConfigurationError when other rules are in force.
+    Raises ClusterError when no broker answers or a check fails, ConfigurationError when other rules are in force.
     """
     admin_config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(admin_config, settings.broker_timeout_s, report)
@@ -88,7 +88,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
             rules=rules,
             partitions=settings.partitions,
             data_dir=settings.data_dir,
-            # a worker may come to own all partitions
+            # one worker may own all partitions
             cache_windows=(settings.cache_mib << 20) // WINDOW_BYTES // settings.partitions,
             snapshot_interval_s=settings.snapshot_interval_s,
             store_max_age_ms=settings.store_max_age_s * 1000,
@@ -141,19 +141,19 @@ def _ends(end_of: Callable[[str, int], int], topics: Topics, partition: int) -> 
 
 
 def make_host(settings: Settings, processor: Processor, spans: Spans | None) -> Host:
-    """The worker around the engine; to be made where the event loop runs. `spans`: where traces are told."""
-    # Produce, commit and abort have a transaction's time each; the rest is for a slow machine.
+    """Returns the worker around the engine; call it in the event loop. `spans` exports traces, if any."""
+    # Produce, commit and abort may each take the transaction timeout; the rest is for a slow machine.
     commit_limit_s = 4 * settings.transaction_timeout_ms / 1000 + 60
-    # A turn may wait for a commit twice: shortly in a rebalance, and to the limit before it hands over the next one.
+    # A turn may wait for a commit twice: shortly in a rebalance, and up to the limit before it submits the next batch.
     turn_limit_s = commit_limit_s + 60
     port = settings.web_port or _free_port()
     metrics, topics = Metrics(processor), settings.topics()
-    told = None if spans is None else ProcessSpans(spans, topics, settings.group)
-    return Host(processor, metrics, settings.data_dir, port, commit_limit_s, turn_limit_s, topics, told)
+    process_spans = None if spans is None else ProcessSpans(spans, topics, settings.group)
+    return Host(processor, metrics, settings.data_dir, port, commit_limit_s, turn_limit_s, topics, process_spans)
 
 
 def _free_port() -> int:
-    """A port nobody listens on now; Faust takes only a port that is named."""
+    """Returns a free port; Faust needs an explicit one."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""librdkafka options that pass through BOTMETER_KAFKA__*: how they are named, which are refused, which are secret."""
+"""librdkafka options given as BOTMETER_KAFKA__*: their names, which are refused, and which are secret."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _OWN_SETTING: Final = "use {} instead"
 #: librdkafka options that would break exactly-once or the contract, with the reason.
 REFUSED_OPTIONS: Final[Mapping[str, str]] = {
     "acks": "a transaction needs the acknowledgement of all in-sync replicas",
-    "allow.auto.create.topics": "topics are made by `botmeter topics create`, with the right partitions and clean-up",
+    "allow.auto.create.topics": "`botmeter topics create` creates topics, with the right partitions and clean-up",
     "auto.offset.reset": "a lost offset must stop the worker, not skip or repeat what is billed",
     "bootstrap.servers": _OWN_SETTING.format("BOTMETER_BOOTSTRAP_SERVERS"),
     "enable.auto.commit": _OWN_OFFSETS,
     "enable.auto.offset.store": _OWN_OFFSETS,
     "enable.idempotence": "without it a retried request is billed twice",
-    "enable.partition.eof": "restore ends by it",
+    "enable.partition.eof": "a restore needs it to find its end",
     "group.id": _OWN_SETTING.format("BOTMETER_GROUP"),
     "isolation.level": "records of aborted transactions must never be read",
     "metadata.broker.list": _OWN_SETTING.format("BOTMETER_BOOTSTRAP_SERVERS"),
@@ -34,17 +34,17 @@ _SECRET: Final = re.compile(r"password|passphrase|secret|token|key\.pem|oauthbea
 
 
 def redacted(options: Mapping[str, str]) -> dict[str, str]:
-    """Client options as they may be printed."""
+    """Returns client options without secrets, for printing."""
     return {option: "***" if _SECRET.search(option) else value for option, value in options.items()}
 
 
 def kafka_variable(option: str) -> str:
-    """The environment variable of a librdkafka option."""
+    """Returns the environment variable of a librdkafka option."""
     return KAFKA_PREFIX + option.replace(".", "_").upper()
 
 
 def flattened(options: Mapping[str, object], above: str = "") -> Iterable[tuple[str, object]]:
-    """Options with dotted names: to TOML an unquoted `security.protocol` is a table in a table."""
+    """Yields options with dotted names: in TOML an unquoted `security.protocol` is a table in a table."""
     for name, value in options.items():
         option = f"{above}{name}".lower()
         if isinstance(value, Mapping):

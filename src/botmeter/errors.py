@@ -1,4 +1,4 @@
-"""Every error botmeter raises on purpose, named by the recovery it asks for.
+"""Every error that botmeter raises on purpose, named by the recovery that it requires.
 
 Business refusals (no sessions left, a reduction below zero, a late interaction) are results or dead letters, not
 errors.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-#: What Kafka grants permissions on.
+#: The kinds of resources on which Kafka grants permissions.
 Resource = Literal["topic", "group", "transactional id", "cluster"]
 
 
 class BotmeterError(Exception):
-    """Root of the tree; the message is one line a person can act on."""
+    """Root of the tree; the message is one line that an operator can act on."""
 
 
-class PoisonRecord(BotmeterError):  # noqa: N818 - named by what is to be done with it
-    """A record that botmeter cannot take.
+class PoisonRecord(BotmeterError):  # noqa: N818 - named by the recovery
+    """A record that botmeter cannot process.
 
     Recovery: write it to the dead letters with `reason` and go on.
     """
@@ -26,12 +26,12 @@ class PoisonRecord(BotmeterError):  # noqa: N818 - named by what is to be done w
         super().__init__(message)
         #: One of the reasons of the contract, such as `malformed`.
         self.reason = reason
-        #: Whose record it is, where that could be read and may be another than its key says.
+        #: The record's account, where it could be read; it may differ from the key.
         self.account_id = account_id
 
 
 class Retriable(BotmeterError):  # noqa: N818
-    """A passing fault of the cluster. Recovery: the same call again with the same arguments, bounded in time."""
+    """A transient fault of the cluster. Recovery: repeat the call with the same arguments, for a bounded time."""
 
 
 class TransactionAborted(BotmeterError):  # noqa: N818
@@ -42,10 +42,10 @@ class TransactionAborted(BotmeterError):  # noqa: N818
 
 
 class OutcomeUnknown(TransactionAborted):
-    """A transactional call ran out of time: the transaction may or may not have been committed.
+    """A transactional call timed out: the transaction may or may not have been committed.
 
-    Recovery: a new producer with the same transactional id (which ends the old transaction one way or the other), then
-    as for an aborted one: the restored journal tells which way it went.
+    Recovery: a new producer with the same transactional id, which commits or aborts the old transaction; then as for an
+    aborted one. The restored journal shows whether it was committed.
     """
 
 
@@ -62,12 +62,12 @@ class TaskCorrupted(BotmeterError):  # noqa: N818
 
 
 class ConfigurationError(BotmeterError):
-    """Something outside must be changed before botmeter can run.
+    """The configuration or the environment must be changed before botmeter can run.
 
     Recovery: exit with one clear line. Operator action: what the message says.
     """
 
-    #: What the process exits with.
+    #: The exit code of the process.
     exit_code = 2
 
 
@@ -78,9 +78,9 @@ class ClusterError(ConfigurationError):
 
 
 class PermissionMissing(ClusterError):  # noqa: N818
-    """The brokers refuse what the program has to do.
+    """The brokers refuse a request for lack of a permission.
 
-    Recovery: as above, after the brokers were asked which permission it is. Operator action: grant it.
+    Recovery: as ClusterError, after querying the brokers for the missing permission. Operator action: grant it.
     """
 
     def __init__(self, resource: Resource, fault: str) -> None:
@@ -89,7 +89,7 @@ class PermissionMissing(ClusterError):  # noqa: N818
 
 
 class PartitionRefused(ClusterError):  # noqa: N818
-    """One partition cannot go on as it is, though nothing is wrong with the others.
+    """One partition cannot go on as it is; the others can.
 
     Recovery: the partition fails alone. Operator action: `remedy`, where there is one.
     """
@@ -100,7 +100,7 @@ class PartitionRefused(ClusterError):  # noqa: N818
 
 
 class PartitionFailed(BotmeterError):  # noqa: N818
-    """What one partition brought to a commit cannot be committed; the cause says why. Nothing of the batch counts.
+    """One partition's part of a batch cannot be committed; `error` is the reason. Nothing of the batch counts.
 
     Recovery: the partition fails alone, the others are restored and go on.
     """
@@ -113,5 +113,5 @@ class PartitionFailed(BotmeterError):  # noqa: N818
 class InvariantViolated(BotmeterError):  # noqa: N818
     """A bug: state or journal break a rule that holds by design.
 
-    Recovery: none; what it concerns, a partition or the program, stops at once and commits nothing.
+    Recovery: none; the partition or the program stops at once and commits nothing.
     """

@@ -46,4 +46,4 @@ def test_auto_recharge_says_when_it_would_buy_at_once() -> None:
 
 def test_the_free_plan_and_the_end_are_told() -> None:
     assert "5 complimentary sessions left will be forfeited." in said(ChangePlan("k", "me", "free"))
-    assert "The account ends for good" in said(CloseAccount("k", "me"))
+    assert "The account is closed for good" in said(CloseAccount("k", "me"))

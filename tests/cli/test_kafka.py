@@ -92,6 +92,6 @@ def test_without_a_directory_nothing_is_kept(tmp_path: Path, monkeypatch: pytest
     with running("--port", str(port), "--no-topics") as (_, said):
         topics = topics_at(port)
 
-    assert re.search(r"Its data are gone when it ends", said)
+    assert re.search(r"Its data are deleted when it ends", said)
     assert "chat.interactions" not in topics
     assert list(tmp_path.iterdir()) == []

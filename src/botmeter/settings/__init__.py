@@ -1,1 +1,1 @@
-"""Settings: what there is (`model`), where it is read from (`load`), what is said of it (`page`)."""
+"""Settings: their definitions (`model`), reading them (`load`), and their documentation (`page`)."""

@@ -1,7 +1,7 @@
-"""Settings from `BOTMETER_*` variables, an optional TOML file and the defaults, in this order.
+"""Loads settings from `BOTMETER_*` variables, an optional TOML file and the defaults, in this order.
 
-Only `load` looks at the environment and the file. A fault ends the program with one line that names the variable; a
-name nobody knows is a fault too, because a misspelt limit that is silently ignored costs somebody money.
+Only `load` reads the environment and the file. A fault ends the program with one line that names the variable. An
+unknown name is a fault too, because a misspelt limit that is silently ignored would cost money.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from botmeter.settings.model import CONFIG_VARIABLE, PREFIX, Settings, variable
 
 #: Variables of the test suite, which share the prefix.
 _TEST_PREFIX: Final = "BOTMETER_TEST_"
-#: What Kubernetes adds to every pod beside a Service whose name begins with `botmeter`.
+#: Variables that Kubernetes adds to every pod when there is a Service whose name begins with `botmeter`.
 _SERVICE_LINK: Final = re.compile(
     r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
 )
@@ -35,10 +35,10 @@ _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
 def load(config_file: Path | None = None) -> Settings:
-    """Settings from the environment and the TOML file `config_file`, by default the one BOTMETER_CONFIG names.
+    """Loads settings from the environment and the TOML file `config_file`, by default the one BOTMETER_CONFIG names.
 
     Raises:
-        ConfigurationError: a value is wrong, a name unknown, the file unreadable; one line that says which.
+        ConfigurationError: a value is wrong, a name unknown or the file unreadable; the message names it in one line.
     """
     _refuse_unknown_variables(os.environ)
     file = config_file or (Path(named) if (named := os.environ.get(CONFIG_VARIABLE)) else None)
@@ -54,7 +54,7 @@ def load(config_file: Path | None = None) -> Settings:
 
 
 def instance_id(settings: Settings) -> str:
-    """Name of this worker: the configured one, else the one kept in the data directory, else a new random one.
+    """Returns this worker's name: the configured one, else the one stored in the data directory, else a random one.
 
     Raises:
         ConfigurationError: the data directory cannot be used.
@@ -65,7 +65,7 @@ def instance_id(settings: Settings) -> str:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            # Renamed into place: a crash never leaves half a name.
+            # Written to another file and renamed, so that a crash never leaves an incomplete name.
             new = file.with_suffix(".new")
             new.write_text(secrets.token_hex(8) + "\n", encoding="ascii")
             new.replace(file)
@@ -78,7 +78,7 @@ def instance_id(settings: Settings) -> str:
 
 
 class _Environment(EnvSettingsSource):
-    """BOTMETER_* variables. Client options stay the text they are: a password 1e5 is not a number."""
+    """Reads BOTMETER_* variables. Client options stay text: a password 1e5 is not a number."""
 
     def explode_env_vars(self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]) -> dict[str, Any]:
         del field
@@ -117,7 +117,7 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
-    """The first fault in one line, with the number of the others."""
+    """Returns the first fault in one line, with the number of the others."""
     fault = faults[0]
     others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     field = str(fault["loc"][0]) if fault["loc"] else ""
@@ -160,5 +160,5 @@ def _from_a_service(value: object) -> str:
 
 
 def _place(name: str, key: str, file: Path | None) -> str:
-    """Where a value came from: the environment wins over the file."""
+    """Returns the origin of a value; the environment overrides the file."""
     return f"{key} in {file}" if file and name not in os.environ else name

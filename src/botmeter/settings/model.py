@@ -1,4 +1,4 @@
-"""Every setting of botmeter, with its default, limits and meaning. `load.py` is what reads them."""
+"""Every setting of botmeter, with its default, limits and meaning. `load.py` reads their values."""
 
 from __future__ import annotations
 
@@ -21,48 +21,49 @@ from botmeter.settings.readside import ReadsideSettings
 from botmeter.settings.web import SECRET_CHARACTERS_MIN, WebSettings
 
 PREFIX: Final = "BOTMETER_"
-#: Names the TOML file; itself no setting.
+#: The variable that names the TOML file; it is no setting.
 CONFIG_VARIABLE: Final = "BOTMETER_CONFIG"
 
 
 class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
-    """All settings, checked and frozen. Made directly, it reads nothing."""
+    """All settings, validated and frozen. The constructor reads neither environment nor file."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
         pattern=shapes.ADDRESSES,
-        description="Kafka brokers to start from, host:port, separated by commas.",
+        description="Kafka brokers for the first connection, host:port, separated by commas.",
     )
     data_dir: Path = Field(
         default=Path("botmeter-data"),
-        description="Directory of the local store and of the instance's name. Deleting it loses nothing but time.",
+        description="Directory of the local store and of the instance's name. If it is deleted, the worker restores it "
+        "from Kafka.",
     )
     group: str = Field(
         default="botmeter",
         pattern=shapes.NAME,
-        description="Consumer group of the workers; also begins their transactional ids.",
+        description="Consumer group of the workers; also the prefix of their transactional ids.",
     )
     instance: str = Field(
         default="",
         pattern=shapes.NAME_OR_NOTHING,
         description="Name of this worker, different for each and the same after a restart. "
-        "Empty: a random one, kept in the data directory.",
+        "Empty: a random one, stored in the data directory.",
     )
     partitions: int = Field(
-        default=12, ge=1, le=1000, description="Partitions of every topic, inputs and outputs alike."
+        default=12, ge=1, le=1000, description="Number of partitions of every topic, inputs and outputs."
     )
     replication_factor: int = Field(
         default=-1,
         ge=-1,
         le=32767,
-        description="Replicas of the topics `botmeter topics create` makes; -1 is the broker's default.",
+        description="Replicas of the topics that `botmeter topics create` creates; -1 is the broker's default.",
     )
     topic_prefix: str = Field(
         default="botmeter.",
         pattern=shapes.NAME_OR_NOTHING,
-        description="What the names of the output topics begin with.",
+        description="Prefix of the names of the output topics.",
     )
     interactions_topic: str = Field(
         default="chat.interactions",
@@ -86,13 +87,13 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         default=300,
         ge=0,
         description="How far an interaction's occurred_at may be ahead of the broker's timestamp, in seconds; "
-        "beyond it is a dead letter in_future.",
+        "an interaction beyond it becomes a dead letter, in_future.",
     )
     late_limit_s: int = Field(
         default=172_800,
         ge=0,
         description="How far an interaction's occurred_at may be behind the broker's timestamp, in seconds; "
-        "beyond it is a dead letter too_late.",
+        "an interaction beyond it becomes a dead letter, too_late.",
     )
     exhaustion: Exhaustion = Field(
         default="new_sessions",
@@ -105,14 +106,14 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     )
     currency: str = Field(default="USD", pattern=shapes.CURRENCY, description="Currency of the price, three letters.")
     complimentary_sessions: int = Field(
-        default=500, ge=0, description="Sessions an account gets once, on any plan but free."
+        default=500, ge=0, description="Sessions that an account gets once, on any plan but free."
     )
     default_thresholds: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], NoDecode] = Field(
         default=(80,),
-        description="Percentages that alert, of accounts that set none of their own; ascending, separated by commas.",
+        description="Percentages that alert, for accounts without own thresholds; ascending, separated by commas.",
     )
     batch_records: int = Field(
-        default=20_000, ge=1, le=200_000, description="Most records of one micro-batch, which is one transaction."
+        default=20_000, ge=1, le=200_000, description="Most records in a micro-batch, which is one transaction."
     )
     linger_ms: int = Field(
         default=5,
@@ -132,45 +133,45 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         default=150,
         ge=0,
         description="Memory for session windows, over all partitions of a worker, in MiB; 150 hold a million. "
-        "What is not in memory is read from the local store.",
+        "Others are read from the local store.",
     )
     clock_skew_limit_s: int = Field(
         default=30,
         ge=1,
-        description="How far the worker's clock may differ from the brokers', in seconds; beyond it no cycle is rolled "
-        "by time until they agree.",
+        description="How far the worker's clock may differ from the brokers', in seconds; beyond it the timer rolls no "
+        "cycle until they agree.",
     )
     transaction_timeout_ms: int = Field(
         default=15_000,
         ge=1_000,
         le=900_000,
-        description="After this the broker aborts the transaction of a worker that died, in milliseconds; "
-        "so long do readers and the next owner wait.",
+        description="How long until the broker aborts the transaction of a worker that died, in milliseconds; "
+        "readers and the next owner wait for it.",
     )
     dead_letter_limit_percent: int = Field(
         default=50,
         ge=1,
         le=100,
-        description="A partition stands when a larger share of a minute's records, at least 1,000, became dead "
-        "letters: a sender is at fault, and its records stay in the input until it is mended. 100: never.",
+        description="A partition fails when a larger share of a minute's records, at least 1,000, became dead letters: "
+        "a sender is at fault, and its records stay in the input until it is fixed. 100: never.",
     )
     pseudonym_key: SecretStr = Field(
         default=SecretStr(""),
-        description="Key of at least 32 characters by which end-users are known in all that is kept for long: journal, "
-        "snapshots, stores, read side (docs/privacy.md). The same for all programs of an installation, and kept as "
-        "safe as a password. Empty: by their ids.",
+        description="Key of the end-users' pseudonyms in long-term storage: journal, snapshots, stores, read side "
+        "(docs/privacy.md). At least 32 characters, the same for all programs of an installation, and as secret as a "
+        "password. Empty: end-users are stored by their ids.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
+        default="INFO", description="Lowest severity that is logged: DEBUG, INFO, WARNING or ERROR."
     )
     log_format: Literal["text", "json"] = Field(
         default="text",
-        description="How worker, web, notify and project log: text for people, or json, one object a line.",
+        description="How worker, web, notify and project log: text for people, or json, one object per line.",
     )
     traces: Literal["none", "otlp"] = Field(
         default="none",
-        description="Where worker, web and notify tell OpenTelemetry traces: none, or otlp, a collector by OTLP over "
-        "HTTP as OTEL_* variables describe it, such as OTEL_EXPORTER_OTLP_ENDPOINT; needs botmeter[traces].",
+        description="Where worker, web and notify export OpenTelemetry traces: none, or otlp, a collector by OTLP over "
+        "HTTP, set by OTEL_* variables such as OTEL_EXPORTER_OTLP_ENDPOINT; needs botmeter[traces].",
     )
     kafka: dict[str, str] = Field(
         default_factory=dict,
@@ -187,7 +188,7 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments alone: the same call gives the same settings on every machine."""
+        """Uses the arguments alone, so that the same call gives the same settings on every machine."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -257,12 +258,12 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """All fields for repr and str, without what must stay secret."""
+        """Yields all fields for repr and str, without secrets."""
         for name, value in super().__repr_args__():
             yield name, redacted(value) if name == "kafka" else value
 
     def rules(self) -> Rules:
-        """What decisions depend on (`A1`, `A3`, `S7`, `S9`, `T1`)."""
+        """Returns the rules that decisions depend on (`A1`, `A3`, `S7`, `S9`, `T1`)."""
         return Rules(
             prices=PriceBook(
                 pack_sessions=self.pack_sessions,
@@ -278,19 +279,19 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
         )
 
     def pseudonyms(self) -> Pseudonyms | None:
-        """Those of end-users; None without a key."""
+        """Returns the end-users' pseudonyms; None without a key."""
         key = self.pseudonym_key.get_secret_value()
         return pseudonyms_by(key.encode()) if key else None
 
     def readside_database(self) -> str:
-        """The URL of the read side's database."""
+        """Returns the URL of the read side's database."""
         return self.readside_url.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'readside.db'}"
 
     def topics(self) -> Topics:
-        """The topics of the contract under the configured names."""
+        """Returns the topics of the contract with the configured names."""
         return Topics.named(self.topic_prefix, self.interactions_topic, self.commands_topic)
 
 
 def variable(field: str) -> str:
-    """The environment variable of a field."""
+    """Returns the environment variable of a field."""
     return PREFIX + field.upper()

@@ -1,4 +1,4 @@
-"""Settings of `botmeter notify`: where mails and webhooks go out, and how patiently."""
+"""Settings of `botmeter notify`: mail server, webhooks, timeouts and retries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WEBHOOK: Final = re.compile(r"https?://\S+( whsec_[A-Za-z0-9+/=]+)+")
 
 
 class NotifySettings(BaseModel):
-    """The part of `Settings` that is about the notifier."""
+    """The notifier's part of `Settings`."""
 
     notify_group: str = Field(
         default="botmeter-notify",
@@ -33,7 +33,7 @@ class NotifySettings(BaseModel):
     notify_smtp_host: str = Field(
         default="",
         pattern=shapes.HOST_OR_NOTHING,
-        description="Mail server that takes the mails. Empty: no mails are sent.",
+        description="Mail server that sends the mails. Empty: no mails are sent.",
     )
     notify_smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
     notify_smtp_security: Literal["starttls", "tls", "none"] = Field(
@@ -48,7 +48,7 @@ class NotifySettings(BaseModel):
     notify_mail_from: str = Field(
         default="botmeter <botmeter@localhost>",
         max_length=320,
-        description="Sender of the mails: an address, or Name <address>. Its domain ends every Message-ID.",
+        description="Sender of the mails: an address, or Name <address>. Every Message-ID has its domain.",
     )
     notify_reply_to: str = Field(
         default="", max_length=320, description="Where answers to the mails go. Empty: to the sender."
@@ -66,19 +66,19 @@ class NotifySettings(BaseModel):
         "Empty: the page of `botmeter web` at BOTMETER_HTTP_PUBLIC_URL.",
     )
     notify_locale: Literal["en", "de"] = Field(
-        default="en", description="Language of mails to contacts without a locale, or with one there is no text for."
+        default="en", description="Language of mails to contacts without a locale, or with an unsupported one."
     )
     notify_webhooks: SecretStr = Field(
         default=SecretStr(""),
         description="Endpoints that are called for every alert, suspension and resumption, separated by commas; each "
-        "is a URL and, after a space, its secret (whsec_...), or two while one replaces the other.",
+        "is a URL and, after a space, its secret (whsec_...), or two while the secret is rotated.",
     )
     notify_webhook_timeout_s: float = Field(
         default=15.0, gt=0, le=300, description="How long an endpoint may take to answer, in seconds."
     )
     notify_projected: bool = Field(
         default=False,
-        description="Whether to warn, once a billing cycle, when sessions will run out before the cycle ends.",
+        description="Whether to alert, once per billing cycle, when sessions will run out before the cycle ends.",
     )
     notify_max_age_s: int = Field(
         default=3_600,
@@ -92,23 +92,25 @@ class NotifySettings(BaseModel):
         default=3_600.0, gt=0, description="Longest pause between two attempts, in seconds."
     )
     notify_give_up_s: float = Field(
-        default=86_400.0, gt=0, description="An alert that could not be delivered for so long has failed, in seconds."
+        default=86_400.0,
+        gt=0,
+        description="After this time without success, the delivery of an alert has failed, in seconds.",
     )
     notify_repeat_s: float = Field(
         default=60.0,
         gt=0,
-        description="Pause before a mail is sent once more because the server took it and did not answer, in seconds.",
+        description="Pause before a mail is sent again because the server received it and did not answer, in seconds.",
     )
     notify_repeats_max: int = Field(
         default=3,
         ge=0,
         le=20,
-        description="How often a mail is sent once more because no answer came; after that it has failed.",
+        description="How often a mail is sent again because no answer came; after that it has failed.",
     )
     notify_claim_s: float = Field(
         default=60.0,
         ge=1,
-        description="A mail or call in the hands of a notifier that died is taken over after this, in seconds.",
+        description="After this time another notifier takes over a mail or call of one that died, in seconds.",
     )
     notify_mail_senders: int = Field(
         default=4, ge=1, le=64, description="Connections to the mail server that one notifier uses at a time."
@@ -136,13 +138,13 @@ class NotifySettings(BaseModel):
         return self
 
     def webhooks(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Each endpoint's URL and its secrets."""
+        """Returns each endpoint's URL and its secrets."""
         found = [endpoint.split(" ") for endpoint in _split(self.notify_webhooks.get_secret_value())]
         return tuple((url, tuple(secrets)) for url, *secrets in found)
 
 
 def named_address(text: str) -> Address:
-    """`Name <address>` or `address`, taken apart. Raises ValueError when it is neither."""
+    """Parses `Name <address>` or `address`. Raises ValueError when it is neither."""
     name, address = parseaddr(text)
     if "@" not in address or re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError("should be an e-mail address")

@@ -1,4 +1,4 @@
-"""What help texts and docs/settings.md say of the settings: `python -m botmeter.settings.page > docs/settings.md`."""
+"""Generates help texts and docs/settings.md: `python -m botmeter.settings.page > docs/settings.md`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _BEFORE: Final = """\
 
 <!-- Made by `python -m botmeter.settings.page > docs/settings.md`; a test says when it is out of date. -->
 
-The environment wins over the TOML file, the file over the defaults. A wrong value, an unknown variable that begins with
-`BOTMETER_` or an unknown key of the file ends the program with one line that names it, exit code 2.
+The environment overrides the TOML file, and the file overrides the defaults. A wrong value, an unknown variable that
+begins with `BOTMETER_` or an unknown key of the file ends the program with one line that names it, exit code 2.
 
 """
 _EXAMPLE: Final = """
@@ -33,7 +33,7 @@ sasl.mechanism = "SCRAM-SHA-512"
 sasl.username = "botmeter"
 ```
 
-`BOTMETER_KAFKA__SASL_PASSWORD` would complete it. Values of options that hold a secret are never printed.
+`BOTMETER_KAFKA__SASL_PASSWORD` would complete it. Secret values are never printed.
 
 ## Options of librdkafka that cannot be set
 
@@ -41,7 +41,7 @@ sasl.username = "botmeter"
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Variable, default and meaning of every setting, as help and documentation print them."""
+    """Returns variable, default and meaning of every setting, as help and documentation print them."""
     table = [(CONFIG_VARIABLE, "", "TOML file with settings, named as here in lower case without BOTMETER_.")]
     own_first = sorted(Settings.model_fields.items(), key=lambda item: item[0] not in Settings.__annotations__)
     for name, field in own_first:
@@ -54,7 +54,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def describe() -> str:
-    """All settings for a terminal of 80 columns, one paragraph, so that a help text can keep its lines."""
+    """Formats all settings for a terminal of 80 columns, as one paragraph, so that a help text keeps its lines."""
     return "\n".join(
         f"  {name}{f' (default {default})' if default else ''}\n{textwrap.indent(textwrap.fill(meaning, 70), '      ')}"
         for name, default, meaning in rows()
@@ -62,7 +62,7 @@ def describe() -> str:
 
 
 def page() -> str:
-    """The whole page, Markdown."""
+    """Returns the whole page as Markdown."""
     settings = ((f"`{name}`", f"`{default}`" if default else "", meaning) for name, default, meaning in rows())
     refused = ((f"`{option}`", reason) for option, reason in REFUSED_OPTIONS.items())
     return (

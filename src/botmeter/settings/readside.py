@@ -1,4 +1,4 @@
-"""Settings of the read side: where it is kept, how much it takes at a time, how long it keeps hours."""
+"""Settings of the read side: its database, the size of its transactions, how long it keeps hourly usage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _URL: Final = re.compile(r"((sqlite|postgresql)(\+[a-z0-9_]+)?://\S+)?")
 
 
 class ReadsideSettings(BaseModel):
-    """A part of `Settings`."""
+    """The read side's part of `Settings`."""
 
     readside_url: SecretStr = Field(
         default=SecretStr(""),
@@ -22,7 +22,7 @@ class ReadsideSettings(BaseModel):
         default=100_000,
         ge=1,
         le=500_000,
-        description="Most records of the journal that one transaction of the read side takes.",
+        description="Most records of the journal in one transaction of the read side.",
     )
     readside_port: int = Field(
         default=-1,
@@ -33,7 +33,7 @@ class ReadsideSettings(BaseModel):
     readside_hours_days: int = Field(
         default=400,
         ge=1,
-        description="Usage by the hour is kept for so many days; sessions and usage by the day are kept for good.",
+        description="How many days usage by the hour is kept; sessions and usage by the day are kept for ever.",
     )
 
     @field_validator("readside_url")

@@ -1,4 +1,4 @@
-"""Settings of `botmeter web`: where it listens, whom it trusts, how much it takes."""
+"""Settings of `botmeter web`: its address, authentication and limits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from botmeter.settings import shapes
 
-#: What HMAC-SHA-256 asks of a key: as many bytes as the digest has.
+#: HMAC-SHA-256 requires a key of as many bytes as the digest has.
 SECRET_CHARACTERS_MIN: Final = 32
 
 
 class WebSettings(BaseModel):
-    """A part of `Settings`."""
+    """The web server's part of `Settings`."""
 
     http_host: str = Field(
         default="127.0.0.1",
@@ -25,24 +25,24 @@ class WebSettings(BaseModel):
         default=-1,
         ge=-1,
         le=65535,
-        description="Port of the metrics of `botmeter web`, which is open to everybody; -1 is none, 0 any free one.",
+        description="Port of the metrics of `botmeter web`, open without authentication; -1 is none, 0 any free one.",
     )
     http_public_url: str = Field(
         default="",
         pattern=shapes.URL_OR_NOTHING,
-        description="Address under which browsers find the page, such as https://billing.example. Forms are taken "
-        "from this origin alone, and with https cookies are sent over TLS alone. Empty: the address it listens on.",
+        description="Address of the page for browsers, such as https://billing.example. Forms are accepted only from "
+        "this origin, and with https cookies are sent only over TLS. Empty: the address it listens on.",
     )
     http_rate_per_s: int = Field(
         default=50,
         ge=1,
-        description="Requests a second that one token or login may make; for a moment twice as many. "
-        "What is beyond is answered 429.",
+        description="Requests a second that one token or login may make, with bursts of twice as many; further "
+        "requests are answered 429.",
     )
     http_fast_rate_per_s: int = Field(
         default=5_000,
         ge=1,
-        description="The same for the questions of a routing service: entitlements and interactions.",
+        description="The same for the requests of a routing service: entitlements and interactions.",
     )
     http_command_wait_ms: int = Field(
         default=5_000,
@@ -66,17 +66,17 @@ class WebSettings(BaseModel):
         default="",
         description="Address (https) or file of the JSON Web Key Set whose keys sign the API's bearer tokens.",
     )
-    auth_issuer: str = Field(default="", description="What `iss` of a bearer token has to be; empty: anything.")
+    auth_issuer: str = Field(default="", description="Required `iss` of a bearer token; empty: any.")
     auth_audience: str = Field(
-        default="botmeter", min_length=1, description="What `aud` of a bearer token has to hold."
+        default="botmeter", min_length=1, description="Value that `aud` of a bearer token must contain."
     )
     auth_role_claim: str = Field(
-        default="role", min_length=1, description="Claim that holds the role: viewer, billing_admin or operator."
+        default="role", min_length=1, description="Claim with the role: viewer, billing_admin or operator."
     )
     auth_accounts_claim: str = Field(
         default="accounts",
         min_length=1,
-        description="Claim that holds the accounts, a list, of a viewer or billing_admin.",
+        description="Claim with the list of accounts of a viewer or billing_admin.",
     )
     auth_login_s: int = Field(
         default=28_800, ge=60, le=2_592_000, description="How long a login to the page lasts, in seconds."
@@ -86,9 +86,9 @@ class WebSettings(BaseModel):
         pattern=shapes.URL_OR_NOTHING,
         description="OpenID provider of the page's login, such as https://login.example; empty: login links alone.",
     )
-    oidc_client_id: str = Field(default="", description="Name of the page at the OpenID provider.")
+    oidc_client_id: str = Field(default="", description="Client id of the page at the OpenID provider.")
     oidc_client_secret: SecretStr = Field(
-        default=SecretStr(""), description="Password of the page at the OpenID provider; empty: PKCE alone."
+        default=SecretStr(""), description="Client secret of the page at the OpenID provider; empty: only PKCE."
     )
 
     @field_validator("auth_secret")
