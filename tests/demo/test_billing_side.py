@@ -18,7 +18,7 @@ def side() -> BillingSide:
 
 def test_packs_are_bought_some_seconds_after_the_alert() -> None:
     billing = side()
-    billing.hear([BUYER.account_id], now_s=10.0)
+    billing.schedule_purchases([BUYER.account_id], now_s=10.0)
 
     assert billing.due(12.9) == []
     [purchase] = billing.due(13.0)
@@ -31,15 +31,15 @@ def test_packs_are_bought_some_seconds_after_the_alert() -> None:
 
 def test_where_nobody_reacts_nothing_is_bought() -> None:
     billing = side()
-    billing.hear([NOBODY.account_id, "somebody unknown"], now_s=0.0)
+    billing.schedule_purchases([NOBODY.account_id, "somebody unknown"], now_s=0.0)
 
     assert billing.due(100.0) == []
 
 
 def test_who_runs_out_again_buys_again() -> None:
     billing = side()
-    billing.hear([BUYER.account_id], now_s=0.0)
-    billing.hear([BUYER.account_id], now_s=20.0)
+    billing.schedule_purchases([BUYER.account_id], now_s=0.0)
+    billing.schedule_purchases([BUYER.account_id], now_s=20.0)
 
     ids = {decode_command(purchase.value)[1].command_id for purchase in billing.due(100.0)}
     assert len(ids) == 2

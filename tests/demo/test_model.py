@@ -116,11 +116,11 @@ def test_the_way_from_chat_to_mailbox_is_measured_whichever_is_read_first(writte
     mail = Arrival("email", alert.at + 700, f"alert/{alert.account_id}/{alert.version}", "a@x.example", "x: used", "")
     call = Arrival("webhook", alert.at + 600, mail.notice_id, "acme", "botmeter.threshold_reached", "{}")
     model.take_arrivals([mail, call])
-    assert (model.mail_latencies_ms, model.untold()) == ([], 0)
+    assert (model.mail_latencies_ms, model.unmailed_count()) == ([], 0)
 
     model.take(record, alert.at + 30)
-    assert model.untold() == 1
+    assert model.unmailed_count() == 1
     model.take_arrivals([])
-    assert (model.mail_latencies_ms, model.untold()) == ([700], 0)
+    assert (model.mail_latencies_ms, model.unmailed_count()) == ([700], 0)
     assert model.arrived == {"email": 1, "webhook": 1}
     assert [line.text for line in model.mails] == ["used"]

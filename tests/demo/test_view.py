@@ -137,8 +137,12 @@ def test_colours_warn_from_80_percent(status: str, percent: float, expected: str
 def test_lines_of_text_tell_each_alert_once() -> None:
     model = busy_model()
 
-    assert [line.rpartition(": ")[2] for line in progress.news(model, seen=47)] == ["alert 47", "alert 48", "alert 49"]
-    assert list(progress.news(model, seen=50)) == []
+    assert [line.rpartition(": ")[2] for line in progress.new_lines(model, seen=47)] == [
+        "alert 47",
+        "alert 48",
+        "alert 49",
+    ]
+    assert list(progress.new_lines(model, seen=50)) == []
 
 
 def test_lines_of_text_hold_the_figures() -> None:

@@ -1,1 +1,1 @@
-"""The demo: the whole system on an embedded Apache Kafka with simulated traffic, watched live, proved at the end."""
+"""The demo: the whole system on an embedded Apache Kafka with simulated traffic, shown live and verified at the end."""

@@ -1,4 +1,4 @@
-"""Everything that has to run: an embedded Apache Kafka with botmeter's topics, worker, notifier and web server."""
+"""Everything that the demo runs: an embedded Apache Kafka with botmeter's topics, worker, notifier and web server."""
 
 from __future__ import annotations
 
@@ -20,90 +20,91 @@ from botmeter.kafka.topic_setup import create_topics
 from botmeter.settings.model import PREFIX, Settings
 
 PARTITIONS: Final = 4
-#: One answer of the group's coordinator.
-_ANSWER_TIMEOUT_S: Final = 5.0
-#: With what `botmeter web --demo` tells where it is, and how to log in.
-_ADDRESS_SAID: Final = "listening at "
-_LOGIN_SAID: Final = "log in at "
+#: The time limit of one request to the group's coordinator.
+_REQUEST_TIMEOUT_S: Final = 5.0
+#: The beginnings of the lines in which `botmeter web --demo` prints its address and the login link.
+_ADDRESS_LINE: Final = "listening at "
+_LOGIN_LINE: Final = "log in at "
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What runs, and how to reach it."""
+    """The running programs, and clients for them."""
 
     settings: Settings
     worker: Program
     notifier: Program
-    #: Billing page and API, with the read side inside.
+    #: Billing page and API; it also runs the read side.
     web: Program
     inbox: Inbox
     admin: AdminClient
-    #: Asks for the group's offsets, and does nothing else.
-    asker: Consumer
+    #: Only queries the group's offsets.
+    offsets_reader: Consumer
 
     @property
     def topics(self) -> Topics:
-        """All topics."""
+        """The topics of the contract."""
         return self.settings.topics()
 
     @property
     def reader_config(self) -> clients.Config:
-        """Of a client that reads what is committed."""
+        """The configuration of a read_committed consumer."""
         return clients.reader_config({}, self.settings.bootstrap_servers, self.settings.group)
 
     def ends(self, topics: Iterable[str]) -> dict[Place, int]:
-        """Where the partitions of the topics end now."""
+        """Returns where the partitions of the topics end now."""
         return ends_of(self.admin, topics, PARTITIONS)
 
-    def taken(self) -> Mapping[Place, int]:
-        """Where the worker stands in each input partition, by the offsets that its transactions committed."""
+    def committed(self) -> Mapping[Place, int]:
+        """Returns the offset that the worker has committed for each input partition."""
         inputs = (self.topics.interactions.name, self.topics.commands.name)
-        asked = [TopicPartition(topic, number) for topic in inputs for number in range(PARTITIONS)]
+        places = [TopicPartition(topic, number) for topic in inputs for number in range(PARTITIONS)]
         answers = questions.retried(
-            lambda: self.asker.committed(asked, timeout=_ANSWER_TIMEOUT_S), "the worker's group"
+            lambda: self.offsets_reader.committed(places, timeout=_REQUEST_TIMEOUT_S), "the worker's group"
         )
         return {(answer.topic, answer.partition): max(answer.offset, 0) for answer in answers}
 
 
 @contextmanager
 def running_cluster(report: Callable[[str], None]) -> Iterator[Cluster]:
-    """All of it, gone when the block ends. `report` is told in a line each what is going on.
+    """Runs everything until the block ends; nothing is left behind. `report` is called with a line at each step.
 
-    Raises EmbeddedKafkaUnavailable with what to do when Apache Kafka cannot be had here, and ProgramEnded.
+    Raises EmbeddedKafkaUnavailable, whose message says what to do, when Apache Kafka is not available here, and
+    ProgramEnded.
     """
     with EmbeddedKafka(report=report) as broker:
         settings = Settings(bootstrap_servers=broker.bootstrap_servers, partitions=PARTITIONS, replication_factor=1)
         config = clients.reader_config({}, broker.bootstrap_servers, settings.group)
         with clients.make_admin(clients.admin_config({}, broker.bootstrap_servers)) as admin:
             create_topics(admin, settings.topics().all(), PARTITIONS, settings.replication_factor)
-            asker = clients.make_consumer(config)
+            offsets_reader = clients.make_consumer(config)
             try:
                 with Inbox() as inbox, _programs(settings, inbox, report) as (worker, notifier, web):
-                    yield Cluster(settings, worker, notifier, web, inbox, admin, asker)
+                    yield Cluster(settings, worker, notifier, web, inbox, admin, offsets_reader)
             finally:
-                asker.close()
+                offsets_reader.close()
 
 
 @contextmanager
 def _programs(
     settings: Settings, inbox: Inbox, report: Callable[[str], None]
 ) -> Iterator[tuple[Program, Program, Program]]:
-    """Worker, notifier and web server; the web server can be reached, and the inbox leads to it."""
+    """Runs worker, notifier and web server; yields them once the web server is up and the inbox links to it."""
     report("starting botmeter worker, notify and web")
     with (
         Program(_variables(settings), "worker") as worker,
         Program(_notifier_variables(settings, inbox), "notify") as notifier,
         Program(_variables(settings) | {f"{PREFIX}HTTP_PORT": "0"}, "web", "--demo") as web,
     ):
-        address = web.await_said(_ADDRESS_SAID)
-        inbox.lead_to_billing(web.await_said(_LOGIN_SAID))
+        address = web.await_line(_ADDRESS_LINE)
+        inbox.link_to_billing(web.await_line(_LOGIN_LINE))
         report(f"Admin > Billing is at {address}")
         report(f"  log in as an operator: {inbox.billing_url}")
         yield worker, notifier, web
 
 
 def _variables(settings: Settings) -> dict[str, str]:
-    """What all are told; all else is left at its default."""
+    """Returns the settings of all programs; the others keep their defaults."""
     return {
         f"{PREFIX}BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         f"{PREFIX}PARTITIONS": str(settings.partitions),

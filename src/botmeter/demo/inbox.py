@@ -1,6 +1,6 @@
-"""What the demo's customers have: a mailbox, an endpoint for webhooks, a page on which both can be looked at.
+"""The demo's customers: a mailbox, an endpoint for webhooks, and a page that shows both.
 
-And a short way to the billing page, because a login link is longer than a terminal is wide.
+The page also has a short link to the billing page, because a login link is longer than a terminal is wide.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from botmeter.embedded.ports import free_ports
 
-#: Only this machine reaches the endpoint, and only for as long as the demo lasts.
+#: A constant will do: only this machine reaches the endpoint, and only while the demo runs.
 SECRET: Final = "whsec_Ym90bWV0ZXIgZGVtbyBlbmRwb2ludA=="  # noqa: S105
 _KEPT_MAX: Final = 1_000
 _STYLE: Final = (
@@ -35,7 +35,7 @@ _STYLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A mail or a call of the endpoint. `notice_id` is the alert's `ce_id`; `at` UTC ms."""
+    """A mail or a call of the endpoint. `notice_id` is the alert's `ce_id`; `at` is in UTC ms."""
 
     channel: str
     at: int
@@ -46,7 +46,7 @@ class Arrival:
 
 
 class Inbox:
-    """Takes mails and calls while its block runs."""
+    """Receives mails and calls while its block runs."""
 
     def __init__(self) -> None:
         self.smtp_port, self._http_port = free_ports(2)
@@ -54,36 +54,36 @@ class Inbox:
         self._new: list[Arrival] = []
         self._kept: list[Arrival] = []
         self._login_link = ""
-        self._smtp = Controller(_Mailbox(self._take), hostname="127.0.0.1", port=self.smtp_port)
+        self._smtp = Controller(_Mailbox(self._store), hostname="127.0.0.1", port=self.smtp_port)
         self._http = ThreadingHTTPServer(("127.0.0.1", self._http_port), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, name="inbox", daemon=True)
 
     @property
     def url(self) -> str:
-        """The page on which mails and calls can be looked at."""
+        """The address of the page that shows mails and calls."""
         return f"http://127.0.0.1:{self._http_port}/"
 
     @property
     def endpoint(self) -> str:
-        """Where webhooks go."""
+        """The address for webhooks."""
         return f"{self.url}hook"
 
     @property
     def billing_url(self) -> str:
-        """Leads to the billing page, logged in; a short name for the login link."""
+        """A short address that redirects to the login link of the billing page."""
         return f"{self.url}billing"
 
     @property
     def login_link(self) -> str:
-        """Where `billing_url` leads; empty before there is a billing page."""
+        """The address to which `billing_url` redirects; empty before the billing page runs."""
         return self._login_link
 
-    def lead_to_billing(self, login_link: str) -> None:
-        """From now on `billing_url` leads there."""
+    def link_to_billing(self, login_link: str) -> None:
+        """Sets the address to which `billing_url` redirects."""
         self._login_link = login_link
 
     def __enter__(self) -> Self:
-        """Be there."""
+        """Starts both servers."""
         self._smtp.start()
         self._thread.start()
         return self
@@ -91,30 +91,30 @@ class Inbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Be gone, with all that came."""
+        """Stops both servers; the mails and calls are discarded."""
         self._smtp.stop()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
 
     def new(self) -> list[Arrival]:
-        """What came since the last time."""
+        """Returns what has arrived since the last call."""
         with self._lock:
             found, self._new = self._new, []
         return found
 
     def kept(self) -> list[Arrival]:
-        """What came last, the oldest first."""
+        """Returns the latest mails and calls, the oldest first."""
         with self._lock:
             return list(self._kept)
 
-    def _take(self, arrival: Arrival) -> None:
+    def _store(self, arrival: Arrival) -> None:
         with self._lock:
             self._new.append(arrival)
             self._kept = [*self._kept[-_KEPT_MAX:], arrival]
 
     def take_call(self, body: bytes, headers: dict[str, str]) -> bool:
-        """Whether the call was botmeter's, by its signature."""
+        """Stores a call; returns False when its signature is not botmeter's."""
         try:
             content = Webhook(SECRET).verify(body, headers)
         except WebhookVerificationError:
@@ -122,25 +122,25 @@ class Inbox:
         named = {name.lower(): value for name, value in headers.items()}
         account_id = str(content["data"]["account_id"])
         arrival = Arrival("webhook", _now_ms(), named["webhook-id"], account_id, content["type"], body.decode())
-        self._take(arrival)
+        self._store(arrival)
         return True
 
 
 class _Mailbox:
     """The mail server's handler."""
 
-    def __init__(self, take: Callable[[Arrival], None]) -> None:
-        self._take = take
+    def __init__(self, store: Callable[[Arrival], None]) -> None:
+        self._store = store
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - named by the library
-        """A mail came."""
+        """Stores a mail for each recipient."""
         del server, session
         content = envelope.content or b""
         mail = message_from_bytes(content if isinstance(content, bytes) else content.encode(), policy=default)
         body = mail.get_body(("html",)) if isinstance(mail, EmailMessage) else None
         text = str(body.get_content()) if isinstance(body, EmailMessage) else ""
         for recipient in envelope.rcpt_tos:
-            self._take(
+            self._store(
                 Arrival("email", _now_ms(), str(mail["X-Botmeter-Notice"]), recipient, str(mail["Subject"]), text)
             )
         return "250 OK"
@@ -149,7 +149,7 @@ class _Mailbox:
 def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """The list, one mail, or the way to the billing page."""
+            """Answers with the list, one mail, or a redirect to the billing page."""
             arrivals, wanted = inbox.kept(), self.path.strip("/")
             if not wanted:
                 self._answer(200, _page(arrivals), "text/html; charset=utf-8")
@@ -163,7 +163,7 @@ def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
                 self._answer(404, "no such mail", "text/plain; charset=utf-8")
 
         def do_POST(self) -> None:
-            """A webhook."""
+            """Receives a webhook."""
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             was_taken = self.path == "/hook" and inbox.take_call(body, dict(self.headers.items()))
             self._answer(204 if was_taken else 401, "", "text/plain")
@@ -180,7 +180,7 @@ def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the library
-            """Requests are no news."""
+            """Requests are not logged."""
 
     return Handler
 
@@ -195,7 +195,7 @@ def _page(arrivals: list[Arrival]) -> str:
     return (
         f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Inbox</title><style>{_STYLE}</style>"
         f"<h1>Inbox of the demo</h1><p>Mails: {mails}. Webhooks: {len(arrivals) - mails}. The newest comes first. "
-        f'<a href="/">Look again</a></p><p><a href="/billing">Admin &gt; Billing</a></p><table>{rows}</table></html>'
+        f'<a href="/">Reload</a></p><p><a href="/billing">Admin &gt; Billing</a></p><table>{rows}</table></html>'
     )
 
 

@@ -1,4 +1,4 @@
-"""What the live view shows, folded from the worker's output records; pure."""
+"""The data of the live view, folded from the worker's output records; pure."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from botmeter.domain.events import CycleStarted, PacksPurchased
 from botmeter.domain.prices import Money
 from botmeter.metering.records import Record
 
-#: As many as a tall terminal shows.
+#: As many lines as a tall terminal shows.
 _FEED_MAX: Final = 60
-#: Latest measurements of which percentiles are taken.
+#: How many of the latest measurements the percentiles are taken from.
 _LATENCIES_MAX: Final = 5_000
 #: Rates are taken over this many samples.
 _SAMPLES_MAX: Final = 8
@@ -39,7 +39,7 @@ Tone = Literal["good", "warning", "bad", "plain"]
 class Happening:
     """One line of a feed; `at` is the broker's time, UTC ms, `version` the account's.
 
-    Of one version, the alert has rank 0 and the suspension that follows from it rank 1.
+    Within a version, the alert has rank 0 and the suspension that follows from it rank 1.
     """
 
     at: int
@@ -52,7 +52,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How far things were at a moment: seconds since the traffic began, records sent, interactions metered."""
+    """The progress at a moment: seconds since the traffic began, records sent, interactions metered."""
 
     elapsed_s: float
     sent: int
@@ -64,12 +64,12 @@ class Model:
     """Everything on the screen."""
 
     topics: Topics
-    #: Accounts whose first chat is told when their bots go on.
+    #: Accounts whose first chat is reported after their bots are resumed.
     watched: frozenset[str] = frozenset()
     balances: dict[str, Balance] = field(default_factory=dict)
     alerts: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
     chats: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
-    #: How many lines `alerts` ever had.
+    #: How many lines were ever added to `alerts`.
     alert_lines: int = 0
     #: Alerts by type.
     alerted: Counter[str] = field(default_factory=Counter)
@@ -78,27 +78,28 @@ class Model:
     dead_letters: Counter[str] = field(default_factory=Counter)
     results: int = 0
     sessions: int = 0
-    #: From the broker's timestamp of an interaction to the moment its session could be read, ms.
+    #: From the broker's timestamp of an interaction to the moment when its session was read, ms.
     latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_LATENCIES_MAX))
-    #: Accounts whose sessions were used up, in order; the billing side takes them out.
+    #: Accounts whose sessions were used up, in order; the billing side removes them.
     used_up: deque[str] = field(default_factory=deque)
-    #: Since when (UTC ms) watched accounts have sessions again without a chat with a bot.
+    #: When (UTC ms) watched accounts had sessions again, until a bot answers their first chat.
     resumed_at: dict[str, int] = field(default_factory=dict)
     #: Mails as they arrived.
     mails: deque[Happening] = field(default_factory=lambda: deque(maxlen=_FEED_MAX))
-    #: Mails and webhooks, by channel.
+    #: Number of mails and webhooks, by channel.
     arrived: Counter[str] = field(default_factory=Counter)
-    #: From the chat that an alert is about to the alert's mail in the mailbox, ms.
+    #: From the chat that caused an alert to the arrival of the alert's mail, ms.
     mail_latencies_ms: list[int] = field(default_factory=list)
-    #: When the alert happened, by its `ce_id`; those with contacts that have no mail yet.
+    #: When each alert happened, by its `ce_id`.
     alert_times: dict[str, int] = field(default_factory=dict)
+    #: Alerts with contacts whose mail has not arrived.
     unmailed: set[str] = field(default_factory=set)
-    #: Mails that were there before the alert was read here.
+    #: Mails that arrived before the alert was read here.
     early: dict[str, int] = field(default_factory=dict)
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=_SAMPLES_MAX))
 
     def take(self, record: Record, received_at: int) -> None:
-        """Folds an output record, received at that time (UTC ms)."""
+        """Folds an output record that was received at `received_at` (UTC ms)."""
         topic = record.topic()
         if topic == self.topics.journal.name:
             self._take_event(record, received_at)
@@ -115,11 +116,11 @@ class Model:
             self.results += 1
 
     def take_sample(self, sample: Sample) -> None:
-        """Notes how far things are."""
+        """Adds a sample of the progress."""
         self.samples.append(sample)
 
     def take_arrivals(self, arrivals: Iterable[Arrival]) -> None:
-        """Mails and webhooks that reached the customers."""
+        """Adds mails and webhooks that reached the customers."""
         for arrival in arrivals:
             self.arrived[arrival.channel] += 1
             if arrival.channel == "email":
@@ -130,12 +131,12 @@ class Model:
             self.unmailed.discard(notice_id)
             self.mail_latencies_ms.append(self.early.pop(notice_id) - self.alert_times[notice_id])
 
-    def untold(self) -> int:
-        """Alerts whose mail has not arrived."""
+    def unmailed_count(self) -> int:
+        """Returns the number of alerts whose mail has not arrived."""
         return len(self.unmailed)
 
     def rates(self) -> tuple[float, float]:
-        """Records sent and interactions metered, a second, over the last samples."""
+        """Returns records sent and interactions metered per second, over the last samples."""
         if len(self.samples) < 2:
             return 0.0, 0.0
         first, last = self.samples[0], self.samples[-1]
@@ -143,11 +144,11 @@ class Model:
         return (last.sent - first.sent) / seconds, (last.metered - first.metered) / seconds
 
     def latency_ms(self, percent: int) -> int | None:
-        """That percentile of the last latencies; None before the first."""
+        """Returns this percentile of the latest latencies; None before the first."""
         return percentile(sorted(self.latencies_ms), percent)
 
     def _take_event(self, record: Record, received_at: int) -> None:
-        """The journal's records carry the time of their event, which for a session is its interaction's."""
+        """Folds an event. A journal record has its event's time: for a session, the time of its interaction."""
         match type_in(record.value()):
             case "session_started":
                 self.sessions += 1
@@ -164,7 +165,7 @@ class Model:
                 if isinstance(event, PacksPurchased):
                     how = "auto-recharge bought" if event.trigger == "auto_recharge" else "bought"
                     text = f"{how} {_counted(event.packs, 'pack')} for {_price(event.charge)}"
-                    self._tell(Happening(event.at, event.account_id, event.version, text, "good"))
+                    self._add_line(Happening(event.at, event.account_id, event.version, text, "good"))
             case _:
                 pass
 
@@ -173,15 +174,15 @@ class Model:
         if isinstance(event, CycleStarted) and event.number > 1:
             charged = f", charged {_price(event.charge)}" if event.charge else ""
             text = f"new cycle: {event.total:,} sessions{charged}"
-            self._tell(Happening(event.at, event.account_id, event.version, text, "good"))
+            self._add_line(Happening(event.at, event.account_id, event.version, text, "good"))
 
     def _take_first_chat(self, record: Record, received_at: int) -> None:
-        """The moment a person waits for who has just bought a pack."""
+        """Reports the first chat after a purchase, for which the buyer waits."""
         if self.resumed_at and (since := self.resumed_at.pop(_account_of(record), None)) is not None:
             text = f"a bot answers a new chat, {(received_at - since) / 1000:.1f} s later"
-            self._tell(Happening(record.timestamp()[1], _account_of(record), 0, text, "good"))
+            self._add_line(Happening(record.timestamp()[1], _account_of(record), 0, text, "good"))
 
-    def _tell(self, line: Happening) -> None:
+    def _add_line(self, line: Happening) -> None:
         self.alerts.append(line)
         self.alert_lines += 1
 
@@ -194,9 +195,9 @@ class Model:
             self.unmailed.add(notice_id)
         if alert.type == "sessions_exhausted":
             self.used_up.append(alert.account_id)
-            self._tell(_happening(alert, f"all used: {usage}", "bad"))
+            self._add_line(_happening(alert, f"all used: {usage}", "bad"))
         else:
-            self._tell(_happening(alert, f"{alert.percent} % used: {usage}", "warning"))
+            self._add_line(_happening(alert, f"{alert.percent} % used: {usage}", "warning"))
 
     def _take_handoff(self, handoff: Handoff) -> None:
         reason = handoff.reason.replace("_", " ")
@@ -205,23 +206,23 @@ class Model:
                 self.handed_off[handoff.account_id] += 1
                 self.chats.append(_happening(handoff, handoff.conversation_id))
             case SuspendedBot():
-                self._tell(_happening(handoff, f"bots suspended: {reason}", "bad", rank=1))
+                self._add_line(_happening(handoff, f"bots suspended: {reason}", "bad", rank=1))
             case ResumedBot():
-                self._tell(_happening(handoff, f"bots resumed: {reason}", "good"))
+                self._add_line(_happening(handoff, f"bots resumed: {reason}", "good"))
 
 
 def in_order(lines: Iterable[Happening]) -> list[Happening]:
-    """As things happened: what came from different topics may have been read in another order."""
+    """Sorts lines as things happened, because records of different topics may be read in another order."""
     return sorted(lines, key=lambda line: (line.at, line.account_id, line.version, line.rank))
 
 
 def clock(at: int) -> str:
-    """The time of day at a moment (UTC ms), as clocks here show it."""
+    """Returns the local time of day of a moment (UTC ms)."""
     return time.strftime("%H:%M:%S", time.localtime(at / 1000))
 
 
 def percentile(ordered: Sequence[int], percent: int) -> int | None:
-    """The nearest-rank percentile of ascending numbers; None of none."""
+    """Returns the nearest-rank percentile of ascending numbers; None without numbers."""
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else None
 
 

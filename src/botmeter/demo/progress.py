@@ -1,4 +1,4 @@
-"""Progress for those who have no terminal: lines of plain text."""
+"""Progress as lines of plain text, for output that is no terminal."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from botmeter.demo.model import Model, clock, in_order, percentile
 
 
-def news(model: Model, seen: int) -> Iterator[str]:
-    """Alerts, suspensions and purchases after the first `seen` of them."""
+def new_lines(model: Model, seen: int) -> Iterator[str]:
+    """Yields alerts, suspensions and purchases after the first `seen` of them."""
     new = list(model.alerts)[seen - model.alert_lines :] if model.alert_lines > seen else []
     for line in in_order(new):
         yield f"        {clock(line.at)} {line.account_id}: {line.text}"
 
 
 def figures(model: Model) -> str:
-    """All figures in one line."""
+    """Returns all figures in one line."""
     sent, metered = model.rates()
     middle, high = model.latency_ms(50), model.latency_ms(99)
     latency = "" if middle is None else f", latency p50 {middle} ms p99 {high} ms"

@@ -1,4 +1,4 @@
-"""Where the demo shows itself: a live page on a terminal, lines of text anywhere else."""
+"""The demo's output: a live page on a terminal, lines of text anywhere else."""
 
 from __future__ import annotations
 
@@ -19,55 +19,55 @@ class Screen(Protocol):
 
     @property
     def interval_s(self) -> float:
-        """How often `show` is worth calling."""
+        """How often to call `show`."""
 
     def __enter__(self) -> Self:
-        """Begins to show."""
+        """Starts showing."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Ends it."""
+        """Stops showing."""
 
-    def say(self, line: str, tone: Tone = "plain") -> None:
-        """One line, outside of the block."""
+    def print_line(self, line: str, tone: Tone = "plain") -> None:
+        """Prints one line, outside of the block."""
 
     def show(self, model: Model, title: str, billing: str) -> None:
-        """The model as it is now; the caller sees to it that it does not change meanwhile.
+        """Shows the model as it is now; the caller ensures that it does not change meanwhile.
 
-        `title` and `billing`, the way to Admin > Billing, are for a page, not for lines.
+        `title` and `billing`, the address of Admin > Billing, are for a page, not for lines.
         """
 
 
 class LiveScreen:
-    """A page of the terminal, which shows what was there before when it is over, and the last state below."""
+    """A page over the whole terminal; at its end the previous content is back, followed by the last page."""
 
     interval_s: Final = 0.2
 
     def __init__(self, console: Console, accounts: Sequence[str]) -> None:
-        """`accounts` in the order of their rows."""
+        """`accounts` are in the order of their rows."""
         self._console, self._accounts = console, accounts
         self._live = Live(console=console, screen=True, auto_refresh=False)
         self._page: RenderableType = ""
 
     def __enter__(self) -> Self:
-        """Take the whole terminal."""
+        """Takes over the whole terminal."""
         self._live.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give it back, and leave the last page on it."""
+        """Restores the terminal, and prints the last page."""
         self._live.__exit__(kind, error, traceback)
         self._console.print(self._page)
 
-    def say(self, line: str, tone: Tone = "plain") -> None:
-        """One line, in the colour of its tone."""
+    def print_line(self, line: str, tone: Tone = "plain") -> None:
+        """Prints one line, in the colour of its tone."""
         self._console.print(line, style=STYLES[tone], highlight=False, markup=False)
 
     def show(self, model: Model, title: str, billing: str) -> None:
-        """The model as a page."""
+        """Shows the model as a page."""
         page = Page(title, billing, self._console.width, self._console.height)
         self._page = render(model, page, self._accounts)
         self._live.update(self._page, refresh=True)
@@ -79,36 +79,36 @@ class LineScreen:
     interval_s: Final = 3.0
 
     def __init__(self, console: Console) -> None:
-        """Writes to the console, whatever it is."""
+        """Writes to any console."""
         self._console = console
         self._seen = 0
 
     def __enter__(self) -> Self:
-        """Nothing to prepare."""
+        """Does nothing."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Nothing to end."""
+        """Does nothing."""
 
-    def say(self, line: str, tone: Tone = "plain") -> None:
-        """One line, however wide."""
+    def print_line(self, line: str, tone: Tone = "plain") -> None:
+        """Prints one line of any width."""
         del tone
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, model: Model, title: str, billing: str) -> None:
-        """What is new, and the figures."""
+        """Prints the new lines, and the figures."""
         del title, billing
-        for line in progress.news(model, self._seen):
-            self.say(line)
+        for line in progress.new_lines(model, self._seen):
+            self.print_line(line)
         self._seen = model.alert_lines
         if model.samples and model.samples[-1].sent:
-            self.say(progress.figures(model))
+            self.print_line(progress.figures(model))
 
 
 def make_screen(accounts: Sequence[str]) -> Screen:
-    """The one that fits standard output."""
+    """Returns the screen that fits the standard output."""
     console = Console()
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveScreen(console, accounts)

@@ -1,4 +1,4 @@
-"""The demo from the first line to the last."""
+"""Runs the whole demo."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DIFFERENCES_SHOWN: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen. `seconds` of traffic may be infinite."""
+    """The options of the demo. `seconds` of traffic may be infinite."""
 
     seconds: float
     rate: float
@@ -37,38 +37,40 @@ class Options:
 
 
 def run(options: Options) -> bool:
-    """Runs the demo; whether its proof found nothing wrong. Ctrl-C ends the traffic, and the proof follows.
+    """Runs the demo; returns whether the verification found no difference. Ctrl-C only ends the traffic.
 
-    Raises KeyboardInterrupt on Ctrl-C at another time, EmbeddedKafkaUnavailable, ProgramEnded, and what the cluster's
-    faults ask for.
+    Raises KeyboardInterrupt on Ctrl-C at another time, EmbeddedKafkaUnavailable, ProgramEnded, and classified errors of
+    the cluster.
     """
     accounts = population(_ACCOUNTS)
     screen = make_screen([*ACCOUNT_IDS, *(account.account_id for account in (*accounts, CLOSED))])
-    with running_cluster(screen.say) as cluster:
-        screen.say(f"look at it with any Kafka client: bootstrap servers {cluster.settings.bootstrap_servers}")
+    with running_cluster(screen.print_line) as cluster:
+        screen.print_line(f"look at it with any Kafka client: bootstrap servers {cluster.settings.bootstrap_servers}")
         with watched_for_interruption() as interruption:
-            screen.say(f"the customers' mails and webhooks: {cluster.inbox.url}")
+            screen.print_line(f"the customers' mails and webhooks: {cluster.inbox.url}")
             _introduce(screen)
             _play(cluster, screen, accounts, options, interruption)
-            screen.say(f"Admin > Billing, at {cluster.inbox.billing_url}, ends with the traffic; --keep leaves it open")
+            screen.print_line(
+                f"Admin > Billing, at {cluster.inbox.billing_url}, ends with the traffic; --keep leaves it open"
+            )
             cluster.web.stop()
             cluster.notifier.stop()
             cluster.worker.stop()
             findings = _verified(cluster, interruption)
-    screen.say("Read back from the beginning of all topics, recomputed apart from the worker:")
+    screen.print_line("Read back from the beginning of all topics, recomputed apart from the worker:")
     for line in report.figures(findings, cluster.topics):
-        screen.say(line)
-    screen.say(report.verdict(findings), "bad" if findings.total else "good")
+        screen.print_line(line)
+    screen.print_line(report.verdict(findings), "bad" if findings.total else "good")
     for difference in findings.differences[:_DIFFERENCES_SHOWN]:
         for line in report.lines(difference):
-            screen.say(line, "bad")
+            screen.print_line(line, "bad")
     return not findings.total
 
 
 def _introduce(screen: Screen) -> None:
-    screen.say("What happens on the page, beside the simulated traffic:")
+    screen.print_line("What happens on the page, beside the simulated traffic:")
     for each in CHARACTERS:
-        screen.say(f"  {each.account_id:<6}  {each.fate}")
+        screen.print_line(f"  {each.account_id:<6}  {each.fate}")
 
 
 def _play(
@@ -96,9 +98,9 @@ def _play(
 
 
 def _verified(cluster: Cluster, interruption: Interruption) -> Findings:
-    """The findings of the witness, as `botmeter verify` would report them."""
+    """Verifies the outputs, as `botmeter verify` does."""
 
-    def on_progress(_: int) -> None:
+    def check_interruption(_: int) -> None:
         if interruption.has_come:
             raise KeyboardInterrupt
 
@@ -106,5 +108,5 @@ def _verified(cluster: Cluster, interruption: Interruption) -> Findings:
     access = Access({}, settings.bootstrap_servers, settings.group, PARTITIONS, settings.transaction_timeout_ms / 1000)
     with VerifiedCluster(access, cluster.topics) as verified:
         verification = Verification(verified, cluster.topics, settings.rules(), PARTITIONS, findings)
-        verification.once(Progress(advance=on_progress))
+        verification.once(Progress(advance=check_interruption))
     return findings

@@ -1,4 +1,4 @@
-"""The play itself, act by act: accounts are opened, traffic flows, what is left is metered."""
+"""Runs the demo step by step: opens accounts, publishes traffic, waits until everything is metered."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from botmeter.simulation.publisher import TICK_S, Publisher
 from botmeter.simulation.records import COMMAND_KINDS, SimulatedRecord
 from botmeter.simulation.traffic import Traffic
 
-#: How long an act may take that waits for the worker: many times what it needs on a busy machine.
+#: How long a step may wait for the worker: many times what it needs on a busy machine.
 _PATIENCE_S: Final = 60.0
-#: How often the worker's offsets are asked for.
+#: How often the worker's committed offsets are queried.
 _SAMPLE_S: Final = 0.5
 
 
@@ -43,16 +43,16 @@ class Stage:
         self._publisher, self._screen, self._interruption = publisher, screen, interruption
         self._begun = time.monotonic()
         self._shown_at = self._sampled_at = float("-inf")
-        self._act = ""
+        self._step = ""
 
     def open_accounts(self, traffic: Traffic) -> None:
-        """Until every command is answered, which is also when the worker is ready."""
-        self._act = "opening accounts"
+        """Opens the accounts; returns when every command is answered, so the worker is ready then."""
+        self._step = "opening accounts"
         self._command(traffic.opening())
 
     def begin_story(self, story: Story) -> None:
-        """Opens the story's accounts, when the worker is ready: a cycle of theirs ends soon. Their past follows."""
-        self._act = "the story's accounts and their last two days"
+        """Opens the story's accounts and publishes their past. Needs a ready worker: one of their cycles ends soon."""
+        self._step = "the story's accounts and their last two days"
         self._command(story.opening(_now_ms()))
         self._publisher.publish(story.past(_now_ms()))
 
@@ -62,55 +62,55 @@ class Stage:
         self._await(lambda: self._model.results >= wanted, "the commands that open the accounts are not answered")
 
     def play(self, traffic: Traffic, story: Story, billing: BillingSide, rate: float, seconds: float) -> None:
-        """Traffic for that long, or until Ctrl-C, with purchases by those who run out."""
+        """Publishes traffic for `seconds` or until Ctrl-C, with purchases of the accounts that run out."""
         self._begun = time.monotonic()
         self._model.samples.clear()
         pace = Pace(traffic, rate, day_begins_ms=0, day_length_s=None)
         with watched_for_interruption() as ending:  # a second Ctrl-C is the demo's
             while (elapsed_s := time.monotonic() - self._begun) < seconds and not ending.has_come:
                 until = "Ctrl-C ends it" if seconds == float("inf") else f"ends at {seconds:.0f} s"
-                self._act = f"{elapsed_s:.0f} s, {until}"
+                self._step = f"{elapsed_s:.0f} s, {until}"
                 self._publisher.publish(traffic.take(pace.due(elapsed_s), _now_ms()))
                 self._publisher.publish(story.due(elapsed_s, _now_ms()))
                 self._publisher.publish(self._purchases(billing, elapsed_s))
-                self.go_on()
+                self.update()
                 self._publisher.serve(self._begun + elapsed_s + TICK_S - time.monotonic())
 
     def _purchases(self, billing: BillingSide, elapsed_s: float) -> Sequence[SimulatedRecord]:
         with self._watch.lock:
             used_up = list(self._model.used_up)
             self._model.used_up.clear()
-        billing.hear(used_up, elapsed_s)
+        billing.schedule_purchases(used_up, elapsed_s)
         return billing.due(elapsed_s)
 
     def settle(self) -> None:
-        """Until the worker has committed the last offset of its inputs, and all that it wrote is on the screen."""
-        self._act = "metering what is left"
+        """Waits until the worker has committed its inputs to the end, and the screen shows all its outputs."""
+        self._step = "metering what is left"
         self._publisher.flush()
         if self._publisher.failed:
             raise BotmeterError(f"records were not delivered: {dict(self._publisher.failed)}")
         topics = self._cluster.topics
         ends = self._cluster.ends((topics.interactions.name, topics.commands.name))
-        self._await(lambda: self._has_taken(ends), "the worker has not taken all of its inputs")
+        self._await(lambda: self._has_committed(ends), "the worker has not committed all of its inputs")
         outputs = self._cluster.ends(topic.name for topic in topics.all() if topic.direction == "out")
-        self._watch.catch_up(outputs, self.go_on)
-        self._await(self._is_all_told, "alerts are not told")
+        self._watch.catch_up(outputs, self.update)
+        self._await(self._is_all_mailed, "some alerts have not been mailed")
         self._shown_at = self._sampled_at = float("-inf")
-        self._act = "all is metered and told"
-        self.go_on()
+        self._step = "everything is metered and mailed"
+        self.update()
 
-    def _has_taken(self, ends: Mapping[Place, int]) -> bool:
-        """Whether the worker is at those ends, or past them: a person may go on buying."""
-        taken = self._cluster.taken()
-        return all(taken[place] >= end for place, end in ends.items())
+    def _has_committed(self, ends: Mapping[Place, int]) -> bool:
+        """Returns whether the worker is at `ends` or past them: the user may still be buying."""
+        committed = self._cluster.committed()
+        return all(committed[place] >= end for place, end in ends.items())
 
-    def _is_all_told(self) -> bool:
+    def _is_all_mailed(self) -> bool:
         with self._watch.lock:
             self._model.take_arrivals(self._cluster.inbox.new())
-            return self._model.untold() == 0
+            return self._model.unmailed_count() == 0
 
-    def go_on(self) -> None:
-        """Shows how things are. Raises what forbids going on: Ctrl-C, a dead worker, a fault in reading."""
+    def update(self) -> None:
+        """Shows the present state. Raises KeyboardInterrupt on Ctrl-C, ProgramEnded, or an error of reading."""
         if self._interruption.has_come:
             raise KeyboardInterrupt
         self._cluster.worker.require_running()
@@ -129,7 +129,7 @@ class Stage:
 
     def _sample(self, elapsed_s: float) -> None:
         interactions = self._cluster.topics.interactions.name
-        metered = sum(offset for (topic, _), offset in self._cluster.taken().items() if topic == interactions)
+        metered = sum(offset for (topic, _), offset in self._cluster.committed().items() if topic == interactions)
         sent = self._publisher.sent
         with self._watch.lock:
             self._model.take_sample(
@@ -139,14 +139,14 @@ class Stage:
     def _title(self) -> str:
         servers = self._cluster.settings.bootstrap_servers
         inbox = self._cluster.inbox.url
-        return f"botmeter demo · Apache Kafka {KAFKA_VERSION} at {servers} · inbox {inbox} · {self._act}"
+        return f"botmeter demo · Apache Kafka {KAFKA_VERSION} at {servers} · inbox {inbox} · {self._step}"
 
     def _await(self, is_done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + _PATIENCE_S
         while not is_done():
             if time.monotonic() > deadline:
                 raise BotmeterError(f"{otherwise} after {_PATIENCE_S:.0f} s")
-            self.go_on()
+            self.update()
             self._publisher.serve(TICK_S)
 
 

@@ -1,7 +1,7 @@
-"""The story that the demo tells on the billing page: four customers, each in a situation of its own. Pure.
+"""The demo's story on the billing page: four customers in different situations. Pure.
 
-Their past lies in the two days before, as far back as late interactions count (`S7`), so that the page's charts have
-something to show from the first moment on.
+Their past is in the previous two days, as far back as late interactions count (`S7`), so that the page's charts have
+data from the start.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from botmeter.simulation.chats import Chat
 from botmeter.simulation.day import busyness, hour_of_day
 from botmeter.simulation.records import SimulatedRecord, command_record
 
-#: The past reaches back as far as this; late interactions count up to 48 hours.
+#: How far the past reaches back; late interactions count up to 48 hours.
 _PAST_MS: Final = 44 * HOUR_MS
 _STEP_MS: Final = 15 * MINUTE_MS
-#: The cycle of those who do not renew is as old as this.
+#: The age of the cycle of customers that do not renew in the demo.
 _CYCLE_AGE_MS: Final = 12 * DAY_MS
-#: When the cycle ends that ends in the demo: this long after the traffic begins, or after this share of it.
+#: When the renewing customer's cycle ends: this long after the traffic begins, or after this share of it.
 _RENEWS_AFTER_S: Final = 20.0
 _RENEWS_AFTER_SHARE: Final = 0.6
-#: Of so many chats one is in the self-service widget, one a preview.
+#: One of this many chats is in the self-service widget, or a preview.
 _SELF_SERVICE_EVERY: Final = 7
 _PREVIEW_EVERY: Final = 40
 _BOTS: Final = ("greeter", "greeter", "greeter", "orders", "orders", "returns")
@@ -35,7 +35,7 @@ _BOTS: Final = ("greeter", "greeter", "greeter", "orders", "orders", "returns")
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """One customer of the story: what it has, what it used before the demo, how many end-users come a second."""
+    """One customer: its packs, sessions used before the demo, and the number of new end-users per second."""
 
     account_id: str
     plan: Plan
@@ -43,15 +43,15 @@ class Character:
     packs: int
     used_before: int
     chats_per_s: float
-    #: What happens to it, to go on after its name.
+    #: What happens to it, as the end of a sentence that starts with its name.
     fate: str
 
 
-#: Its cycle ends in the demo.
+#: Its cycle ends during the demo.
 RENEWING: Final = Character(
     "metro", "growth", "Europe/Berlin", 1, 870, 2.0, "renews: its billing cycle ends, and all sessions come back"
 )
-#: Waits for somebody to buy it a pack on the page.
+#: Runs out of sessions until the user buys it a pack on the page.
 RUNNING_OUT: Final = Character(
     "harbor", "growth", "Europe/London", 0, 440, 10.0,
     "runs out after some seconds: agents answer its chats until you buy it a pack on the page",
@@ -66,7 +66,7 @@ ACCOUNT_IDS: Final = tuple(each.account_id for each in CHARACTERS)
 
 
 class Story:
-    """Makes the story's commands and interactions, as time passes."""
+    """Makes the story's commands and interactions as time passes."""
 
     def __init__(self, interactions_topic: str, commands_topic: str, seconds: float) -> None:
         """`seconds` is how long the traffic lasts; it may be infinite."""
@@ -76,7 +76,7 @@ class Story:
         self._due = dict.fromkeys(ACCOUNT_IDS, 0)
 
     def opening(self, now_ms: int) -> list[SimulatedRecord]:
-        """The commands that open the accounts at that moment (UTC ms), just before the traffic begins."""
+        """Returns the commands that open the accounts at `now_ms` (UTC ms), just before the traffic begins."""
         return [
             command_record(self._commands, each.account_id, f"story-{each.account_id}-{number}", "crm", fields)
             for each in CHARACTERS
@@ -84,27 +84,27 @@ class Story:
         ]
 
     def past(self, now_ms: int) -> list[SimulatedRecord]:
-        """What the customers' end-users said in the two days before that moment (UTC ms)."""
+        """Returns the interactions of the two days before `now_ms` (UTC ms)."""
         return [
-            self._said(each, moment)
+            self._first_message(each, moment)
             for each in CHARACTERS
             for moment in moments_before(now_ms, each.used_before, each.time_zone)
         ]
 
     def due(self, elapsed_s: float, now_ms: int) -> list[SimulatedRecord]:
-        """What end-users say that came since the last question; now is `elapsed_s` after the traffic began."""
+        """Returns the interactions due since the last call; now is `elapsed_s` after the traffic began."""
         records = []
         for each in CHARACTERS:
             due = int(each.chats_per_s * elapsed_s)
-            records += [self._said(each, now_ms) for _ in range(due - self._due[each.account_id])]
+            records += [self._first_message(each, now_ms) for _ in range(due - self._due[each.account_id])]
             self._due[each.account_id] = due
         return records
 
     def _anchor(self, character: Character, now_ms: int) -> int:
         return now_ms + self._renews_after_ms if character == RENEWING else now_ms - _CYCLE_AGE_MS
 
-    def _said(self, character: Character, at: int) -> SimulatedRecord:
-        """The first words of an end-user who was never seen before."""
+    def _first_message(self, character: Character, at: int) -> SimulatedRecord:
+        """Returns the first interaction of a new end-user."""
         number = self._chats[character.account_id] = self._chats[character.account_id] + 1
         chat = Chat(
             character.account_id,
@@ -120,7 +120,7 @@ class Story:
 
 
 def moments_before(now_ms: int, count: int, time_zone: str) -> Sequence[int]:
-    """So many moments (UTC ms) of the last two days, ascending, as dense as an account's day is busy at each."""
+    """Returns `count` ascending moments (UTC ms) of the last two days, distributed by the account's daily curve."""
     begin = now_ms - _PAST_MS
     steps = range(begin, now_ms, _STEP_MS)
     reached = list(accumulate(busyness(hour_of_day(step, time_zone)) for step in steps))

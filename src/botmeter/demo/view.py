@@ -1,4 +1,4 @@
-"""The live view: the model as a page of the terminal's size. Pure rendering."""
+"""The live view: renders the model as a page of the terminal's size. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from botmeter.demo.model import Happening, Model, Tone, clock, in_order, percent
 from botmeter.domain.announcements import Balance
 
 STYLES: Final[dict[Tone, str]] = {"good": "green", "warning": "yellow", "bad": "bold red", "plain": ""}
-#: Blocks of eighths, as a bar grows.
+#: Blocks of eighths for the end of a bar.
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-#: Lines that are always there: title, billing page, the table's head, the feeds' frames, the figures.
+#: Lines that are always shown: title, billing page, the table's head, the feeds' frames, the figures.
 _FIXED_LINES: Final = 2 + 1 + 2 + 5
 _FEED_LINES_MIN: Final = 3
 _FEED_LINES_MAX: Final = 16
@@ -29,10 +29,10 @@ _MAILBOX_WIDTH_MIN: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What frames the model on the screen."""
+    """The parts of the page that do not come from the model."""
 
     title: str
-    #: The way to Admin > Billing.
+    #: The address of Admin > Billing.
     billing: str
     #: Columns and lines of the terminal.
     width: int
@@ -40,7 +40,7 @@ class Page:
 
 
 def render(model: Model, page: Page, accounts: Sequence[str]) -> RenderableType:
-    """The page: the accounts in that order, what just happened to them, and the figures."""
+    """Renders the page: the accounts in this order, the latest events, and the figures."""
     room = page.height - _FIXED_LINES
     rows = min(len(accounts), max(room - _FEED_LINES_MIN, 1))
     feed_lines = min(max(room - rows, _FEED_LINES_MIN), _FEED_LINES_MAX)
@@ -54,7 +54,7 @@ def render(model: Model, page: Page, accounts: Sequence[str]) -> RenderableType:
 
 
 def _invitation(model: Model, billing: str) -> Text:
-    """The way to the billing page, and what there is to do on it."""
+    """Renders the address of the billing page, and what to do there."""
     line = Text("Admin > Billing ", no_wrap=True, overflow="ellipsis").append(billing, style=f"bold link {billing}")
     balances = (model.balances.get(account_id) for account_id in sorted(model.watched))
     out = [balance.account_id for balance in balances if balance is not None and balance.status == "exhausted"]
@@ -68,7 +68,7 @@ def _invitation(model: Model, billing: str) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """`width_min` is the width of the terminal from which on the column is shown."""
+    """A column of the table; it is shown on terminals of at least `width_min`."""
 
     title: str
     cell: Callable[[Model, Balance], RenderableType]
@@ -115,7 +115,7 @@ def _accounts(model: Model, accounts: Sequence[str], width: int) -> Table:
 
 
 def colour(balance: Balance) -> str:
-    """Green, yellow from 80 %, red when there is nothing left, dim when closed."""
+    """Returns green, yellow from 80 %, red when no session is left, dim when closed."""
     if balance.status == "closed":
         return "dim"
     if balance.status == "exhausted":
@@ -124,20 +124,20 @@ def colour(balance: Balance) -> str:
 
 
 class Bar:
-    """Usage as a bar, as wide as there is room; full only when all is used."""
+    """Usage as a bar of the available width; full only when all is used."""
 
     def __init__(self, used: int, total: int, style: str) -> None:
         self._used, self._total, self._style = used, total, style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The bar in the width that is given."""
+        """Renders the bar in the given width."""
         width = options.max_width
         whole, rest = divmod(self._used * width * 8 // self._total if self._total else 0, 8)
         filled = "█" * whole + (_EIGHTHS[rest] if rest else "")
         yield Text(filled, style=self._style).append("·" * (width - len(filled)), style="dim")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Anything from a few columns up."""
+        """Requests at least a few columns."""
         return Measurement(_BAR_COLUMNS_MIN, max(options.max_width, _BAR_COLUMNS_MIN))
 
 
@@ -145,7 +145,7 @@ class Bar:
 
 
 def _feeds(model: Model, lines: int, width: int) -> Table:
-    """Side by side; the mailbox where there is room for it."""
+    """Renders the feeds side by side; the mailbox only on a wide terminal."""
     grid = Table.grid(expand=True)
     for ratio in (3, 2, 3) if width >= _MAILBOX_WIDTH_MIN else (3, 2):
         grid.add_column(ratio=ratio)
@@ -183,7 +183,7 @@ def _figures(model: Model) -> Group:
     traffic.append(f"sent {sent_rate:,.0f}/s", style="bold").append(f" ({last.sent if last else 0:,})   ")
     traffic.append(f"metered {metered_rate:,.0f}/s", style="bold").append(f" ({last.metered if last else 0:,})   ")
     traffic.append(f"{model.sessions:,} sessions", style="bold")
-    return Group(traffic, *_latency(model), _told(model), _dead_letters(model))
+    return Group(traffic, *_latency(model), _mails(model), _dead_letters(model))
 
 
 def _latency(model: Model) -> tuple[Text, Text]:
@@ -195,8 +195,8 @@ def _latency(model: Model) -> tuple[Text, Text]:
     return line, Text(meaning, style="dim", no_wrap=True, overflow="ellipsis")
 
 
-def _told(model: Model) -> Text:
-    """Mails and webhooks, and how soon after the chat an alert is in the mailbox."""
+def _mails(model: Model) -> Text:
+    """Renders the number of mails and webhooks, and the time from a chat to the alert's mail."""
     ordered = sorted(model.mail_latencies_ms)
     middle, high = percentile(ordered, 50), percentile(ordered, 99)
     line = Text("mails         ", style="dim", no_wrap=True, overflow="ellipsis")

@@ -1,4 +1,4 @@
-"""The thread that reads the worker's outputs while they are written and folds them into the model."""
+"""Reads the worker's outputs on a thread of its own and folds them into the model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from botmeter.demo.model import Model
 from botmeter.demo.reading import Place, Reader
 from botmeter.kafka import clients
 
-#: How long reading on to the end may take, once everything is written.
+#: How long reading to the end may take, once everything is written.
 _CATCH_UP_TIMEOUT_S: Final = 30.0
 
 
 class Watch:
-    """Reads while its block runs; `model` is to be looked at only with the `lock` held."""
+    """Reads while its block runs. Other threads hold the `lock` to read `model`."""
 
     def __init__(self, config: clients.Config, model: Model, partitions: int) -> None:
-        """`config` as `clients.reader_config` makes it."""
+        """`config` is made by `clients.reader_config`."""
         topics = (topic.name for topic in model.topics.all() if topic.direction == "out")
         self._places = [(topic, number) for topic in topics for number in range(partitions)]
         self._config = config
@@ -32,29 +32,29 @@ class Watch:
         self.lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Begin to read."""
+        """Starts reading."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop reading."""
+        """Stops reading."""
         self._is_stopped = True
         self._thread.join()
 
     def require_health(self) -> None:
-        """Raises what ended the reading, if something did."""
+        """Raises the error that ended the reading, if any."""
         if self._failure is not None:
             raise self._failure
 
-    def catch_up(self, ends: Mapping[Place, int], go_on: Callable[[], None]) -> None:
-        """Returns once everything before `ends` is in the model, or after 30 s; calls `go_on` meanwhile."""
+    def catch_up(self, ends: Mapping[Place, int], on_progress: Callable[[], None]) -> None:
+        """Returns once everything before `ends` is in the model, or after 30 s; calls `on_progress` meanwhile."""
         self._ends = ends
         deadline = time.monotonic() + _CATCH_UP_TIMEOUT_S
         while self._thread.is_alive() and time.monotonic() < deadline:
             self._thread.join(0.1)
-            go_on()
+            on_progress()
         self.require_health()
 
     def _run(self) -> None:
@@ -67,7 +67,7 @@ class Watch:
                 with self.lock:
                     for record in records:
                         self._model.take(record, received_at)
-        except BaseException as error:  # noqa: BLE001 - raised where somebody looks: require_health
+        except BaseException as error:  # noqa: BLE001 - require_health raises it
             self._failure = error
         finally:
             reader.close()
