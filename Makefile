@@ -1,6 +1,6 @@
-# The two that matter: `make demo` and `make test`. Both do all their own set-up; they need Python 3.11 to 3.13.
+# The main targets are `make demo` and `make test`. They do all their own set-up, and need Python 3.11 to 3.13.
 
-# Of a new .venv; to change it later: make clean, then make install PYTHON=python3.13
+# The Python of a new .venv; to change it later: make clean, then make install PYTHON=python3.13
 PYTHON ?= python3
 VENV ?= .venv
 # Arguments for pytest, such as make test ARGS="tests/domain -x", and for the bench
@@ -32,20 +32,20 @@ check: $(STAMP) ## format, lint, types, import directions
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
-format: $(STAMP) ## format the code and mend what ruff can
+format: $(STAMP) ## format the code and fix what ruff can
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
-schemas: $(STAMP) ## write schemas/, docs/settings.md, docs/metrics.md and the dashboard anew
+schemas: $(STAMP) ## generate schemas/, docs/settings.md, docs/metrics.md and the dashboard
 	$(RUN)/botmeter schemas export schemas
 	$(RUN)/python -m botmeter.settings.page > docs/settings.md
 	$(RUN)/python -m botmeter.telemetry.page > docs/metrics.md
 	$(RUN)/python -m botmeter.telemetry.dashboard > deploy/grafana-dashboard.json
 
-vendor: ## fetch the page's assets from their npm packages anew; needs npm
+vendor: ## fetch the page's assets from their npm packages again; needs npm
 	$(RUN)/python scripts/vendor_static.py
 
-pictures: $(STAMP) ## make the pictures of docs/ anew, with the tests; needs Chromium
+pictures: $(STAMP) ## regenerate the pictures of docs/ by the tests; needs Chromium
 	$(RUN)/python -m pytest -q -m "" tests/web/page/test_states.py
 	mkdir -p docs/pictures
 	for name in light/near-the-end dark/near-the-end phone/exhausted light/accounts light/settings light/statement \
@@ -53,7 +53,7 @@ pictures: $(STAMP) ## make the pictures of docs/ anew, with the tests; needs Chr
 		cp build/pictures/$$name.png docs/pictures/$$(echo $$name | tr / -).png; done
 	BOTMETER_TEST_PICTURES=docs/pictures $(RUN)/python -m pytest -q tests/notify/test_pictures.py -k sheet
 
-lock: ## lock the dependencies of pyproject.toml anew; needs uv
+lock: ## lock the dependencies of pyproject.toml again; needs uv
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -o requirements/worker.txt
 	$(COMPILE) pyproject.toml --extra web --extra notify --extra traces -c requirements/dev.txt -o requirements/services.txt
@@ -61,23 +61,23 @@ lock: ## lock the dependencies of pyproject.toml anew; needs uv
 	$(COMPILE) --group fuzz -o requirements/fuzz.txt
 	$(COMPILE) tests/bench/peers/quix.in -o tests/bench/peers/quix.txt
 
-bench: $(STAMP) ## botmeter beside other engines; what there is to choose: make bench ARGS=--help
+bench: $(STAMP) ## benchmark botmeter and other engines; for the options: make bench ARGS=--help
 	PYTHONPATH=tests $(RUN)/python -m bench $(ARGS)
 
 chaos: $(STAMP) ## the long tests: three brokers, many kills, many histories, 10,000 alerts through faults
 	BOTMETER_TEST_ALERTS=10000 $(RUN)/python -m pytest -n 2 --dist loadfile -m chaos --timeout 1500 $(ARGS)
 
-fuzz: $(STAMP) ## every decoder against bytes led by coverage, 20 s each; ARGS="--seconds 300 tape" for more of one; Linux
+fuzz: $(STAMP) ## fuzz every decoder, guided by coverage, 20 s each; ARGS="--seconds 300 tape" for one for longer; Linux only
 	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements/fuzz.txt
 	PYTHONPATH=tests $(RUN)/python -m fuzz $(ARGS)
 
 clean: ## delete .venv and the tools' caches
 	rm -rf $(VENV) .node .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-# pip comes last into a new environment, so that an interrupted start is not taken for a whole one.
+# pip is installed last into a new environment, so that an interrupted one is not mistaken for a complete one.
 $(RUN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2> /dev/null || { \
-		echo "botmeter needs Python 3.11 to 3.13; '$(PYTHON)' is not that. Say: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; \
+		echo "botmeter needs Python 3.11 to 3.13; '$(PYTHON)' is not. Run: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; \
 		exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
 		echo "'$(PYTHON)' cannot create environments; on Debian and Ubuntu install the package python3-venv" >&2; \

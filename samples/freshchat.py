@@ -1,12 +1,13 @@
-"""Takes Freshchat's webhooks and publishes them as interactions.
+"""Receives Freshchat's webhooks and publishes them as interactions.
 
     python samples/freshchat.py localhost:9092 8080 freshchat-public-key.pem BOT_AGENT_ID...
 
 Freshchat posts each event to one address, and again when it gets no 2xx. So the answer is 200 once the brokers have the
-interaction, and the message's id is the `event_id`: what comes twice changes nothing.
+interaction, and the message's id is the `event_id`: a repeated event changes nothing.
 
-Freshchat knows users, agents and the system; a bot appears as an agent. Which agents are bots has to be said, and which
-of them a conversation is with is remembered from its assignments. Until one comes, it is with the first bot.
+Freshchat has users, agents and the system; a bot appears as an agent. So the command line names the agents that are
+bots, and the program remembers each conversation's bot from its assignments. Before the first assignment, a
+conversation belongs to the first bot.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _BODY_BYTES_MAX: Final = 1_000_000
 
 
 class Freshchat:
-    """Turns webhooks into interactions; knows which bot, if any, each conversation is with."""
+    """Turns webhooks into interactions; remembers the bot, if any, of each conversation."""
 
     def __init__(self, bots: Sequence[str]) -> None:
         """`bots` are the agent ids of bots."""
@@ -39,9 +40,9 @@ class Freshchat:
         self._assigned: dict[str, str | None] = {}
 
     def interaction_of(self, payload: Mapping[str, Any]) -> InteractionMessage | None:
-        """The interaction that a webhook tells of, None when it tells of something else.
+        """Returns the interaction of a webhook, None for an event of another kind.
 
-        Raises InvalidMessage when a message lacks what an interaction needs.
+        Raises InvalidMessage when a message lacks a field that an interaction needs.
         """
         data = payload.get("data") or {}
         match payload.get("action"):
@@ -56,7 +57,7 @@ class Freshchat:
 
     def _message(self, message: Mapping[str, Any]) -> InteractionMessage | None:
         if message.get("message_type", "normal") != "normal" or message.get("botsPrivateNote"):
-            return None  # a note among agents
+            return None  # a private note of agents
         conversation_id, actor_id = message.get("conversation_id"), message.get("actor_id") or message.get("user_id")
         return as_interaction(
             {
@@ -83,7 +84,7 @@ class Freshchat:
 
 
 def is_signed(body: bytes, signature: str, key: rsa.RSAPublicKey) -> bool:
-    """Whether the X-Freshchat-Signature (base64, RSA with SHA-256 over the body) is that of the key's owner."""
+    """Returns whether the X-Freshchat-Signature (base64, RSA with SHA-256 over the body) was made with the key."""
     try:
         key.verify(base64.b64decode(signature, validate=True), body, padding.PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, ValueError):
@@ -92,17 +93,17 @@ def is_signed(body: bytes, signature: str, key: rsa.RSAPublicKey) -> bool:
 
 
 def server(port: int, key: rsa.RSAPublicKey, freshchat: Freshchat, client: Client) -> ThreadingHTTPServer:
-    """An HTTP server for the webhooks, to be told to serve."""
+    """Returns an HTTP server for the webhooks; the caller starts it."""
 
     class Webhook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(min(int(self.headers.get("content-length", 0)), _BODY_BYTES_MAX))
-            self.send_response(self._taken(body))
+            self.send_response(self._handle(body))
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def _taken(self, body: bytes) -> int:
-            """The status: 401 and 400 are not sent again to more effect, 503 is."""
+        def _handle(self, body: bytes) -> int:
+            """Publishes the interaction; returns the status. A repeated request can succeed only after 503."""
             if not is_signed(body, self.headers.get("x-freshchat-signature", ""), key):
                 return 401
             try:
@@ -116,8 +117,8 @@ def server(port: int, key: rsa.RSAPublicKey, freshchat: Freshchat, client: Clien
                 return 503
             return 200
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as there
-            """Quiet."""
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the library
+            """Requests are not logged."""
 
     return ThreadingHTTPServer(("", port), Webhook)
 
@@ -126,7 +127,7 @@ def main(bootstrap_servers: str, port: str, key_file: str, *bots: str) -> None:
     """Serves until Ctrl-C."""
     key = serialization.load_pem_public_key(Path(key_file).read_bytes())
     if not isinstance(key, rsa.RSAPublicKey):
-        raise SystemExit(f"{key_file} holds no RSA key")
+        raise SystemExit(f"{key_file} contains no RSA key")
     with Client(Connection(bootstrap_servers)) as client:
         server(int(port), key, Freshchat(bots), client).serve_forever()
 

@@ -1,11 +1,11 @@
-"""A chat platform's gate: may the bot answer this message, or must agents?
+"""A chat platform's gate: decides whether the bot may answer a message, or agents must.
 
     python samples/gate.py localhost:9092 acme
 
-Reads `end-user conversation` pairs from the standard input, a line each, and says who answers. As long as the account
-is active the answer is at hand, from a table of balances in memory. When it is not, end-users whose 24 hours are paid
-for stay with the bot (rule S9), so the gate publishes the message and waits a moment for its handoff: no handoff means
-that the bot may answer. Where an exact answer is worth a request, the entitlement API of `botmeter web` gives it.
+Reads `end-user conversation` pairs from the standard input, one per line, and prints who answers. While the account is
+active, the answer comes from a table of balances in memory. Otherwise end-users with an open session stay with the bot
+(rule S9), so the gate publishes the message and waits a moment for its handoff: without a handoff, the bot may answer.
+For an exact answer, use the entitlement API of `botmeter web`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from botmeter.client import AsyncClient, BalanceTable, Connection, handoffs, int
 
 Answer = Literal["bot", "agents"]
 
-#: How long a handoff may take to come; a worker that is there decides within a tenth of it.
+#: How long to wait for a handoff; a running worker decides within a tenth of it.
 HANDOFF_TIMEOUT_S: Final = 1.0
 
 
 class Gate:
-    """Asked for each message, before anybody answers. Used in an `async with`, by one event loop."""
+    """Call it for each message, before the bot or an agent answers. Used in an `async with`, by one event loop."""
 
     def __init__(self, connection: Connection, bot_id: str) -> None:
         """`bot_id` is the bot that would answer."""
@@ -35,7 +35,7 @@ class Gate:
     async def __aenter__(self) -> Self:
         self._client = AsyncClient(self._connection)
         self._balances = await asyncio.to_thread(BalanceTable(self._connection).__enter__)
-        # Each gate has to see every handoff, so each has a group of its own; older ones concern nobody who waits.
+        # Each gate must see every handoff, so each has a group of its own; no caller waits for older handoffs.
         self._handoffs = handoffs(self._connection, group=f"gate-{id(self)}", start="latest")
         self._following = asyncio.create_task(self._follow())
         return self
@@ -49,7 +49,7 @@ class Gate:
         await self._client.close()
 
     async def ask(self, account_id: str, end_user_id: str, conversation_id: str) -> Answer:
-        """Who answers this message of an end-user; it is published as an interaction, which is what is metered."""
+        """Publishes an end-user's message as an interaction, so that it is metered; returns who answers it."""
         chat = (account_id, conversation_id)
         if chat in self._with_agents:
             await self._publish(account_id, end_user_id, conversation_id, bot_id=None)
@@ -64,14 +64,14 @@ class Gate:
             async with asyncio.timeout(HANDOFF_TIMEOUT_S):
                 await handed_off.wait()
         except TimeoutError:
-            return "bot"  # its 24 hours are paid for
+            return "bot"  # the end-user has an open session
         finally:
             self._waiting.pop(chat, None)
         return "agents"
 
     async def _publish(self, account_id: str, end_user_id: str, conversation_id: str, bot_id: str | None) -> None:
-        said = interaction(account_id, end_user_id=end_user_id, conversation_id=conversation_id, bot_id=bot_id)
-        await self._client.publish(said)
+        message = interaction(account_id, end_user_id=end_user_id, conversation_id=conversation_id, bot_id=bot_id)
+        await self._client.publish(message)
 
     async def _follow(self) -> None:
         async with self._handoffs:

@@ -2,12 +2,12 @@
 
     python samples/rasa.py RASA_BROKER:9092 rasa_core_events BOTMETER_BROKER:9092 ACCOUNT BOT
 
-Takes both forms of events: the flat ones of Rasa Open Source and Pro (`event`, `sender_id`), and Mantle's (one payload
-key, such as `user`, beside `conversation_id` and `event_id`). A conversation is with the bot until it is handed to a
-person, by an action with one of `HANDOFF_ACTIONS` or by `pause`; `resume` or a new session gives it back.
+Reads both forms of events: the flat ones of Rasa Open Source and Pro (`event`, `sender_id`), and Mantle's (one payload
+key, such as `user`, beside `conversation_id` and `event_id`). A conversation belongs to the bot until it is handed to a
+person, by an action with one of `HANDOFF_ACTIONS` or by `pause`; `resume` or a new session returns it.
 
-The offset in Rasa's topic is committed after the brokers have the interaction, and ids are made of what Rasa says, so
-what is read twice after a crash changes nothing.
+The offset in Rasa's topic is committed after the brokers have the interaction, and ids are derived from the event, so
+an event that is read twice after a crash changes nothing.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from confluent_kafka import Consumer
 from botmeter.client import Client, Connection, Place, as_interaction
 from botmeter.contracts.inputs import InteractionMessage
 
-#: Names of custom actions that hand a conversation to a person; what they are called is up to the bot's makers.
+#: Names of custom actions that hand a conversation to a person; adapt them to your bot.
 HANDOFF_ACTIONS: Final = frozenset({"action_human_handoff", "action_handoff"})
 _SPEAKERS: Final = {"user": "end_user", "bot": "bot"}
 
 
 class Rasa:
-    """Turns Rasa's events into interactions; knows which conversations a person has taken over."""
+    """Turns Rasa's events into interactions; remembers which conversations a person has taken over."""
 
     def __init__(self, account_id: str, bot_id: str) -> None:
-        """The assistant's account and bot in botmeter."""
+        """`account_id` and `bot_id` are the assistant's account and bot in botmeter."""
         self._account_id, self._bot_id = account_id, bot_id
         self._with_people: set[str] = set()
 
     def interaction_of(self, event: Mapping[str, Any]) -> InteractionMessage | None:
-        """The interaction that an event tells of, None when it tells of something else. Raises InvalidMessage."""
+        """Returns the interaction of an event, None for an event of another kind. Raises InvalidMessage."""
         conversation = event.get("conversation_id") or event.get("sender_id")
         kind, own = _kind_of(event)
         if (kind == "action" and own.get("name") in HANDOFF_ACTIONS) or kind == "pause":
@@ -57,13 +57,13 @@ class Rasa:
                 "bot_id": None if str(conversation) in self._with_people else self._bot_id,
                 "widget": "conversations",
                 "actor": _SPEAKERS[kind],
-                "occurred_at": _written(event.get("timestamp")),
+                "occurred_at": _rfc3339(event.get("timestamp")),
             }
         )
 
 
 def _kind_of(event: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """What happened, and what is said of it: beside the rest in a flat event, below its name in Mantle's."""
+    """Returns the kind of an event and its fields: those of a flat event itself, or the object of a Mantle event."""
     if "event" in event:
         return str(event["event"]), event
     for kind in (*_SPEAKERS, "action", "pause", "resume", "session_started"):
@@ -73,25 +73,25 @@ def _kind_of(event: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
 
 def _id_of(event: Mapping[str, Any], own: Mapping[str, Any], kind: str) -> str:
-    """Rasa's own id where there is one; flat bot events have none, so theirs is made of what they say."""
+    """Returns Rasa's own id where there is one; flat bot events have none, so theirs is a hash of their content."""
     known = event.get("event_id") or own.get("message_id")
     if known:
         return str(known)
-    said = json.dumps([event.get("sender_id"), kind, event.get("timestamp"), own.get("text")])
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    content = json.dumps([event.get("sender_id"), kind, event.get("timestamp"), own.get("text")])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-def _written(timestamp: object) -> object:
-    """Seconds since 1970 as RFC 3339; Mantle writes that itself."""
+def _rfc3339(timestamp: object) -> object:
+    """Converts seconds since 1970 to RFC 3339, which Mantle's events have already."""
     if isinstance(timestamp, int | float):
         return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
     return timestamp
 
 
 def follow(consumer: Consumer, rasa: Rasa, client: Client, events: float = float("inf")) -> None:
-    """Publishes what comes, and commits after each batch; ends after so many events."""
-    taken = 0
-    while taken < events:
+    """Publishes the interactions of the events, and commits after each batch; ends after `events` events."""
+    handled = 0
+    while handled < events:
         batch = [record for record in consumer.consume(500, timeout=0.2) if record.error() is None]
         published: list[Future[Place]] = []
         for record in batch:
@@ -102,11 +102,11 @@ def follow(consumer: Consumer, rasa: Rasa, client: Client, events: float = float
             place.result()
         if batch:
             consumer.commit(asynchronous=False)
-        taken += len(batch)
+        handled += len(batch)
 
 
 def consumer_of(bootstrap_servers: str, topic: str) -> Consumer:
-    """A consumer of Rasa's topic that commits when told to."""
+    """Returns a consumer of Rasa's topic without automatic commits."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,

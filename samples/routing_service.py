@@ -2,8 +2,8 @@
 
     python samples/routing_service.py localhost:9092 ann ben
 
-`Routing` knows who answers which chat; `main` feeds it from `botmeter.handoffs`. What was handled is remembered in a
-file by the message's id, so that no chat is handed over twice, also after a restart.
+`Routing` knows who answers which chat; `main` feeds it from `botmeter.handoffs`. The ids of handled messages are stored
+in a file, so that no chat is handed over twice, also after a restart.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from botmeter.client import Connection, Handoff, SeenInFile, handoffs
 
 
 class Routing:
-    """Who answers: an agent those chats that were handed over, the bot the others unless it is suspended."""
+    """Decides who answers: an agent the chats that were handed over, the bot the others unless it is suspended."""
 
     def __init__(self, agents: Sequence[str]) -> None:
         """Chats go to the agents in turn."""
         self._next_agent = itertools.cycle(agents)
-        #: The agent of each chat that was handed over; it stays with him when the bot goes on.
+        #: The agent of each chat that was handed over; the chat stays with the agent when the bot is resumed.
         self.agent_of: dict[tuple[str, str], str] = {}
         self.suspended: dict[str, str] = {}
 
     def take(self, message: Handoff) -> str:
-        """What a message of the topic changes, and the line to say."""
+        """Applies a message of the topic; returns a line that describes it."""
         account = message.account_id
         match message.type:
             case "chat_handed_off":
@@ -37,13 +37,13 @@ class Routing:
                 return f"{account}: chat {message.conversation_id} goes to {agent} ({message.reason})"
             case "bot_suspended":
                 self.suspended[account] = message.reason
-                return f"{account}: the bot stands still ({message.reason})"
+                return f"{account}: the bot is suspended ({message.reason})"
             case "bot_resumed":
                 self.suspended.pop(account, None)
-                return f"{account}: the bot goes on ({message.reason})"
+                return f"{account}: the bot is resumed ({message.reason})"
 
     def resolve(self, account_id: str, conversation_id: str) -> None:
-        """The agent is done; the chat's next message may go to the bot."""
+        """Ends the agent's work on a chat; its next message may go to the bot."""
         self.agent_of.pop((account_id, conversation_id), None)
 
 

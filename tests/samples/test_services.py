@@ -51,11 +51,11 @@ def test_chats_go_to_agents_in_turn_and_the_bot_goes_on_after_a_purchase(
                 subscription.stop()
 
     assert lines == [
-        "acme: the bot stands still (sessions_exhausted)",
+        "acme: the bot is suspended (sessions_exhausted)",
         "acme: chat n-0 goes to ann (sessions_exhausted)",
         "acme: chat n-1 goes to ben (sessions_exhausted)",
         "acme: chat n-2 goes to ann (sessions_exhausted)",
-        "acme: the bot goes on (packs_purchased)",
+        "acme: the bot is resumed (packs_purchased)",
     ]
     assert routing.suspended == {}
     routing.resolve("acme", "n-0")
