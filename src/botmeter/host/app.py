@@ -76,7 +76,7 @@ class _Turn:
 
 
 class Host:
-    """Runs a processor inside a Faust app until it is told to stop or something fails."""
+    """Runs a processor inside a Faust app until it is stopped or something fails."""
 
     def __init__(
         self,

@@ -105,7 +105,7 @@ def _in_words(standing: Standing, settings: Settings) -> str:
         "packs": _packs(account, settings),
         "thresholds": ", ".join(_threshold(account, percent) for percent in terms.thresholds) or "none but 100 %",
         "recharge": _recharge(account),
-        "contacts": ", ".join(map(_address, terms.contacts)) or "nobody",
+        "contacts": ", ".join(map(_address, terms.contacts)) or "none",
         "time zone": zone,
         "as of": f"version {account.version}, journal partition {standing.partition} to {standing.journal_offset:,}",
     }
