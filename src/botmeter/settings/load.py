@@ -121,7 +121,7 @@ def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
     fault = faults[0]
     others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     field = str(fault["loc"][0]) if fault["loc"] else ""
-    text = _said(fault)
+    text = _expectation(fault)
     match fault["type"]:
         case "extra_forbidden":
             return f"{field} in {file}: there is no such setting{_did_you_mean(field, Settings.model_fields)}{others}"
@@ -138,8 +138,8 @@ def _explain(faults: list[ErrorDetails], file: Path | None) -> str:
     return f"{_place(variable(field), field, file)}: {text}, not {value!r}{_from_a_service(value)}{others}"
 
 
-def _said(fault: ErrorDetails) -> str:
-    """What the value should be, in words of a person who sets it."""
+def _expectation(fault: ErrorDetails) -> str:
+    """Returns what the value should be, in words for the operator."""
     match fault["type"]:
         case "string_pattern_mismatch":
             return f"should be {shapes.IN_WORDS[fault['ctx']['pattern']]}"
@@ -153,7 +153,7 @@ def _said(fault: ErrorDetails) -> str:
 
 
 def _from_a_service(value: object) -> str:
-    """Why a setting has an address that nobody set."""
+    """Explains a value that is an address, which Kubernetes sets."""
     if not _SERVICE_ADDRESS.match(str(value)):
         return ""
     return "; Kubernetes sets it beside a Service of that name: set enableServiceLinks: false in the pod"

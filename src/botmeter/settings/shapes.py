@@ -1,4 +1,4 @@
-"""What the text of a setting has to look like: a pattern, and how a person is told of it."""
+"""The patterns of text settings, and their descriptions for people."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ URL_OR_NOTHING: Final = r"^(https?://[^\s/]+[^\s]*)?$"
 HOST_OR_NOTHING: Final = r"^[^\s/@]*$"
 HEADER_OR_NOTHING: Final = r"^[A-Za-z0-9-]{0,100}$"
 
-_OF_A_NAME: Final = "letters, digits, dots, dashes and underscores"
-#: What a value should be that does not look like this.
+_NAME_CHARACTERS: Final = "letters, digits, dots, dashes and underscores"
+#: The description of each pattern, for the error about a value that does not match it.
 IN_WORDS: Final[Mapping[str, str]] = {
     ADDRESSES: "host:port, more of them separated by commas alone",
-    NAME: f"1 to 200 {_OF_A_NAME}",
-    NAME_OR_NOTHING: f"at most 200 {_OF_A_NAME}",
-    TOPIC: _OF_A_NAME,
+    NAME: f"1 to 200 {_NAME_CHARACTERS}",
+    NAME_OR_NOTHING: f"at most 200 {_NAME_CHARACTERS}",
+    TOPIC: _NAME_CHARACTERS,
     CURRENCY: "three capital letters, such as USD",
     URL_OR_NOTHING: "an address that begins with http:// or https://, or empty",
     HOST_OR_NOTHING: "the name of a host alone, or empty",
