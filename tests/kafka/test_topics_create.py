@@ -133,7 +133,7 @@ def test_what_would_make_billing_wrong_stops_the_worker_and_is_left_as_it_is(
 
 
 def test_another_number_of_partitions_stops_the_worker(admin: AdminClient, topics: Topics) -> None:
-    make(admin, topics.balances, {}, partitions=PARTITIONS + 1)
+    make(admin, topics.commands, {}, partitions=PARTITIONS + 1)
 
     [difference] = [difference for found in create(admin, topics) for difference in found.differences]
 
@@ -141,6 +141,15 @@ def test_another_number_of_partitions_stops_the_worker(admin: AdminClient, topic
     assert "BOTMETER_PARTITIONS=4" in difference.remedy("broker:9092")
     with pytest.raises(ClusterError, match="the number of partitions is 4, should be 3"):
         require_topics(admin, topics.all(), PARTITIONS)
+
+
+def test_partitions_that_an_output_was_given_later_stay_empty_and_stop_nothing(
+    admin: AdminClient, topics: Topics
+) -> None:
+    make(admin, topics.balances, {}, partitions=PARTITIONS + 1)
+
+    assert differences(create(admin, topics)) == [f"{topics.balances.name}: the number of partitions is 4, should be 3"]
+    require_topics(admin, topics.all(), PARTITIONS)
 
 
 def test_a_shorter_memory_for_readers_is_told_but_does_not_stop_the_worker(admin: AdminClient, topics: Topics) -> None:

@@ -14,7 +14,12 @@ from botmeter.operations.dead_letters import ADVICE
 ROOT = Path(__file__).parents[2]
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
-MESSAGES = re.findall(r"^\| `([^`]+)` \|", RUNBOOK.split("## It runs")[0], re.MULTILINE)
+#: What the first column of its tables has, up to where they turn from messages to reasons of dead letters.
+MESSAGES = [
+    message
+    for cell in re.findall(r"^\| (`[^|]+) \|", RUNBOOK.split("## It runs")[0], re.MULTILINE)
+    for message in re.findall(r"`([^`]+)`", cell)
+]
 
 
 def said_by_the_program() -> str:
@@ -41,6 +46,37 @@ def test_every_message_of_the_runbook_is_one_that_the_program_writes() -> None:
 
     assert len(MESSAGES) > 8
     assert [message for message in MESSAGES if message not in text] == []
+
+
+def test_every_section_that_a_message_names_is_in_the_runbook() -> None:
+    sections = re.findall(r"docs/runbook\.md, '([^']+)'", said_by_the_program())
+
+    assert sections
+    assert [section for section in sections if f"\n## {section}\n" not in RUNBOOK] == []
+
+
+#: Programs that run until they are stopped; what others refuse is answered to who has just asked.
+LONG_RUNNING = ("bootstrap.py", "engine", "host", "kafka", "notify", "readside", "telemetry/serving.py", "web")
+ENDS = ("ClusterError", "ConfigurationError", "Failure", "PartitionRefused")
+
+
+def test_every_message_that_a_program_ends_or_a_partition_fails_with_is_in_the_runbook() -> None:
+    """What is only handed on, such as a message in a message, is written elsewhere."""
+    roots = [ROOT / "src" / "botmeter" / name for name in LONG_RUNNING]
+    files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py"))]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    raised = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ENDS]
+    texts = ["".join(literals(call.args[0])) for call in raised if call.args]
+
+    assert len(texts) > 30
+    assert [text for text in texts if text.strip("; :()") and not any(message in text for message in MESSAGES)] == []
+
+
+def literals(node: ast.AST) -> list[str]:
+    """The text in it, in the order of the source."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    return [text for part in ast.iter_child_nodes(node) for text in literals(part)]
 
 
 @pytest.mark.parametrize("page", [GUARANTEES, RUNBOOK], ids=["guarantees", "runbook"])

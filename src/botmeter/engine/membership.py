@@ -211,6 +211,5 @@ def grown(topic: str, number: int, partitions: int) -> Failure:
         f"partition {number} of {topic} is new: the number of partitions is for good, {partitions} here, because an "
         "account's partition is computed from it; nothing of the new one is metered, and producers that know it send "
         "records astray",
-        "have the producers write to the first ones only, or migrate to a new BOTMETER_TOPIC_PREFIX (docs/runbook.md, "
-        "'More partitions')",
+        f"the topic has to be made anew with {partitions}: docs/runbook.md, 'More partitions'",
     )

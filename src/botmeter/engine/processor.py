@@ -141,7 +141,9 @@ class Processor:
         commands = self._settings.topics.commands.name
         questions.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
         self._members.join()
-        self._lag.start(lambda: list(dict(self._members.tasks)))
+        # A partition that one input was given later is not there in the other, and would spoil the answer for all.
+        own = self._settings.partitions
+        self._lag.start(lambda: [number for number in dict(self._members.tasks) if number < own])
 
     def close(self) -> None:
         """Waits for the commit under way, leaves the group, closes stores and producer."""

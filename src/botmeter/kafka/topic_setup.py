@@ -46,8 +46,11 @@ class Difference:
         """Whether billing would be wrong with it.
 
         Records kept for too short a time only affect late readers. Segments and timestamps of the snapshots only affect
-        how long a restore takes and when the cycle of an account without traffic is rolled.
+        how long a restore takes and when the cycle of an account without traffic is rolled. Partitions that an output
+        was given later stay empty.
         """
+        if self.what == _PARTITIONS:
+            return self.direction == "in" or int(self.found) < int(self.wanted)
         if self.what == "retention.ms":
             return self.wanted == _FOREVER
         return not (self.direction == "internal" and self.what in ("segment.bytes", "message.timestamp.type"))
@@ -61,8 +64,9 @@ class Difference:
         """Returns what to do about it, with the exact command where there is one."""
         if self.what == _PARTITIONS:
             return (
-                f"another number would move accounts to other partitions: set BOTMETER_PARTITIONS={self.found}, or, "
-                "while the topic is empty, delete it and run: botmeter topics create"
+                f"another number would move accounts to other partitions: set BOTMETER_PARTITIONS={self.found} if all "
+                "topics have so many; a topic that was given more: docs/runbook.md, 'More partitions'; while the topic "
+                "is empty, delete it and run: botmeter topics create"
             )
         return (
             f"run: kafka-configs.sh --bootstrap-server {bootstrap_servers} --alter --entity-type topics "
