@@ -19,7 +19,7 @@ from botmeter.contracts.session_started import decode_start
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.prices import Rules
-from botmeter.errors import ConfigurationError, InvariantViolated, PoisonRecord
+from botmeter.errors import ConfigurationError, PoisonRecord
 from botmeter.kafka.subscription import Place, Received
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
@@ -107,7 +107,7 @@ def _of_readers() -> Iterator[Decoder]:
         yield Decoder(f"client: {channel.topic}", decode, (ValueError,), examples_of(channel))
     yield Decoder("notifier: notice", lambda data: notice_of(_received(data)), (NotReadableError,), alerts + handoffs)
     yield Decoder("notifier: contacts", change_in, (ValueError,), journal)
-    yield Decoder("read side: event", lambda data: read_event(data, 0, 0), (InvariantViolated,), journal)
+    yield Decoder("read side: event", read_event, (ValueError,), journal)
     yield Decoder("witness: event", lambda data: JournalShape().identify(_record(data)), (ValueError,), journal)
     [answer, *_] = examples_of(catalogue.COMMAND_RESULTS)
     versioned = VersionedShape(catalogue.ALERTS)

@@ -19,7 +19,7 @@ from botmeter.domain.events import (
     ThresholdReached,
 )
 from botmeter.domain.prices import DAY_MS, PriceBook, Rules
-from botmeter.errors import ConfigurationError, InvariantViolated
+from botmeter.errors import ConfigurationError
 from botmeter.readside.database import open_database, reading
 from botmeter.readside.migrations import VERSION_TABLE, migrate
 from botmeter.readside.pruning import HourPruner
@@ -138,7 +138,7 @@ def test_a_gap_in_the_journal_is_refused_and_leaves_no_row(engine: Engine, event
     writer = writer_of(engine)
     gap = [event for event in events if (event.account_id, event.version) != ("acme", 5)]
 
-    with pytest.raises(InvariantViolated, match="events of acme before its version 6 are missing"):
+    with pytest.raises(Gap, match="events of acme before its version 6 are missing"):
         writer.write(batch_of(position_of(writer), gap), NOW)
     assert position_of(writer).next_offset == 0
     assert Queries(engine).accounts(now=NOW).accounts == ()

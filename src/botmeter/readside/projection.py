@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from botmeter.contracts.rescues import LossAccepted
+from botmeter.domain.events import Event
 from botmeter.errors import ConfigurationError, Retriable
 from botmeter.kafka import clients, questions
 from botmeter.kafka.follower import Chunk, Follower
@@ -102,8 +103,8 @@ class Projection:
 
         Raises:
             ConfigurationError: a topic was recreated, or the cluster refuses access: an operator must fix it.
-            Gap: the journal lacks events, and no operator has accepted the loss.
-            InvariantViolated: the journal cannot be read, or its events do not follow each other.
+            Gap: the journal lacks events or holds a record that is none, and no operator has accepted the loss.
+            InvariantViolated: the journal's events do not follow each other, or a delivery cannot be read.
         """
         admin = clients.make_admin(clients.admin_config(self._source.kafka, self._source.bootstrap_servers))
         with admin:
@@ -168,7 +169,8 @@ class Projection:
             is_due = now - heartbeat_at >= _HEARTBEAT_MS
             if not chunk.positions and not is_due:
                 continue
-            batch = self._batch(chunk, watermarks, positions, positions if is_due else chunk.positions)
+            advancing = positions if is_due else chunk.positions
+            batch = self._batch(chunk, watermarks, positions, advancing, writer.gaps_below)
             writer.write(batch, now)
             self._records += len(batch.events)
             for advance in batch.advances:
@@ -198,14 +200,16 @@ class Projection:
         watermarks: WatermarkPoller,
         positions: dict[TopicPartition, Position],
         advancing: Iterable[TopicPartition],
+        gaps_below: dict[int, int],
     ) -> Batch:
         batch, event_at = Batch(), dict[TopicPartition, int]()
         for record in chunk.records:
             topic, partition, offset = record.topic() or "", record.partition() or 0, record.offset() or 0
             if topic == self._source.journal:
-                event = read_event(record.value(), partition, offset)
-                batch.events.append((partition, offset, event))
-                event_at[topic, partition] = event.at
+                event = _event(record.value(), partition, offset, gaps_below)
+                if event is not None:
+                    batch.events.append((partition, offset, event))
+                    event_at[topic, partition] = event.at
             else:
                 batch.deliveries.append((offset, read_delivery(record.value(), partition, offset)))
         latest = watermarks.latest()
@@ -259,6 +263,17 @@ class Projection:
         source = self._source
         config = clients.reader_config(source.kafka, source.bootstrap_servers, source.group)
         return {**config, "client.id": "botmeter-readside"}
+
+
+def _event(value: bytes | None, partition: int, offset: int, gaps_below: dict[int, int]) -> Event | None:
+    """Returns the event of a journal record; None for a record that is none, where an operator has accepted that."""
+    try:
+        return read_event(value)
+    except ValueError as error:
+        if offset < gaps_below.get(partition, 0):
+            return None
+        fault = f"{error}; use the version that wrote it, or, if no botmeter did"
+        raise Gap(partition, offset, fault) from error
 
 
 def _ends(admin: Any, positions: dict[TopicPartition, Position]) -> dict[TopicPartition, int]:

@@ -9,7 +9,7 @@ from botmeter.domain import events as ev
 from botmeter.domain.account import Account, evolve
 from botmeter.domain.events import Event
 from botmeter.domain.naming import type_name
-from botmeter.errors import InvariantViolated
+from botmeter.errors import BotmeterError, InvariantViolated
 from botmeter.readside.loading import Values
 from botmeter.readside.local_time import hour_and_day
 from botmeter.readside.records import detail_of
@@ -39,15 +39,14 @@ class Rows:
     touched: dict[str, Standing] = field(default_factory=dict)
 
 
-class Gap(InvariantViolated):
-    """Events are missing before one of the journal. Recovery: bring them back, or accept that they are lost."""
+class Gap(BotmeterError):  # noqa: N818 - by what there is
+    """Events are missing before one of the journal, or a record is none. Recovery: mend that, or accept the loss."""
 
-    def __init__(self, partition: int, offset: int, event: Event) -> None:
-        """What lies at this place, while what comes before it does not."""
+    def __init__(self, partition: int, offset: int, fault: str) -> None:
+        """`fault`: what is wrong at this place, and what would mend it."""
         self.place = (partition, offset)
         super().__init__(
-            f"journal, partition {partition}, offset {offset}: events of {event.account_id} before its version "
-            f"{event.version} are missing; bring them back, or, if they are gone for good, run: "
+            f"journal, partition {partition}, offset {offset}: {fault}, run: "
             f"botmeter partition restore-from {partition} journal"
         )
 
@@ -67,7 +66,12 @@ def project(
     version = standing.account.version if standing is not None else 0
     if event.version > version + 1:
         if offset >= gaps_below:
-            raise Gap(partition, offset, event)
+            raise Gap(
+                partition,
+                offset,
+                f"events of {event.account_id} before its version {event.version} are missing; bring them back, or, "
+                "if they are gone for good",
+            )
         if standing is None:
             return
         standing.account = replace(standing.account, version=event.version - 1)

@@ -110,6 +110,19 @@ class Feed(threading.Thread):
                     self._publish(views)
             self._on_progress()
 
+    def _apply(self, view: PartitionView, value: bytes | None, offset: int) -> None:
+        try:
+            event = decode_event(value or b"")
+        except ValueError as fault:
+            # Somebody else wrote to the journal. Were it an event, the next one of its account would not follow.
+            log.warning("journal, partition %d, offset %d is left out: %s", view.partition, offset, fault)
+            view.position = offset + 1
+            return
+        try:
+            view.apply(event, offset, self._topics.interactions.name)
+        except ValueError as fault:
+            raise InvariantViolated(f"journal, partition {view.partition}, offset {offset}: {fault}") from fault
+
     def _publish(self, views: list[PartitionView]) -> None:
         accounts = sum(len(view.accounts) for view in views)
         gc.freeze()  # accounts and windows stay alive; the collector need not walk them and delay responses
@@ -121,10 +134,7 @@ class Feed(threading.Thread):
         if error is not None and message.topic() == self._topics.snapshots.name:
             return  # a late report of the end of the snapshots
         if error is None and number is not None and offset is not None:
-            try:
-                views[number].apply(decode_event(message.value() or b""), offset, self._topics.interactions.name)
-            except ValueError as fault:
-                raise InvariantViolated(f"{message.topic()}, partition {number}, offset {offset}: {fault}") from fault
+            self._apply(views[number], message.value(), offset)
         elif error is not None and error.code() == END_OF_PARTITION and number is not None and offset is not None:
             view = views[number]
             view.position = max(view.position, offset)
