@@ -108,6 +108,18 @@ def test_a_worker_whose_turns_do_not_complete_stands(tmp_path: Path) -> None:
 
 
 @needs_promtool
+def test_a_worker_whose_clock_is_not_the_brokers(tmp_path: Path) -> None:
+    worker = WorkerInFault()
+    worker.runs(0)
+    worker.turn(took_s=0.02)
+    before = worker.page()
+    worker.engine.counts["started"] += 1000
+    worker.engine.broker_time.answer(time.time_ns() // 1_000_000 - 10 * MINUTE_MS)
+    worker.turn(took_s=0.02)
+    shown(tmp_path, Scraped("worker-0", before, worker.page(), time.time()), alerts={"BotmeterClocksApart"})
+
+
+@needs_promtool
 def test_a_restore_that_takes_long(tmp_path: Path) -> None:
     worker = WorkerInFault()
     worker.runs(0, Status.RESTORING)
