@@ -232,6 +232,23 @@ def test_the_variable_of_a_wrong_option_is_named(options: dict[str, str], said: 
     assert str(caught.value).startswith(said)
 
 
+def test_a_client_tells_the_same_once_in_30_s_and_how_often_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("botmeter.librdkafka")
+    for second in range(31):
+        for name in ("a", "b"):
+            text = f"refused (after {second}ms)"
+            record = log.makeRecord(log.name, logging.ERROR, "", 0, "%s [%s] %s", ("FAIL", name, text), None)
+            record.created = second
+            log.handle(record)
+
+    assert caplog.messages == [
+        "FAIL [a] refused (after 0ms)",
+        "FAIL [b] refused (after 0ms)",
+        "FAIL [a] refused (after 30ms); 29 times more since",
+        "FAIL [b] refused (after 30ms); 29 times more since",
+    ]
+
+
 @pytest.mark.parametrize(("servers", "reason"), [(NOWHERE, "Connection refused"), (NO_NAME, "Failed to resolve")])
 def test_an_unreachable_broker_is_told_while_trying_and_at_the_end(servers: str, reason: str) -> None:
     lines: list[str] = []

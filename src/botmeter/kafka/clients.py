@@ -6,6 +6,7 @@ Options of BOTMETER_KAFKA__* override what only tunes, and never what the guaran
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
@@ -85,6 +86,9 @@ _CONTRACTUAL_WRITING: Final[Config] = {
 }
 #: How often an admin client is polled for its log.
 _LOGS_S: Final = 0.5
+_REPETITION_S: Final = 30.0
+#: Different lines remembered; forgotten together.
+_REPETITIONS_KEPT: Final = 1_000
 #: Options only a member of the group may have; two consumers with one group.instance.id fence each other.
 _MEMBER_OPTIONS: Final = ("group.instance.id", "group.protocol", "group.remote.assignor")
 
@@ -99,8 +103,36 @@ class _UnusedOptionFilter(logging.Filter):
         return "property and will be ignored by this" not in record.getMessage()
 
 
+class _RepetitionFilter(logging.Filter):
+    """Passes the same warning of a client once in 30 s, with the number of those dropped since.
+
+    During an outage each client reports every attempt to connect, ten a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: By line, when it was last passed and how often it was dropped since.
+        self._passed: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        line = record.getMessage().partition(" (after ")[0]
+        passed_at, dropped = self._passed.get(line, (-math.inf, 0))
+        if record.created - passed_at < _REPETITION_S:
+            self._passed[line] = (passed_at, dropped + 1)
+            return False
+        if len(self._passed) >= _REPETITIONS_KEPT:
+            self._passed.clear()
+        self._passed[line] = (record.created, 0)
+        if dropped and isinstance(record.args, tuple) and record.args:  # the last argument is the text
+            record.args = (*record.args[:-1], f"{record.args[-1]}; {dropped} times more since")
+        return True
+
+
 _LOG: Final = logging.getLogger("botmeter.librdkafka")
 _LOG.addFilter(_UnusedOptionFilter())
+_LOG.addFilter(_RepetitionFilter())
 
 
 class _PolledAdmin(AdminClient):
