@@ -1,8 +1,8 @@
 """The Account aggregate: its state, and how each event of the journal changes it.
 
-State is the fold of the journal and nothing else (`J1`). What becomes an event is decided in `metering.py`
-(interactions) and `billing.py` (commands, cycles). The 24-hour windows and the chats handed off belong to the aggregate
-too, but there are millions of them, so they are kept beside it, as the `Memory` of one end-user and conversation.
+State is the fold of the journal and nothing else (`J1`). `metering.py` (interactions) and `billing.py` (commands,
+cycles) decide which events occur. The 24-hour windows and the handed-off chats belong to the aggregate too, but there
+are millions of them, so they are kept outside it, as the `Memory` of one end-user and conversation.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from botmeter.domain.thresholds import reached_of, with_reached
 
 Status = Literal["active", "exhausted", "closed"]
 
-#: Results of commands are forgotten after this time at the earliest (`C1`).
+#: Results of commands are kept for at least this time (`C1`).
 COMMAND_MEMORY_MS: Final = 30 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was agreed with the account. `next_billing_cycle` differs while a change is scheduled (`A9`)."""
+    """The account's settings. `next_billing_cycle` differs from `billing_cycle` while a change is scheduled (`A9`)."""
 
     plan: Plan
     time_zone: str
@@ -43,7 +43,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The prepaid counter. `reached` holds the thresholds that will not alert again for now (`T2`)."""
+    """The prepaid counter. `reached` holds the thresholds that have alerted and do not alert again for now (`T2`)."""
 
     pool: Pool
     total: int
@@ -60,7 +60,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class PastCycle:
-    """What a session that arrives late may still use of the cycle before the current one (`A13`)."""
+    """The pool of the previous cycle, which sessions that arrive late may still use (`A13`)."""
 
     number: int
     starts_at: int
@@ -90,14 +90,14 @@ class Account:
 
 
 def fold(account: Account | None, events: Iterable[Event]) -> Account | None:
-    """The account after these events of its journal."""
+    """Returns the account after these events of its journal."""
     for event in events:
         account = evolve(account, event)
     return account
 
 
 def evolve(account: Account | None, event: Event) -> Account:
-    """The account after one event; pure (`J2`).
+    """Returns the account after one event; pure (`J2`).
 
     Raises ValueError when the event does not follow the account's version (`J1`).
     """
@@ -107,15 +107,15 @@ def evolve(account: Account | None, event: Event) -> Account:
         raise ValueError(f"{event.account_id}: version {event.version} has no account before it")
     if event.version != account.version + 1:
         raise ValueError(f"{event.account_id}: version {event.version} follows version {account.version}")
-    if isinstance(event, ev.SessionStarted):  # by far the most frequent, so asked for first
+    if isinstance(event, ev.SessionStarted):  # by far the most frequent event, so tested first
         return _session_started(account, event)
     return replace(_changed(account, event), version=event.version)
 
 
 def evolve_over_gap(account: Account | None, event: Event) -> Account | None:
-    """As `evolve`, where events before this one are lost and a person has accepted that; `J1` has an end there.
+    """Like `evolve`, but accepts missing events before this one, a loss that an operator has accepted (against `J1`).
 
-    What the lost ones changed is not known: the account is as the others left it. None: its opening is among them.
+    The changes of the lost events are unknown and stay missing. Returns None when the account's opening is lost.
     """
     if account is None:
         return _opened(event) if isinstance(event, ev.AccountOpened) else None
@@ -154,9 +154,9 @@ def _session_started(account: Account, event: ev.SessionStarted) -> Account:
 
 
 def with_sessions(account: Account, used: int, version: int) -> Account:
-    """The account after session starts in its current cycle that brought it to `used` and `version`.
+    """Returns the account after session starts in its current cycle that raised it to `used` and `version`.
 
-    It is the fold of any number of them that follow each other.
+    The result equals the fold of these starts, however many there were.
     """
     old = account.allowance
     return Account(
@@ -172,13 +172,13 @@ def with_sessions(account: Account, used: int, version: int) -> Account:
 
 
 def _changed(account: Account, event: Event) -> Account:
-    """The account after any event but a session's, at its old version still."""
+    """Returns the account after any event except SessionStarted; the caller sets the version."""
     match event:
         case ev.ThresholdReached():
             reached = with_reached(account.allowance.reached, event.percent)
             return replace(account, allowance=replace(account.allowance, reached=reached))
         case ev.ChatHandedOff():
-            return account  # remembered beside the account, by conversation
+            return account  # remembered outside the account, by conversation
         case ev.SessionsExhausted():
             return replace(account, status="exhausted")
         case ev.SessionsAvailable():
@@ -188,7 +188,7 @@ def _changed(account: Account, event: Event) -> Account:
         case ev.AccountClosed():
             return replace(account, status="closed")
         case ev.CommandHandled():
-            return replace(account, handled=_remembered(account, event))
+            return replace(account, handled=_with_result(account, event))
         case ev.ComplimentaryGranted() | ev.ComplimentaryForfeited() | ev.PacksPurchased() | ev.SessionsCredited():
             return _pool_changed(account, event)
         case ev.PackReductionScheduled() | ev.PackReductionCancelled():
@@ -262,12 +262,12 @@ def _terms_changed(
             return replace(terms, contacts=event.contacts)
 
 
-def _remembered(account: Account, event: ev.CommandHandled) -> dict[str, CommandResult]:
-    """The results of the last 30 days, this one last."""
+def _with_result(account: Account, event: ev.CommandHandled) -> dict[str, CommandResult]:
+    """Returns the results of the last 30 days, with this one last."""
     handled = dict(account.handled)
     for command_id, result in account.handled.items():
         if is_remembered(result, event.at):
-            break  # the oldest are first, and there may be thousands
+            break  # the oldest come first, and there may be thousands
         del handled[command_id]
     handled.pop(event.command_id, None)
     handled[event.command_id] = result_of(event)
@@ -275,10 +275,10 @@ def _remembered(account: Account, event: ev.CommandHandled) -> dict[str, Command
 
 
 def is_remembered(result: CommandResult, at: int) -> bool:
-    """Whether a command's result still answers the same id at the broker time `at` (`C1`)."""
+    """Whether a command that repeats the id at broker time `at` still gets this result (`C1`)."""
     return at - result.at <= COMMAND_MEMORY_MS
 
 
 def result_of(event: ev.CommandHandled) -> CommandResult:
-    """What the issuer of the command is told, now and when the command comes again."""
+    """Returns the result that the issuer gets, now and whenever the command is repeated."""
     return CommandResult(event.command_id, event.at, event.version, event.reason, event.message, event.charged)

@@ -1,4 +1,4 @@
-"""What the world is told: alerts and handoffs, each from one event of the journal (`J3`); balances; answers."""
+"""Messages to other services: alerts and handoffs, each from one journal event (`J3`); balances; command results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botmeter.domain.events import AvailableReason, Event, ExhaustionReason, Poo
 from botmeter.domain.prices import Money
 from botmeter.domain.sessions import Widget
 
-#: Why bots stand still, or never go on.
+#: Why bots are suspended; after `account_closed` they never resume.
 SuspensionReason = Literal["sessions_exhausted", "no_sessions", "account_closed"]
 
 
@@ -30,7 +30,7 @@ class AutoRecharge:
 class Alert:
     """For the notification service: `percent` of the sessions are used, 100 when exhausted (`T1`, `T3`).
 
-    What follows `contacts` is None in alerts of release 0.1.0.
+    The fields after `contacts` are None in alerts of release 0.1.0.
     """
 
     type: Literal["threshold_reached", "sessions_exhausted"]
@@ -45,7 +45,7 @@ class Alert:
     pool: Pool
     cycle_number: int
     cycle_ends_at: int
-    #: All contacts of the account; those that choose want only some alerts (`T7`).
+    #: All contacts of the account, including those that chose to get only some alerts (`T7`).
     contacts: Contacts
     plan: Plan | None = None
     packs: int | None = None
@@ -53,7 +53,7 @@ class Alert:
     cycle_starts_at: int | None = None
     #: How much of the cycle's time is over, rounded down to one decimal (`T7`).
     cycle_elapsed_percent: float | None = None
-    #: None: off.
+    #: None when it is off.
     auto_recharge: AutoRecharge | None = None
 
 
@@ -71,13 +71,13 @@ class HandedOffChat:
     bot_id: str
     reason: ExhaustionReason
     widget: Widget = "conversations"
-    #: Of the interaction, UTC ms; None in handoffs of release 0.1.0.
+    #: Time of the interaction, UTC ms; None in handoffs of release 0.1.0.
     occurred_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SuspendedBot:
-    """For the routing service: the account's bots stand still (`T3`, `C4`)."""
+    """For the routing service: the account's bots are suspended (`T3`, `C4`)."""
 
     type: Literal["bot_suspended"]
     account_id: str
@@ -92,7 +92,7 @@ class SuspendedBot:
 
 @dataclass(frozen=True, slots=True)
 class ResumedBot:
-    """For the routing service: the account's bots go on (`T5`)."""
+    """For the routing service: the account's bots resume (`T5`)."""
 
     type: Literal["bot_resumed"]
     account_id: str
@@ -115,13 +115,13 @@ class _HandoffHead(TypedDict):
 
 
 def _handoff_head(event: Event) -> _HandoffHead:
-    """What suspensions and resumptions have in common."""
+    """Returns the fields that suspensions and resumptions have in common."""
     handoff_id = f"{event.account_id}/{event.version}"
     return {"account_id": event.account_id, "version": event.version, "at": event.at, "handoff_id": handoff_id}
 
 
 def announce(event: Event, account: Account) -> tuple[Announcement, ...]:
-    """What follows from one event, in order; `account` is the account after it."""
+    """Returns the messages that one event causes, in order; `account` is the account after the event."""
     head = _handoff_head(event)
     match event:
         case ev.ThresholdReached():
@@ -188,7 +188,7 @@ def _alert(
 
 
 def _elapsed_percent(cycle: Cycle, at: int) -> float:
-    """How much of the cycle's time is over; brokers' clocks may differ, so `at` may lie a little outside it."""
+    """Returns how much of the cycle's time is over. `at` may lie slightly outside it: brokers' clocks may differ."""
     elapsed_ms, length_ms = at - cycle.starts_at, cycle.ends_at - cycle.starts_at
     return min(max(elapsed_ms * 1000 // length_ms, 0), 1000) / 10
 
@@ -196,7 +196,7 @@ def _elapsed_percent(cycle: Cycle, at: int) -> float:
 # --- Balances --------------------------------------------------------------------------------------------------------
 
 
-# A balance follows almost every transaction; frozen classes take three times as long to make.
+# Almost every transaction writes a balance, and frozen classes take three times as long to create.
 @dataclass(slots=True)
 class BalanceCycle:
     """The billing cycle of a balance, `[starts_at, ends_at)`."""
@@ -209,7 +209,7 @@ class BalanceCycle:
 
 @dataclass(slots=True)
 class Balance:
-    """Where an account stands after `version`; `used_percent` is rounded down to one decimal, 0.0 of a total of 0."""
+    """The balance of an account at `version`. `used_percent` is rounded down to one decimal; 0.0 for a total of 0."""
 
     account_id: str
     version: int
@@ -227,7 +227,7 @@ class Balance:
 
 
 def balance_of(account: Account, at: int) -> Balance:
-    """The account's balance; `at` is the time (UTC ms) of the event that made it so."""
+    """Returns the account's balance; `at` is the time (UTC ms) of its last event."""
     allowance, cycle, terms = account.allowance, account.cycle, account.terms
     used, total = allowance.used, allowance.total
     return Balance(
@@ -247,14 +247,14 @@ def balance_of(account: Account, at: int) -> Balance:
     )
 
 
-# --- Answers to commands ---------------------------------------------------------------------------------------------
+# --- Results of commands ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """For the issuer of a command: it was carried out; `version` is the account's after it (`C2`).
+    """For the issuer of a command: it was accepted; `version` is the account's version after it (`C2`).
 
-    `charge` is what it cost, None if nothing; also when the command comes again, for which nothing is charged anew.
+    `charge` is its price, None if it cost nothing. A repeated command gets the same result and is not charged again.
     """
 
     command_id: str
@@ -266,7 +266,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """For the issuer of a command: it changed nothing (`C2`)."""
+    """For the issuer of a command: it was refused and changed nothing (`C2`)."""
 
     command_id: str
     account_id: str
@@ -279,7 +279,7 @@ Answer = Accepted | Rejected
 
 
 def answer(account_id: str, result: CommandResult) -> Answer:
-    """What the issuer of a command to this account is told. Raises ValueError for a result that is neither."""
+    """Returns the message to the issuer of a command. Raises ValueError for a result neither accepted nor refused."""
     if result.reason is not None and result.message is not None:
         return Rejected(result.command_id, account_id, result.at, result.reason, result.message)
     if result.version is not None:

@@ -1,6 +1,6 @@
-"""Decisions of the billing side: cycles that roll, packs, plans, credits, and every command. Pure (`J2`).
+"""Decisions on billing: cycle rollovers, packs, plans, credits, and every command. Pure (`J2`).
 
-Each function returns the events in journal order; the state they lead to is their fold (`account.py`).
+Events are decided in journal order; the state after them is their fold (`account.py`).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from botmeter.domain.thresholds import reached_of
 
 
 def decide_tick(account: Account, at: int, cause: Cause, rules: Rules) -> list[Event]:
-    """The cycle boundaries due at `at`, one by one, each effective at the boundary itself (`A12`)."""
+    """Returns the events of all cycle boundaries due at `at`, each effective at its boundary (`A12`)."""
     decision = Decision(account, cause)
     roll_due_cycles(decision, at, rules)
     return decision.events
 
 
 def roll_due_cycles(decision: Decision, at: int, rules: Rules) -> None:
-    """Starts every cycle whose boundary lies at or before `at`, one by one (`A12`); a closed account's stand still."""
+    """Starts every cycle whose boundary lies at or before `at`, one by one (`A12`); none for a closed account."""
     while decision.account.status != "closed" and decision.account.cycle.ends_at <= at:
         _start_cycle(decision, rules)
 
 
 def _start_cycle(decision: Decision, rules: Rules) -> None:
-    """Unused sessions expire, packs renew and are charged, scheduled changes take effect (`A6` to `A9`)."""
+    """Starts the next cycle: unused sessions expire, packs renew, scheduled changes take effect (`A6` to `A9`)."""
     account, old, terms = decision.account, decision.account.allowance, decision.account.terms
     starts_at, number = account.cycle.ends_at, account.cycle.number + 1
     anchor = terms.anchor if terms.next_billing_cycle == terms.billing_cycle else starts_at
@@ -71,7 +71,7 @@ def _start_cycle(decision: Decision, rules: Rules) -> None:
 
 
 class _Refused(NamedTuple):
-    """Why a command is refused; then nothing was emitted for it."""
+    """Why a command is refused; nothing was emitted for it."""
 
     reason: Refusal
     message: str
@@ -80,23 +80,23 @@ class _Refused(NamedTuple):
 def decide_command(
     account_id: str, account: Account | None, command: Command, at: int, cause: Cause, rules: Rules
 ) -> tuple[list[Event], CommandResult]:
-    """What a command, received by the broker at `at` (UTC ms), does, and its answer (`C1` to `C4`).
+    """Returns the events and the result of a command that the broker received at `at` (UTC ms) (`C1` to `C4`).
 
-    The answer to a command handled before is the same again. A refusal is judged in the order of `C2`.
+    A command handled before gets the same result. The reasons of a refusal are checked in the order of `C2`.
     """
     decision = Decision(account, cause)
     return decision.events, take_command(decision, account_id, command, at, rules)
 
 
 def take_command(decision: Decision, account_id: str, command: Command, at: int, rules: Rules) -> CommandResult:
-    """As `decide_command`, into a decision just begun."""
+    """Like `decide_command`, but adds the events to a new `decision`."""
     account = decision.before
     if account is not None:
         roll_due_cycles(decision, at, rules)
         known = account.handled.get(command.command_id)
         if known is not None and is_remembered(known, at):
             return known
-    refused = _obey(decision, account_id, account, command, at, rules)
+    refused = _execute(decision, account_id, account, command, at, rules)
     if refused is not None and account is None:
         return CommandResult(command.command_id, at, None, refused.reason, refused.message)
     return _handled(decision, command, at, refused)
@@ -118,12 +118,12 @@ def _handled(decision: Decision, command: Command, at: int, refused: _Refused | 
 
 
 def _charge(events: list[Event]) -> Money | None:
-    """What the command bought; packs that renewed before it, with cycles that were due, are not its doing."""
+    """Returns the price of the packs that the command bought; renewals of due cycles before it do not count."""
     bought = (event.charge for event in events if isinstance(event, ev.PacksPurchased))
     return next(bought, None)
 
 
-def _obey(
+def _execute(
     decision: Decision,
     account_id: str,
     account: Account | None,
@@ -131,7 +131,7 @@ def _obey(
     at: int,
     rules: Rules,
 ) -> _Refused | None:
-    """Emits what the command asks for, or says why nothing is."""
+    """Emits the events that the command requests, or returns why it is refused."""
     if isinstance(command, cmd.InvalidCommand):
         return _Refused("invalid", command.message)
     if account is None:
@@ -141,11 +141,11 @@ def _obey(
         return None
     if account.status == "closed":
         return _Refused("account_closed", f"account {account_id} is closed")
-    return _obey_open_account(decision, command, at, rules)
+    return _execute_on_open_account(decision, command, at, rules)
 
 
-def _obey_open_account(decision: Decision, command: ValidCommand, at: int, rules: Rules) -> _Refused | None:
-    """The rules of each command for an account that exists and is not closed."""
+def _execute_on_open_account(decision: Decision, command: ValidCommand, at: int, rules: Rules) -> _Refused | None:
+    """Applies the rules of each command to an account that exists and is not closed."""
     match command:
         case cmd.PurchasePacks():
             purchase(decision, command.packs, "command", at, rules)
@@ -182,7 +182,7 @@ def _obey_open_account(decision: Decision, command: ValidCommand, at: int, rules
 
 
 def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int, rules: Rules) -> None:
-    """Opens the account in the cycle that contains `at` (`A4`), with complimentary sessions unless free (`A1`)."""
+    """Opens the account in the cycle that contains `at` (`A4`), with its plan's complimentary sessions (`A1`)."""
     anchor = at if command.anchor is None else command.anchor
     cycle = cycle_around(anchor, command.time_zone, command.billing_cycle, at, 1)
     decision.emit(
@@ -206,7 +206,7 @@ def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int
 
 
 def _grant_complimentary(decision: Decision, at: int, rules: Rules) -> None:
-    """Once per account, ever, on a plan that has them, into an empty place (`A1`, `A2`)."""
+    """Grants complimentary sessions: once per account, on a plan that has them, and into no other pool (`A1`, `A2`)."""
     terms, sessions = decision.account.terms, rules.prices.complimentary_sessions
     if (
         terms.plan != "free"
@@ -274,7 +274,7 @@ def _change_plan(decision: Decision, plan: cmd.Plan, at: int, rules: Rules) -> N
 
 
 def _credit(decision: Decision, sessions: int, reason: str, at: int) -> None:
-    """Adds to the pool there is; without one, opens a purchased pool that lasts to the cycle's end (`A10`)."""
+    """Adds to the current pool; without one, opens a purchased pool that lasts to the cycle's end (`A10`)."""
     allowance = decision.account.allowance
     pool: ev.Pool = "purchased" if allowance.pool == "none" else allowance.pool
     total = allowance.total + sessions

@@ -1,4 +1,4 @@
-"""What the billing side may ask for, and what it is answered (`C1` to `C4`)."""
+"""Commands of the billing system, and their results (`C1` to `C4`)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Refusal = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class _Issued:
-    """What every command carries: its id, unique in its account (`C1`), and who issued it."""
+class _CommandFields:
+    """The fields of every command: its id, unique in its account (`C1`), and its issuer."""
 
     command_id: str
     issued_by: str
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAccount(_Issued):
-    """`anchor` (UTC ms) is where billing cycles are counted from (`A4`); without one, the moment of opening."""
+class OpenAccount(_CommandFields):
+    """Opens an account. Billing cycles count from `anchor` (UTC ms); None: from the time of opening (`A4`)."""
 
     plan: Plan
     billing_cycle: BillingCycle
@@ -42,82 +42,82 @@ class OpenAccount(_Issued):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangePlan(_Issued):
+class ChangePlan(_CommandFields):
     """Moves the account to another plan (`A1`, `A2`)."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
-class PurchasePacks(_Issued):
+class PurchasePacks(_CommandFields):
     """Adds packs to this cycle and to all that follow (`A5`)."""
 
     packs: int
 
 
 @dataclass(frozen=True, slots=True)
-class ReducePacks(_Issued):
-    """Takes packs away from the next cycle on (`A7`)."""
+class ReducePacks(_CommandFields):
+    """Removes packs from the next cycle on (`A7`)."""
 
     packs: int
 
 
 @dataclass(frozen=True, slots=True)
-class CancelReduction(_Issued):
+class CancelReduction(_CommandFields):
     """Sets the next cycle's packs back to the current ones (`A7`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeBillingCycle(_Issued):
-    """Another length of cycle, from the next boundary on (`A9`)."""
+class ChangeBillingCycle(_CommandFields):
+    """Changes the length of the cycles, from the next boundary on (`A9`)."""
 
     billing_cycle: BillingCycle
 
 
 @dataclass(frozen=True, slots=True)
-class CreditSessions(_Issued):
-    """A goodwill credit (`A10`)."""
+class CreditSessions(_CommandFields):
+    """Adds sessions as goodwill (`A10`)."""
 
     sessions: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class SetThresholds(_Issued):
-    """The percentages to warn at, 1 to 99, ascending, each once (`T1`)."""
+class SetThresholds(_CommandFields):
+    """Sets the percentages to warn at: 1 to 99, ascending, each once (`T1`)."""
 
     percents: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SetAutoRecharge(_Issued):
-    """Buy `packs` when fewer than `below` sessions remain; 0 packs switch it off (`A11`)."""
+class SetAutoRecharge(_CommandFields):
+    """Sets auto-recharge: buy `packs` when fewer than `below` sessions remain; 0 packs turn it off (`A11`)."""
 
     below: int
     packs: int
 
 
 @dataclass(frozen=True, slots=True)
-class SetContacts(_Issued):
-    """Who is to be told of alerts."""
+class SetContacts(_CommandFields):
+    """Sets the contacts that receive alerts."""
 
     contacts: Contacts
 
 
 @dataclass(frozen=True, slots=True)
-class CloseAccount(_Issued):
-    """Ends the account for good (`C4`)."""
+class CloseAccount(_CommandFields):
+    """Closes the account permanently (`C4`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidCommand(_Issued):
-    """A command that could be read but asks for something meaningless, such as 0 packs (`C2`)."""
+class InvalidCommand(_CommandFields):
+    """A command that could be decoded but has an invalid value, such as 0 packs (`C2`)."""
 
     type: str
     message: str
 
 
-#: What the rules judge each in its own way.
+#: Every command with valid values.
 ValidCommand = (
     OpenAccount
     | ChangePlan
@@ -136,10 +136,10 @@ Command = ValidCommand | InvalidCommand
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What the issuer is told: refused with a `reason` (for programs) and a `message` (for people), else accepted.
+    """The result for the issuer: refused with a `reason` (for programs) and a `message` (for people), else accepted.
 
-    `at` is the command's broker timestamp (UTC ms); `version` the account's after the command, None if it is unknown;
-    `charge` what an accepted command cost, None if nothing.
+    `at` is the command's broker timestamp (UTC ms). `version` is the account's version after the command, None for an
+    unknown account. `charge` is the price of an accepted command, None if it cost nothing.
     """
 
     command_id: str

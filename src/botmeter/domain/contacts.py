@@ -1,19 +1,19 @@
-"""Who is told of an account's alerts, and of which (`T7`)."""
+"""The contacts that receive an account's alerts, and which alerts each receives (`T7`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-#: `projected`: at the present rate the sessions will end before the cycle does.
+#: `projected`: at the current rate the sessions run out before the cycle ends.
 AlertKind = Literal["threshold_reached", "sessions_exhausted", "projected"]
 
 
 @dataclass(frozen=True, slots=True)
 class ContactDetails:
-    """A contact of whom more is known than the address; `locale` is a BCP 47 tag such as `de-AT`.
+    """A contact with more details than the address; `locale` is a BCP 47 tag such as `de-AT`.
 
-    `alerts` are those it wants to be told of; None: all.
+    `alerts` are the kinds of alerts that the contact receives; None: all.
     """
 
     email: str

@@ -29,7 +29,7 @@ class Cycle:
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether `name` is an IANA time zone of the database in use."""
+    """Whether `name` is an IANA time zone of the installed database."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown name, unsafe path, a folder of zones
@@ -38,10 +38,10 @@ def is_time_zone(name: str) -> bool:
 
 
 def boundary(anchor: int, time_zone: str, billing_cycle: BillingCycle, n: int) -> int:
-    """The n-th boundary from `anchor`, both UTC ms; n may be negative (`A4`).
+    """Returns the n-th boundary from `anchor`, both UTC ms; n may be negative (`A4`).
 
-    Days that a month lacks become its last day (31 Jan, 28 Feb, 31 Mar). A wall time that does not exist moves forward
-    by the gap, an ambiguous one is the first: both are what `fold=0` means.
+    A day that a month lacks becomes its last day (31 Jan, 28 Feb, 31 Mar). With `fold=0`, a wall time that does not
+    exist moves forward by the gap, and an ambiguous one is the earlier of the two.
     """
     return anchor if n == 0 else _boundary(anchor, time_zone, n * MONTHS[billing_cycle])
 
@@ -56,28 +56,28 @@ def _boundary(anchor: int, time_zone: str, months: int) -> int:
     return (moved - _EPOCH) // _MILLISECOND
 
 
-#: From a boundary to a moment well inside the cycle that begins there: half of the shortest month.
+#: Distance from a boundary to a time well inside the cycle that starts there: half of the shortest month.
 _WELL_INSIDE_MS: Final = 14 * DAY_MS
 
 
 def cycle_from(anchor: int, time_zone: str, billing_cycle: BillingCycle, starts_at: int, number: int) -> Cycle:
-    """The cycle that begins at the boundary `starts_at` (UTC ms), as it was computed when it lay ahead (`A4`).
+    """Returns the cycle that starts at the boundary `starts_at` (UTC ms), which was computed earlier (`A4`).
 
-    A new time zone database may place that boundary some hours elsewhere. The cycle ends where the database of today
-    has the end of the cycle well inside which it lies, so none is ever an hour long and charged for it.
+    A newer time zone database may place that boundary some hours earlier or later. The end is therefore computed from
+    a time well inside the cycle: otherwise a cycle could be an hour long, and its packs would be charged.
     """
     inside = cycle_around(anchor, time_zone, billing_cycle, starts_at + _WELL_INSIDE_MS, number)
     return Cycle(number, starts_at, inside.ends_at)
 
 
 def cycle_around(anchor: int, time_zone: str, billing_cycle: BillingCycle, at: int, number: int) -> Cycle:
-    """The cycle that contains the moment `at` (UTC ms), counted as `number`."""
+    """Returns the cycle that contains the time `at` (UTC ms), with the given `number`."""
     zone = ZoneInfo(time_zone)
-    there, here = (
+    local, local_anchor = (
         (_EPOCH + at * _MILLISECOND).astimezone(zone),
         (_EPOCH + anchor * _MILLISECOND).astimezone(zone),
     )
-    n = ((there.year - here.year) * 12 + there.month - here.month) // MONTHS[billing_cycle]
+    n = ((local.year - local_anchor.year) * 12 + local.month - local_anchor.month) // MONTHS[billing_cycle]
     while boundary(anchor, time_zone, billing_cycle, n) > at:
         n -= 1
     while boundary(anchor, time_zone, billing_cycle, n + 1) <= at:

@@ -1,4 +1,4 @@
-"""What all decisions share: the events decided so far, and the two turns of an account's status."""
+"""The shared part of all decisions: the events decided so far, and the two changes of an account's status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botmeter.domain.events import AvailableReason, Cause, Event, Pool
 
 
 class Head(TypedDict):
-    """What all events carry (`J1`, `J3`, `J5`)."""
+    """The fields of every event (`J1`, `J3`, `J5`)."""
 
     account_id: str
     version: int
@@ -19,7 +19,7 @@ class Head(TypedDict):
 
 
 class Decision:
-    """The events decided so far, and the account that each leads to."""
+    """The events decided so far, and the account after each of them."""
 
     __slots__ = ("_account", "before", "cause", "events", "states")
 
@@ -33,25 +33,25 @@ class Decision:
 
     @property
     def account(self) -> Account:
-        """The account as decided so far; raises ValueError before one was opened."""
+        """The account after the events decided so far; raises ValueError before one was opened."""
         if self._account is None:
             raise ValueError("no account was opened")
         return self._account
 
     def head(self, at: int) -> Head:
-        """What the next event has in common with all others, when it takes effect at `at` (UTC ms)."""
+        """Returns the fields of every event for the next one, which takes effect at `at` (UTC ms)."""
         account = self.account
         return {"account_id": account.account_id, "version": account.version + 1, "at": at, "cause": self.cause}
 
     def emit(self, event: Event) -> None:
-        """Decides one more event; what follows is decided on the state after it."""
+        """Adds an event; later decisions see the state after it."""
         self._account = evolve(self._account, event)
         self.events.append(event)
         self.states.append(self._account)
 
 
 class Usage(TypedDict):
-    """Where an account stands, as the events that announce it tell it."""
+    """The usage of an account, as fields of the events that announce it."""
 
     used: int
     total: int
@@ -62,7 +62,7 @@ class Usage(TypedDict):
 
 
 def usage(account: Account) -> Usage:
-    """Where the account stands now."""
+    """Returns the account's current usage."""
     allowance, cycle = account.allowance, account.cycle
     return {
         "used": allowance.used,
@@ -75,14 +75,14 @@ def usage(account: Account) -> Usage:
 
 
 def exhaust_when_empty(decision: Decision, at: int) -> None:
-    """An active account without a session left is exhausted (`T3`)."""
+    """Makes an active account without a session left exhausted (`T3`)."""
     account = decision.account
     if account.status == "active" and account.allowance.remaining == 0:
         decision.emit(ev.SessionsExhausted(**decision.head(at), reason=account.exhaustion_reason, **usage(account)))
 
 
 def resume_when_available(decision: Decision, reason: AvailableReason, at: int) -> None:
-    """An exhausted account that has sessions again is active (`T5`)."""
+    """Makes an exhausted account that has sessions again active (`T5`)."""
     account, allowance = decision.account, decision.account.allowance
     if account.status == "exhausted" and allowance.remaining > 0:
         decision.emit(

@@ -15,11 +15,11 @@ from botmeter.domain.prices import Money
 from botmeter.domain.sessions import Widget
 
 Pool = Literal["complimentary", "purchased", "none"]
-#: Why bots stand still.
+#: Why bots are suspended (`T3`).
 ExhaustionReason = Literal["sessions_exhausted", "no_sessions"]
-#: Why they go on (`T5`).
+#: Why bots resume (`T5`).
 AvailableReason = Literal["packs_purchased", "cycle_started", "sessions_credited", "plan_changed"]
-#: Who buys packs (`A5`, `A11`).
+#: What caused a purchase of packs (`A5`, `A11`).
 PurchaseTrigger = Literal["command", "auto_recharge"]
 CommandOutcome = Literal["accepted", "rejected"]
 
@@ -36,7 +36,7 @@ class InteractionCause:
 
 @dataclass(frozen=True, slots=True)
 class CommandCause:
-    """The record of the command; `before_offset` is the first interaction not yet taken at that moment (`J4`)."""
+    """The record of the command; `before_offset` is the offset of the first interaction not yet taken then (`J4`)."""
 
     topic: str
     partition: int
@@ -57,7 +57,7 @@ Cause = InteractionCause | CommandCause | TimerCause
 
 
 @dataclass(frozen=True, slots=True)
-class _Happened:
+class _EventFields:
     account_id: str
     version: int
     at: int
@@ -65,8 +65,8 @@ class _Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountOpened(_Happened):
-    """The account exists; `starts_at` and `ends_at` bound its cycle number 1 (`A4`)."""
+class AccountOpened(_EventFields):
+    """The account was opened; `starts_at` and `ends_at` are the bounds of its cycle 1 (`A4`)."""
 
     plan: Plan
     billing_cycle: BillingCycle
@@ -79,29 +79,29 @@ class AccountOpened(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class PlanChanged(_Happened):
+class PlanChanged(_EventFields):
     """The account moved to another plan."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
-class ComplimentaryGranted(_Happened):
-    """The once-ever complimentary pool (`A1`)."""
+class ComplimentaryGranted(_EventFields):
+    """The complimentary pool was granted, which happens once per account (`A1`)."""
 
     sessions: int
 
 
 @dataclass(frozen=True, slots=True)
-class ComplimentaryForfeited(_Happened):
+class ComplimentaryForfeited(_EventFields):
     """The complimentary pool ended; `sessions` were left in it (`A2`)."""
 
     sessions: int
 
 
 @dataclass(frozen=True, slots=True)
-class PacksPurchased(_Happened):
-    """Packs bought, by a command or by auto-recharge; `total` and `used` are the pool's after it (`A5`, `A11`)."""
+class PacksPurchased(_EventFields):
+    """Packs were bought; `total` and `used` are the pool's values after it (`A5`, `A11`)."""
 
     packs: int
     sessions: int
@@ -112,25 +112,25 @@ class PacksPurchased(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class PackReductionScheduled(_Happened):
-    """`packs` fewer from the next cycle on, which leaves `packs_next_cycle` (`A7`)."""
+class PackReductionScheduled(_EventFields):
+    """`packs` were removed from the next cycle on, which leaves `packs_next_cycle` (`A7`)."""
 
     packs: int
     packs_next_cycle: int
 
 
 @dataclass(frozen=True, slots=True)
-class PackReductionCancelled(_Happened):
+class PackReductionCancelled(_EventFields):
     """The next cycle keeps the packs of this one (`A7`)."""
 
     packs_next_cycle: int
 
 
 @dataclass(frozen=True, slots=True)
-class CycleStarted(_Happened):
-    """A billing cycle began: `expired` sessions lapsed, `packs` renewed for `charge` (`A6`).
+class CycleStarted(_EventFields):
+    """A billing cycle started: `expired` sessions lapsed, `packs` were renewed for `charge` (`A6`).
 
-    `total` and `used` are the pool's after it; a complimentary pool passes the boundary untouched (`A2`).
+    `total` and `used` are the pool's values after it; a complimentary pool does not change at a boundary (`A2`).
     """
 
     number: int
@@ -147,16 +147,16 @@ class CycleStarted(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class BillingCycleChangeScheduled(_Happened):
-    """From `effective_at` on (the next boundary, which becomes the anchor) cycles have another length (`A9`)."""
+class BillingCycleChangeScheduled(_EventFields):
+    """Cycles have another length from `effective_at` on, the next boundary, which becomes the anchor (`A9`)."""
 
     billing_cycle: BillingCycle
     effective_at: int
 
 
 @dataclass(frozen=True, slots=True)
-class SessionsCredited(_Happened):
-    """A goodwill credit; `pool`, `total` and `used` are those after it (`A10`)."""
+class SessionsCredited(_EventFields):
+    """Sessions were added as goodwill; `pool`, `total` and `used` are the values after it (`A10`)."""
 
     sessions: int
     reason: str
@@ -166,31 +166,31 @@ class SessionsCredited(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class ThresholdsSet(_Happened):
-    """`reached` of the `percents` lie at or below the present usage and will not alert (`T1`)."""
+class ThresholdsSet(_EventFields):
+    """The thresholds are `percents`; those in `reached` are at or below the current usage and do not alert (`T1`)."""
 
     percents: tuple[int, ...]
     reached: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class AutoRechargeSet(_Happened):
-    """Auto-recharge as it now stands; 0 packs: off (`A11`)."""
+class AutoRechargeSet(_EventFields):
+    """Auto-recharge was set; 0 packs turn it off (`A11`)."""
 
     below: int
     packs: int
 
 
 @dataclass(frozen=True, slots=True)
-class ContactsSet(_Happened):
-    """Who is told of alerts from now on."""
+class ContactsSet(_EventFields):
+    """The contacts that receive alerts were set."""
 
     contacts: Contacts
 
 
 @dataclass(frozen=True, slots=True)
-class SessionStarted(_Happened):
-    """A charged session, `[started_at, ends_at)`; `used` counts it, in cycle `cycle_number` (`S1`, `A13`)."""
+class SessionStarted(_EventFields):
+    """A session was charged, `[started_at, ends_at)`; `used` includes it, in cycle `cycle_number` (`S1`, `A13`)."""
 
     session_id: str
     end_user_id: str
@@ -206,8 +206,8 @@ class SessionStarted(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class ThresholdReached(_Happened):
-    """Usage came to `percent` of the total, by the session just started (`T1`)."""
+class ThresholdReached(_EventFields):
+    """The session just started raised usage to `percent` of the total (`T1`)."""
 
     percent: int
     used: int
@@ -219,7 +219,7 @@ class ThresholdReached(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionsExhausted(_Happened):
+class SessionsExhausted(_EventFields):
     """The account has no session left: all are used, or there are none at all (`T3`)."""
 
     reason: ExhaustionReason
@@ -232,7 +232,7 @@ class SessionsExhausted(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionsAvailable(_Happened):
+class SessionsAvailable(_EventFields):
     """An exhausted account has sessions again (`T5`)."""
 
     reason: AvailableReason
@@ -242,10 +242,10 @@ class SessionsAvailable(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class ChatHandedOff(_Happened):
-    """A conversation goes to the agents (`T4`), because of an interaction that `occurred_at` that moment (UTC ms).
+class ChatHandedOff(_EventFields):
+    """A conversation was handed off to the agents (`T4`), because of an interaction at `occurred_at` (UTC ms).
 
-    Journals of release 0.1.0 do not say when; the widget was always the same.
+    Journals of release 0.1.0 lack `occurred_at`, and their widget is always `conversations`.
     """
 
     handoff_id: str
@@ -258,18 +258,18 @@ class ChatHandedOff(_Happened):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountClosed(_Happened):
-    """The account ended (`C4`); `was_exhausted` says that its bots stood still already."""
+class AccountClosed(_EventFields):
+    """The account was closed (`C4`); `was_exhausted`: its bots were already suspended."""
 
     was_exhausted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class CommandHandled(_Happened):
-    """A command of a known account was judged (`C1`): `reason` and `message` are those of a refusal, else None.
+class CommandHandled(_EventFields):
+    """A command for a known account was handled (`C1`): `reason` and `message` are those of a refusal, else None.
 
-    `charged` is what it cost, None if nothing, and always in journals of release 0.1.0. Only the event that sold
-    something has a `charge`, so that whoever sums these up counts each once.
+    `charged` is its price, None if it cost nothing, and always None in journals of release 0.1.0. Only the event of the
+    purchase itself has a `charge`, so a sum over `charge` counts each purchase once.
     """
 
     command_id: str

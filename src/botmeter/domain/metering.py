@@ -1,6 +1,6 @@
-"""Decisions on interactions: which open a session, and what follows from it. Pure (`J2`).
+"""Decisions on interactions: which open a session, and what that causes. Pure (`J2`).
 
-`decide_interaction` returns the events in journal order; the state they lead to is their fold (`account.py`).
+`decide_interaction` returns the events in journal order; the state after them is their fold (`account.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from botmeter.domain.prices import DAY_MS, Rules
 from botmeter.domain.sessions import Interaction, Starts, is_covered, is_metered, session_id
 from botmeter.domain.thresholds import newly_reached, reached_at
 
-#: What became of an interaction; all but the first five are dead letters.
+#: The outcome of an interaction; all except the first five are dead letters.
 Outcome = Literal[
     "ignored",  # not metered (S3)
     "covered",  # joined a session (S5, S6)
@@ -33,9 +33,9 @@ Outcome = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of one interaction's end-user and conversation, beside the account.
+    """The state of one interaction's end-user and conversation, which is kept outside the account.
 
-    `starts`: known session starts of its window key. `handed_off_at`: when its conversation was handed off last (the
+    `starts`: known session starts of its window key. `handed_off_at`: when its conversation was last handed off (the
     event's `at`, UTC ms), None if never.
     """
 
@@ -46,13 +46,13 @@ class Memory:
 def decide_interaction(
     account: Account | None, interaction: Interaction, memory: Memory, at: int, cause: Cause, rules: Rules
 ) -> tuple[list[Event], Outcome]:
-    """What one interaction, received by the broker at `at` (UTC ms), does (`S1` to `S9`, `T1` to `T5`)."""
+    """Returns events and outcome of an interaction, received by the broker at `at` (UTC ms) (`S`, `T1` to `T5`)."""
     decision = Decision(account, cause)
     return decision.events, take_interaction(decision, interaction, memory, at, rules)
 
 
 def take_interaction(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
-    """As `decide_interaction`, into a decision just begun."""
+    """Like `decide_interaction`, but adds the events to a new `decision`."""
     account = decision.before
     if account is not None:
         roll_due_cycles(decision, at, rules)
@@ -78,32 +78,32 @@ def take_interaction(decision: Decision, interaction: Interaction, memory: Memor
 
 
 def counts_only_below(account: Account) -> int:
-    """The usage up to which a session start in the current cycle does nothing but count: each `used` below it.
+    """Returns the usage below which a session start in the current cycle only counts: the next one with consequences.
 
-    At it, a start reaches a threshold (`T1`), recharges (`A11`) or uses the last session (`T3`). 0 when every start
-    has to be looked at, as while the account is not active.
+    A start that raises `used` to it reaches a threshold (`T1`), recharges (`A11`) or uses the last session (`T3`). 0
+    when every start has to be decided in full, because the account is not active.
     """
     if account.status != "active":
         return 0
     terms, allowance = account.terms, account.allowance
     total = allowance.total
-    turns = [reached_at(percent, total) for percent in terms.thresholds if percent not in allowance.reached]
-    if terms.recharge_packs and allowance.pool != "complimentary":  # that one is recharged once it is used up
-        turns.append(total - terms.recharge_below + 1)
-    return min([total, *turns])
+    limits = [reached_at(percent, total) for percent in terms.thresholds if percent not in allowance.reached]
+    if terms.recharge_packs and allowance.pool != "complimentary":  # a complimentary pool is recharged once it is empty
+        limits.append(total - terms.recharge_below + 1)
+    return min([total, *limits])
 
 
 def _is_chat(interaction: Interaction) -> bool:
-    """Whether it can be handed to agents at all (`S4`, `T4`)."""
+    """Whether the interaction can be handed off to agents at all (`S4`, `T4`)."""
     return interaction.widget == "conversations" and not interaction.preview
 
 
 def _outcome_for_all_chats(
     decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules
 ) -> Outcome:
-    """While exhausted, every chat is handed off, whatever session it has or could have (`S9`, setting `all_chats`)."""
+    """Hands off a chat of an exhausted account, also one with a paid session (`S9`, setting `all_chats`)."""
     if not is_covered(memory.starts, interaction.occurred_at):
-        return _start_or_refuse(decision, interaction, memory, at, rules)  # starts only after a recharge
+        return _start_or_refuse(decision, interaction, memory, at, rules)  # starts only if auto-recharge buys packs
     return "covered" if _refuse(decision, interaction, memory, at, rules) == "refused" else "handed_off"
 
 
@@ -121,7 +121,7 @@ def _start_or_refuse(decision: Decision, interaction: Interaction, memory: Memor
 
 
 def _past_cycle_open_to(decision: Decision, interaction: Interaction) -> PastCycle | None:
-    """The previous cycle, if the interaction happened in it and its purchased pool has sessions left (`A13`)."""
+    """Returns the previous cycle, if the interaction lies in it and its purchased pool has sessions left (`A13`)."""
     past, cycle = decision.account.past_cycle, decision.account.cycle
     if past is None or not past.starts_at <= interaction.occurred_at < cycle.starts_at:
         return None
@@ -151,7 +151,7 @@ def _start_session(
 
 
 def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: int, rules: Rules) -> Outcome:
-    """No session for it: a chat goes to the agents, once per conversation in 24 h, previews never (`S4`, `T4`)."""
+    """Refuses a session; hands a chat off to the agents, once per conversation in 24 h, no preview (`S4`, `T4`)."""
     if not _is_chat(interaction) or _is_with_the_agents(interaction, memory.handed_off_at, at, rules):
         return "refused"
     head = decision.head(at)
@@ -171,10 +171,10 @@ def _refuse(decision: Decision, interaction: Interaction, memory: Memory, at: in
 
 
 def _is_with_the_agents(interaction: Interaction, handed_off_at: int | None, at: int, rules: Rules) -> bool:
-    """Whether the conversation was handed off less than 24 h ago, by the broker's time as every limit (`S7`, `T4`).
+    """Whether the conversation was handed off less than 24 h ago, by broker time like every limit (`S7`, `T4`).
 
-    Or the interaction is from before that handoff, as far as the clocks can tell: one that comes late or twice hands
-    nothing off again, however much later (`S6`).
+    Also true when the interaction may have occurred before that handoff, given the allowed clock difference: a late or
+    repeated interaction never hands off again, however late it is (`S6`).
     """
     if handed_off_at is None:
         return False
@@ -182,14 +182,14 @@ def _is_with_the_agents(interaction: Interaction, handed_off_at: int | None, at:
 
 
 def _reach_thresholds(decision: Decision, at: int) -> None:
-    """One alert for each threshold the session just started has brought, ascending (`T1`)."""
+    """Emits one alert for each threshold that the session just started has reached, ascending (`T1`)."""
     terms, allowance = decision.account.terms, decision.account.allowance
     for percent in newly_reached(terms.thresholds, allowance.reached, allowance.used, allowance.total):
         decision.emit(ev.ThresholdReached(**decision.head(at), percent=percent, **usage(decision.account)))
 
 
 def _recharge_when_empty(decision: Decision, at: int, rules: Rules) -> bool:
-    """Auto-recharge where a session would have to be refused (`A11`); whether it bought, which it does once."""
+    """Auto-recharges instead of refusing a session, once (`A11`); returns whether it did."""
     packs, allowance = decision.account.terms.recharge_packs, decision.account.allowance
     if allowance.remaining > 0 or not packs:
         return False
@@ -198,7 +198,7 @@ def _recharge_when_empty(decision: Decision, at: int, rules: Rules) -> bool:
 
 
 def _recharge_when_low(decision: Decision, at: int, rules: Rules) -> None:
-    """Auto-recharge, once; a complimentary pool only when it is used up (`A11`)."""
+    """Auto-recharges, once; a complimentary pool only when it is used up (`A11`)."""
     terms, allowance = decision.account.terms, decision.account.allowance
     is_due = allowance.remaining < terms.recharge_below
     if allowance.pool == "complimentary":

@@ -1,4 +1,4 @@
-"""What a message is called: in the journal, on the wire, in results. Its class says it, and nothing else does."""
+"""The `type` of a message, in the journal, in Kafka records and in results. It is derived from the class alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 
 
 def type_name(class_: type) -> str:
-    """The `type` of a message of this class: `session_started` of `SessionStarted`."""
+    """Returns the `type` of messages of this class: `session_started` for `SessionStarted`."""
     return _snake_case(class_.__name__)
 
 

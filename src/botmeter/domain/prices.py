@@ -1,4 +1,4 @@
-"""What sessions cost and which limits apply: the settings that rules depend on (`A1`, `A3`, `S7`, `S9`)."""
+"""Prices and limits: the settings that the rules depend on (`A1`, `A3`, `S7`, `S9`)."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class PriceBook:
     complimentary_sessions: int = 500
 
     def charge(self, packs: int) -> Money:
-        """Price of `packs` packs for one billing cycle, never prorated (`A5`)."""
+        """Returns the price of `packs` packs for one billing cycle, never prorated (`A5`)."""
         return Money(packs * self.pack_price_minor, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """By which key end-users are known (`S2`): `of` gives the pseudonym for account and id. Equal when the key is."""
+    """The pseudonyms of end-users (`S2`): `of` maps account and id to a pseudonym. Equal when the keys are equal."""
 
     key_id: str
     of: Callable[[str, str], str] = field(compare=False, repr=False)
@@ -47,7 +47,7 @@ class Pseudonyms:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All settings a decision may depend on; the same rules and the same log give the same journal."""
+    """All settings that a decision may depend on; the same rules and the same log give the same journal."""
 
     prices: PriceBook = field(default_factory=PriceBook)
     #: How far `occurred_at` may be ahead of the broker's timestamp (`S7`).
@@ -56,5 +56,5 @@ class Rules:
     late_limit_ms: int = 48 * HOUR_MS
     exhaustion: Exhaustion = "new_sessions"
     default_thresholds: tuple[int, ...] = (80,)
-    #: None: end-users are known by the ids of the chat platform.
+    #: None: the journal holds end-users' ids of the chat platform.
     pseudonyms: Pseudonyms | None = None

@@ -14,7 +14,7 @@ Actor = Literal["end_user", "bot", "agent", "system"]
 #: Known starts of one window key (account, end-user, live|preview), UTC ms, ascending; any two are 24 h or more apart.
 Starts = tuple[int, ...]
 
-#: Brokers' clocks may step back when a partition's leader moves; starts are kept this much longer than rules ask for.
+#: Brokers' clocks may step back when a partition's leader moves, so starts are kept this much longer than required.
 CLOCK_MARGIN_MS: Final = HOUR_MS
 
 
@@ -32,31 +32,31 @@ class Interaction:
 
 
 def is_metered(actor: Actor, bot_id: str | None) -> bool:
-    """Whether such an interaction opens or joins a session (`S3`); all else is ignored."""
+    """Whether such an interaction opens or joins a session (`S3`); all others are ignored."""
     return actor == "end_user" and bot_id is not None
 
 
 def is_covered(starts: Starts, occurred_at: int) -> bool:
     """Whether some known start lies less than 24 h from `occurred_at`, on either side (`S5`)."""
-    for start in starts:  # noqa: SIM110 - asked for every interaction; a generator would double its cost
+    for start in starts:  # noqa: SIM110 - runs for every interaction; a generator would double its cost
         if -DAY_MS < occurred_at - start < DAY_MS:
             return True
     return False
 
 
 def with_start(starts: Starts, started_at: int, at: int, rules: Rules) -> Starts:
-    """The starts with one more, without those that no acceptable interaction after the broker time `at` can meet."""
+    """Returns the starts with one more, without those too old to cover any acceptable interaction after `at`."""
     horizon = at - memory_ms(rules)
     return tuple(sorted({start for start in starts if start > horizon} | {started_at}))
 
 
 def memory_ms(rules: Rules) -> int:
-    """How long a start matters, measured in broker time: the late limit, the window and the clock margin."""
+    """Returns how long a start matters in broker time: the sum of late limit, window and clock margin."""
     return rules.late_limit_ms + DAY_MS + CLOCK_MARGIN_MS
 
 
 def session_id(account_id: str, end_user_id: str, preview: bool, started_at: int) -> str:  # noqa: FBT001 - part of the key
-    """Deterministic id of a session, 32 hex digits (`S8`); lengths keep (`ab`, `c`) apart from (`a`, `bc`)."""
+    """Returns the deterministic id of a session, 32 hex digits (`S8`); lengths keep (`ab`, `c`), (`a`, `bc`) apart."""
     kind = "preview" if preview else "live"
     text = f"{len(account_id)}:{account_id}{len(end_user_id)}:{end_user_id}{kind}{started_at}"
     return blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""What botmeter cannot take is kept, with the reason, for a person to look at."""
+"""Dead letters: records that botmeter cannot process, kept with the reason for an operator to inspect."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from botmeter.domain.metering import Outcome
 from botmeter.errors import PoisonRecord
 from botmeter.metering.records import Header, Output, Record, headers_of
 
-#: A dead letter must fit its topic (4 MiB) as it is: compressed, a record can arrive that is far larger than its own.
+#: A dead letter must fit its topic (4 MiB) uncompressed; a record that arrives compressed may be far larger than that.
 RECORD_MAX_BYTES: Final = 3_500_000
 #: Values and keys above these are cut.
 VALUE_MAX_BYTES: Final = 1_048_576
 KEY_MAX_BYTES: Final = 1_048_576
-#: Lengths of name and value, as Kafka writes them.
+#: Kafka's encoding of the lengths of a header's name and value.
 _HEADER_OVERHEAD_BYTES: Final = 10
 
-#: Interactions that could be read but do not count, in words.
+#: The message for each outcome of an interaction that was decoded but refused.
 REFUSED: Final[dict[Outcome, str]] = {
     "in_future": "occurred_at lies further ahead of the broker's time than the limit allows",
     "too_late": "occurred_at lies further behind the broker's time than the limit allows",
@@ -27,9 +27,9 @@ REFUSED: Final[dict[Outcome, str]] = {
     "account_closed": "the account is closed",
 }
 
-#: Every reason there is.
+#: All reasons of dead letters.
 REASONS: Final = ("malformed", "invalid", "too_large", "wrong_key", "wrong_partition", *REFUSED, "skipped")
-#: What is to be done about each.
+#: What an operator does about each reason.
 REMEDIES: Final[dict[str, str]] = {
     "malformed": "the sender writes something that is no JSON object; look at one with --payload",
     "invalid": "a field is missing or wrong; the message of each says which",
@@ -44,12 +44,12 @@ REMEDIES: Final[dict[str, str]] = {
 }
 
 
-#: Records that people skip, by topic and offset, each with why. Their own time is not looked at.
+#: The records that operators skip: topic and offset, with the reason. Their timestamps do not count.
 Skipped = Mapping[tuple[str, int], str]
 
 
-def around_skipped(records: Sequence[Record], skipped: Skipped) -> Iterator[tuple[Sequence[Record], Record | None]]:
-    """The runs between records that are skipped, each with the one that follows it; hardly ever there is any."""
+def split_at_skipped(records: Sequence[Record], skipped: Skipped) -> Iterator[tuple[Sequence[Record], Record | None]]:
+    """Yields the runs of records between skipped ones, each with the skipped record after it, None after the last."""
     begin = 0
     if skipped:
         for place, record in enumerate(records):
@@ -60,11 +60,11 @@ def around_skipped(records: Sequence[Record], skipped: Skipped) -> Iterator[tupl
 
 
 def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
-    """The record as it came, with the reason in its headers; what does not fit is cut and marked."""
+    """Returns the record unchanged, with the reason in its headers; cuts key, value or headers that are too large."""
     value, is_value_cut = cut_for_dead_letter(record.value(), VALUE_MAX_BYTES)
     key, is_key_cut = cut_for_dead_letter(record.key(), KEY_MAX_BYTES)
     original = headers_of(record)
-    kept = _fitting(original, RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
+    kept = _first_that_fit(original, RECORD_MAX_BYTES - len(value or b"") - len(key or b""))
     headers = dead_letter_headers(
         kept,
         reason=poison.reason,
@@ -79,7 +79,7 @@ def dead_letter(topic: str, record: Record, poison: PoisonRecord) -> Output:
     return Output(topic, key, value, headers)
 
 
-def _fitting(headers: Sequence[Header], limit_bytes: int) -> list[Header]:
-    """The first headers, as many as fit together."""
+def _first_that_fit(headers: Sequence[Header], limit_bytes: int) -> list[Header]:
+    """Returns the first headers that together fit into `limit_bytes`."""
     sizes = accumulate(len(name.encode()) + len(value or b"") + _HEADER_OVERHEAD_BYTES for name, value in headers)
     return [header for header, size in zip(headers, sizes, strict=True) if size <= limit_bytes]

@@ -1,8 +1,8 @@
-"""Folding the journal of one partition back into its states, as fast as deciding it.
+"""Folds the journal of one partition into its states, about as fast as the meter decides.
 
-Nearly all events are session starts. Of those only what the states need is decoded, and a start that follows its
-account's last event in the current cycle counts without an event being built; all else goes through `evolve`. A
-property test holds the two equal.
+Nearly all events are session starts. Only the fields that the states need are decoded from these, and a start in the
+current cycle that follows its account's last event is counted without building an event. All other events go through
+`evolve`. A property test compares the two ways.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class JournalFold:
     ) -> None:
         """`snapshot_versions`: the version of each account's snapshot, where one was read.
 
-        `pending` is kept up: for each account, the offset of the first event that its snapshot may lack. Below the
-        offset `gaps_below`, events may be missing or unreadable: a person has accepted that loss.
+        `pending` is updated: for each account, the offset of the first event that its snapshot may lack. Below the
+        offset `gaps_below`, events may be missing or unreadable: an operator has accepted that loss.
         """
         self._state = state
         self._snapshot_versions = snapshot_versions
@@ -42,20 +42,20 @@ class JournalFold:
         self._counted: set[bytes] = set()
 
     def take(self, records: Sequence[Record]) -> None:
-        """Folds the next records. Events at or below an account's version only count for windows and chats.
+        """Folds the next records. Events at or below an account's version change only windows and chats.
 
         Raises InvariantViolated when an event does not follow its account's version, or cannot be read.
         """
         if records and records[0].offset() < self._gaps_below:
-            records = [record for record in records if self._counts(record)]
-        found: list[JournaledStart | Event] = [decode_start(r.value() or b"") or _event(r) for r in records]
-        windows = self._windows_of(found)
+            records = [record for record in records if self._must_be_folded(record)]
+        events: list[JournaledStart | Event] = [decode_start(r.value() or b"") or _event(r) for r in records]
+        windows = self._windows_of(events)
         self._state.windows.prefetch(set(windows))
         self._state.chats.prefetch(
-            {chat_key(e.account_id, e.conversation_id) for e in found if isinstance(e, ev.ChatHandedOff)}
+            {chat_key(e.account_id, e.conversation_id) for e in events if isinstance(e, ev.ChatHandedOff)}
         )
         window = iter(windows)
-        for record, event in zip(records, found, strict=True):
+        for record, event in zip(records, events, strict=True):
             if isinstance(event, JournaledStart):
                 self._fold_start(record, event, next(window))
             else:
@@ -63,8 +63,8 @@ class JournalFold:
                     next(window)
                 self._fold(record, event)
 
-    def _counts(self, record: Record) -> bool:
-        """Whether it can be read, or must be."""
+    def _must_be_folded(self, record: Record) -> bool:
+        """Whether the record is folded: not if it is unreadable and below an accepted loss."""
         if record.offset() >= self._gaps_below or decode_start(record.value() or b""):
             return True
         try:
@@ -73,10 +73,10 @@ class JournalFold:
             return False
         return True
 
-    def _windows_of(self, found: Sequence[JournaledStart | Event]) -> list[WindowKey]:
-        """The window of each session start among the events, in order."""
+    def _windows_of(self, events: Sequence[JournaledStart | Event]) -> list[WindowKey]:
+        """Returns the window of each session start among the events, in order."""
         accounts, windows = self._state.accounts, []
-        for event in found:
+        for event in events:
             if not isinstance(event, JournaledStart | ev.SessionStarted):
                 continue
             state = accounts.get(event.account_id.encode())
@@ -87,7 +87,7 @@ class JournalFold:
         return windows
 
     def settle(self) -> None:
-        """Puts the accounts whose sessions were only counted among the changes, as they are now."""
+        """Adds the accounts whose sessions were only counted to the changes, with their current state."""
         for key in self._counted:
             self._state.changes.accounts[key] = self._state.accounts[key].account
         self._counted.clear()
@@ -96,22 +96,22 @@ class JournalFold:
         key, version = start.account_id.encode(), start.version
         state = self._state.accounts.get(key)
         if state is None or (version > state.version and start.cycle_number != state.cycle_number):
-            self._fold(record, _event(record))  # of the past cycle (A13), or out of place
+            self._fold(record, _event(record))  # in the past cycle (A13), or of an unknown account
             return
-        self._note(key, version, record)
+        self._note_pending(key, version, record)
         if version == state.version + 1 or (version > state.version and record.offset() < self._gaps_below):
             state.version, state.used = version, start.used
             self._counted.add(key)
         elif version > state.version:
             raise _gap(record, f"version {version} follows version {state.version}")
         known = self._state.windows.young[window]
-        # The broker's time only matters beside other starts of the window.
+        # The broker time only matters when the window has other starts.
         at = millis(start.at) if known else 0
         self._state.add_start(window, known, millis(start.started_at), at)
 
     def _fold(self, record: Record, event: Event) -> None:
         key = event.account_id.encode()
-        self._note(key, event.version, record)
+        self._note_pending(key, event.version, record)
         state = self._state.accounts.get(key)
         if state is not None and event.version <= state.version:
             self._state.remember(event)
@@ -126,7 +126,7 @@ class JournalFold:
         except ValueError as gap:
             raise _gap(record, str(gap)) from gap
 
-    def _note(self, key: bytes, version: int, record: Record) -> None:
+    def _note_pending(self, key: bytes, version: int, record: Record) -> None:
         if version > self._snapshot_versions.get(key, 0) and key not in self._pending:
             self._pending[key] = record.offset()
 

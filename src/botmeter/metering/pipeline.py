@@ -1,14 +1,14 @@
 """The pure step: the records of one partition in, their outputs and changed states out.
 
-Decode, prefetch, decide. The only input or output is the prefetch, one call for all that a run of interactions misses.
-The same step serves the worker, `botmeter replay` and the tests.
+Decode, prefetch, decide. The only I/O is the prefetch: one call for all states that a run of interactions needs and
+memory lacks. The worker, `botmeter replay` and the tests use the same step.
 
-Two short ways settle nearly all interactions. Both are held equal to the domain's general decision by a property test.
+Two short ways decide nearly all interactions. A property test compares both with the domain's general decision.
 
-- One that joins a session is only counted: `_read` for sessions in memory, `_decide` for those of this batch or the
-  store.
-- One that opens a session takes a version and a unit of its account and becomes one journal record, if nothing else
-  follows from it: no threshold, recharge, exhaustion, rollover or past cycle (`_is_plain_start`, `_start`).
+- An interaction that joins a session is only counted: `_read` for sessions in memory, `_decide` for those of this batch
+  or the store.
+- An interaction that opens a session takes a version and a unit of its account and becomes one journal record, if it
+  has no other consequence: no threshold, recharge, exhaustion, rollover or past cycle (`_is_plain_start`, `_start`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from botmeter.domain.metering import Memory, take_interaction
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import session_id
 from botmeter.errors import PoisonRecord
-from botmeter.metering.dead_letters import REFUSED, Skipped, around_skipped, dead_letter
-from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, producers_time, traceparent_of
+from botmeter.metering.dead_letters import REFUSED, Skipped, dead_letter, split_at_skipped
+from botmeter.metering.records import LOG_APPEND_TIME, Header, Output, Record, traceparent_of, wrong_timestamp_type
 from botmeter.metering.state import AccountState, Changes, PartitionState
 from botmeter.metering.store import NEVER
 from botmeter.metering.windows import (
@@ -53,33 +53,33 @@ from botmeter.metering.windows import (
 
 M = TypeVar("M", bound=Told)
 
-#: On the first of a month, all cycles of a time zone end at once; each takes tens of microseconds and a few records.
+#: On the first of a month, all cycles of a time zone end at once. Each takes tens of microseconds and a few records.
 TICK_ACCOUNTS_MAX: Final = 5_000
 
 
 @dataclass(slots=True)
 class Decided:
-    """What a micro-batch of one partition comes to."""
+    """The result of a micro-batch of one partition."""
 
     partition: int
     changes: Changes
     outputs: list[Output] = field(default_factory=list)
     #: How often each outcome occurred: outcomes of interactions, `command`, `cycle`, dead letters by reason.
     counts: Counter[str] = field(default_factory=Counter)
-    #: Of each account that changed, by its key: when its last event took effect (UTC ms), and the `traceparent`.
+    #: For each account that changed, by its key: when its last event took effect (UTC ms), and the `traceparent`.
     changed: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
 
 
-#: An interaction that the first look could not settle: record, decoded, its key, broker time, occurred_at, window.
-#: One that cannot be taken at all stands among them, so that dead letters keep the order of their records.
-_Open = tuple[Record, HotInteraction | PoisonRecord, bytes, int, int, WindowKey]
+#: An interaction that the first pass did not decide: record, decoded, its key, broker time, occurred_at, window.
+#: It may be a poison record: then the dead letters keep the order of their records.
+_Undecided = tuple[Record, HotInteraction | PoisonRecord, bytes, int, int, WindowKey]
 _NO_WINDOW: Final = b""
 
 
 class Meter:
     """Decides the records of one partition in order, batch by batch."""
 
-    _decided: Decided  # of the micro-batch under way
+    _decided: Decided  # the result of the current micro-batch
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Meter:
         rules: Rules,
         next_offset: int,
     ) -> None:
-        """`partitions` is how many the input topics have, None when a tape does not say.
+        """`partitions` is the number of partitions of the input topics, None when a tape does not record it.
 
         `next_offset` is the offset of the first interaction not yet taken (`J4`).
         """
@@ -102,16 +102,16 @@ class Meter:
         self.skipped: Skipped = {}
 
     def follow_rules(self, rules: Rules) -> None:
-        """From here on these are in force (`C5`); between two batches."""
+        """Puts the rules in force from the next batch on (`C5`). Called between two batches."""
         self._rules = rules
         self._decode = decoder_of(rules)
-        # A paid session is beyond an exhausted account's reach only where nothing hands it off (S9). Where something
-        # does, whether the account is exhausted by then shows only in order, so the first look settles none of them.
-        self._joins_at_first_look = rules.exhaustion == "new_sessions"
+        # With `all_chats`, a chat with a paid session is handed off while its account is exhausted (S9). Whether it is
+        # exhausted is only known when records are decided in order, so then the first pass decides no such chat.
+        self._first_pass_counts_joins = rules.exhaustion == "new_sessions"
 
     @contextmanager
     def batch(self) -> Iterator[Decided]:
-        """A micro-batch: what is taken within the block. Complete after it, with a balance of each changed account."""
+        """Yields the result of the records taken within the block; complete after it, with the changed balances."""
         self.state.begin_batch()
         self._decided = Decided(self.partition, self.state.changes)
         yield self._decided
@@ -122,11 +122,11 @@ class Meter:
     # --- Interactions ---
 
     def take_interactions(self, records: Sequence[Record]) -> None:
-        """A run of interactions in offset order, with no command or tick between them.
+        """Decides a run of interactions in offset order, with no command or tick between them.
 
-        Raises PartitionRefused for records with their producer's time instead of the broker's.
+        Raises PartitionRefused for records that carry the producer's timestamp instead of the broker's.
         """
-        for run, skipped in around_skipped(records, self.skipped):
+        for run, skipped in split_at_skipped(records, self.skipped):
             self._take(run)
             if skipped is not None:
                 self._skip(skipped)
@@ -138,29 +138,29 @@ class Meter:
     def _take(self, records: Sequence[Record]) -> None:
         if not records:
             return
-        still_open = self._read(records)
-        self._prefetch(still_open)
-        self._decide(still_open)
+        undecided = self._read(records)
+        self._prefetch(undecided)
+        self._decide(undecided)
         self.next_offset = records[-1].offset() + 1
         self.state.stream_time = max(self.state.stream_time, records[-1].timestamp()[1])
 
-    def _read(self, records: Sequence[Record]) -> list[_Open]:
-        """Decodes, and settles at once what needs no look at the store: the hot loop."""
+    def _read(self, records: Sequence[Record]) -> list[_Undecided]:
+        """First pass and hot loop: decodes, counts what needs no store, and returns the undecided interactions."""
         accounts, windows = self.state.accounts, self.state.windows.young
-        joins_at_first_look = self._joins_at_first_look
+        counts_joins = self._first_pass_counts_joins
         latest, earliest = self._rules.late_limit_ms, -self._rules.ahead_limit_ms
-        still_open: list[_Open] = []
+        undecided: list[_Undecided] = []
         covered = ignored = 0
-        # What cannot be read is a PoisonRecord, which is of no account known and so fails the first comparison.
+        # A PoisonRecord stands for a record that cannot be decoded. Its account is None, so the first comparison fails.
         interactions = cast("list[HotInteraction]", self._decode([record.value() for record in records]))
         for record, hot in zip(records, interactions, strict=True):
             key = record.key()
             kind, at = record.timestamp()
             if kind != LOG_APPEND_TIME:
-                raise producers_time(record)
-            state = accounts.get(key)  # type: ignore[arg-type]  # a record without a key finds none
+                raise wrong_timestamp_type(record)
+            state = accounts.get(key)  # type: ignore[arg-type]  # a record without a key finds no account
             if state is None or state.account_id != hot.account_id:
-                self._place(record, hot, at, still_open)
+                self._defer(record, hot, at, undecided)
                 continue
             if (hot.actor != "end_user" or hot.bot_id is None) and at < state.open_until:
                 ignored += 1
@@ -173,17 +173,17 @@ class Meter:
                 and LOWEST_COVERED < occurred_at - (starts & NEWEST) < HIGHEST_COVERED
                 and earliest <= at - occurred_at <= latest
                 and at < state.open_until
-                and joins_at_first_look
+                and counts_joins
             ):
                 covered += 1
             else:
-                still_open.append((record, hot, key, at, occurred_at, window))  # type: ignore[arg-type]
+                undecided.append((record, hot, key, at, occurred_at, window))  # type: ignore[arg-type]
         self._decided.counts["covered"] += covered
         self._decided.counts["ignored"] += ignored
-        return still_open
+        return undecided
 
-    def _place(self, record: Record, hot: HotInteraction | PoisonRecord, at: int, still_open: list[_Open]) -> None:
-        """Leaves open what cannot be read, lies in the wrong place, or belongs to no account known."""
+    def _defer(self, record: Record, hot: HotInteraction | PoisonRecord, at: int, undecided: list[_Undecided]) -> None:
+        """Leaves undecided a record that is poison, has a wrong key or partition, or belongs to no known account."""
         key = record.key() or b""
         if not isinstance(hot, PoisonRecord):
             try:
@@ -192,21 +192,21 @@ class Meter:
                 hot = poison
             else:
                 window = window_key(hot.account_id, hot.end_user_id, hot.preview)
-                still_open.append((record, hot, key, at, millis(hot.occurred_at), window))
+                undecided.append((record, hot, key, at, millis(hot.occurred_at), window))
                 return
-        still_open.append((record, hot, key, at, 0, _NO_WINDOW))
+        undecided.append((record, hot, key, at, 0, _NO_WINDOW))
 
-    def _prefetch(self, still_open: list[_Open]) -> None:
-        """Fetches what the open interactions may need: windows of all, chats where the sessions may run out."""
-        self.state.windows.prefetch({window for *_, window in still_open if window})
-        wanted = Counter([key for _, _, key, _, _, _ in still_open])
-        last_at = max([at for _, _, _, at, _, _ in still_open], default=0)
+    def _prefetch(self, undecided: list[_Undecided]) -> None:
+        """Fetches the states that undecided interactions may need: all windows, and chats if sessions may run out."""
+        self.state.windows.prefetch({window for *_, window in undecided if window})
+        wanted = Counter([key for _, _, key, _, _, _ in undecided])
+        last_at = max([at for _, _, _, at, _, _ in undecided], default=0)
         may_run_out = {key for key, count in wanted.items() if self._may_run_out(key, count, last_at)}
         if may_run_out:
             self.state.chats.prefetch(
                 {
                     chat_key(hot.account_id, hot.conversation_id)
-                    for _, hot, key, _, _, _ in still_open
+                    for _, hot, key, _, _, _ in undecided
                     if key in may_run_out and not isinstance(hot, PoisonRecord)
                 }
             )
@@ -215,11 +215,11 @@ class Meter:
         state = self.state.accounts.get(key)
         return state is not None and (state.remaining < wanted or state.open_until <= last_at)
 
-    def _decide(self, still_open: list[_Open]) -> None:
-        """Settles, in order, what the first look left open."""
+    def _decide(self, undecided: list[_Undecided]) -> None:
+        """Second pass: decides the interactions that the first pass left, in order."""
         accounts, windows, counts = self.state.accounts, self.state.windows.young, self._decided.counts
         latest, earliest = self._rules.late_limit_ms, -self._rules.ahead_limit_ms
-        for record, hot, key, at, occurred_at, window in still_open:
+        for record, hot, key, at, occurred_at, window in undecided:
             if isinstance(hot, PoisonRecord):
                 self._dead_letter(record, hot)
                 continue
@@ -232,7 +232,7 @@ class Meter:
                 and hot.bot_id is not None
             ):
                 if covers(starts, occurred_at):
-                    if self._joins_at_first_look or state.account.status == "active":
+                    if self._first_pass_counts_joins or state.account.status == "active":
                         counts["covered"] += 1
                         continue
                 elif _is_plain_start(state, record, hot, occurred_at):
@@ -251,7 +251,7 @@ class Meter:
         window: WindowKey,
         starts: PackedStarts,
     ) -> None:
-        """The short way of a session start: counts it, remembers the window, writes its one journal record."""
+        """Decides a session start the short way: counts it, adds it to its window, writes its one journal record."""
         state.used += 1
         state.version += 1
         self.state.add_start(window, starts, occurred_at, at)
@@ -284,7 +284,7 @@ class Meter:
         occurred_at: int,
         starts: PackedStarts,
     ) -> None:
-        """The general way: the domain decides, whatever follows."""
+        """Decides an interaction the general way: the domain decides it and all its consequences."""
         handed_off_at = self.state.chats.young.get(chat_key(hot.account_id, hot.conversation_id), NEVER)
         memory = Memory(unpack(starts), None if handed_off_at == NEVER else handed_off_at)
         cause = InteractionCause(record.topic(), record.partition(), record.offset(), hot.event_id)
@@ -299,13 +299,13 @@ class Meter:
     # --- Commands and the timer ---
 
     def take_command(self, record: Record) -> None:
-        """One command, at its place between the interactions. Raises PartitionRefused as `take_interactions`."""
+        """Decides one command, between two runs of interactions. Raises PartitionRefused like `take_interactions`."""
         if (record.topic(), record.offset()) in self.skipped:
             self._skip(record)
             return
         key, (kind, at) = record.key() or b"", record.timestamp()
         if kind != LOG_APPEND_TIME:
-            raise producers_time(record)
+            raise wrong_timestamp_type(record)
         try:
             account_id, command = decode_command(record.value())
             self._require_place(key, account_id)
@@ -323,9 +323,9 @@ class Meter:
         self.state.stream_time = max(self.state.stream_time, at)
 
     def tick(self, at: int, accounts_max: int = TICK_ACCOUNTS_MAX) -> int:
-        """The timer at `at` (UTC ms): rolls the cycles that are due of at most so many accounts; of how many (`A12`).
+        """Rolls the cycles due at `at` (UTC ms) of at most `accounts_max` accounts; returns of how many (`A12`).
 
-        While `state.is_due(at)` there are more to roll.
+        More cycles are due while `state.is_due(at)`.
         """
         due = self.state.due(at, accounts_max)
         for key in due:
@@ -337,7 +337,7 @@ class Meter:
     # --- Outputs ---
 
     def _require_place(self, key: bytes, account_id: str) -> None:
-        """Raises PoisonRecord unless the record lies where its account's records belong."""
+        """Raises PoisonRecord unless the record has its account's key and partition."""
         if key != account_id.encode():
             message = "the record's key is not its account_id" if key else "the record has no key"
             raise PoisonRecord("wrong_key", message, account_id)
@@ -349,9 +349,9 @@ class Meter:
     def _record(
         self, key: bytes, decision: Decision, traceparent: bytes | None, interaction: bytes | None = None
     ) -> None:
-        """Takes over what was decided and writes its events, each followed by what it announces.
+        """Applies a decision to the states and writes its events, each followed by its alerts and handoffs.
 
-        `interaction` is the value of the record, where it was one.
+        `interaction` is the value of the record, if the record is an interaction.
         """
         if not decision.events:
             return
@@ -387,10 +387,10 @@ class Meter:
 
 
 def _is_plain_start(state: AccountState, record: Record, hot: HotInteraction, occurred_at: int) -> bool:
-    """Whether a session start that is due does nothing but count, and its ids can be written as they came.
+    """Whether a session start only counts, and its ids need no escaping in JSON.
 
-    A preview, a start in the past cycle (`A13`) and one that brings usage to where something follows go the general
-    way, as do ids that JSON would have to escape.
+    All others go the general way: previews, starts in the past cycle (`A13`), and starts that reach
+    `counts_only_below`.
     """
     return (
         state.used + 1 < state.counts_only_below

@@ -1,4 +1,4 @@
-"""Kafka records as the engine sees them: what it reads, what it writes."""
+"""Kafka records as the engine reads and writes them."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from botmeter.errors import PartitionRefused
 
 Header = tuple[str, bytes | None]
 
-#: Kafka's name for a timestamp the broker set.
+#: Kafka's code for a timestamp that the broker set.
 LOG_APPEND_TIME: Final = 2
 _UNREADABLE: Final[Header] = (TRUNCATED_HEADER, b"true")
-#: It has 55; later versions may have more. One without a limit would make outputs too large for their topics.
+#: A traceparent has 55 bytes; later versions may have more. Without a limit, outputs could become too large.
 _TRACEPARENT_MAX_BYTES: Final = 256
 
 
 class Record(Protocol):
-    """A record as the Kafka client gives it; a tape's line looks the same."""
+    """A record as the Kafka client returns it; a line of a tape has the same interface."""
 
     def topic(self) -> str:
-        """The topic it was read from."""
+        """Returns the topic of the record."""
 
     def partition(self) -> int:
-        """The partition it was read from."""
+        """Returns the partition of the record."""
 
     def offset(self) -> int:
-        """Its offset there."""
+        """Returns the offset of the record."""
 
     def key(self) -> bytes | None:
-        """Its key's bytes."""
+        """Returns the bytes of the key."""
 
     def value(self) -> bytes | None:
-        """Its value's bytes."""
+        """Returns the bytes of the value."""
 
     def timestamp(self) -> tuple[int, int]:
-        """The kind of its timestamp, and the broker's time, UTC ms."""
+        """Returns the type and the value of the timestamp, UTC ms."""
 
     def headers(self) -> list[Header] | None:
-        """Its headers, None or empty without any."""
+        """Returns the headers; None or an empty list when there are none."""
 
     def set_headers(self, value: list[Header]) -> None:
-        """Gives it others."""
+        """Replaces the headers."""
 
 
 class Output(NamedTuple):
-    """A record to be written in the transaction; `timestamp` (UTC ms) only where the record's time is the event's."""
+    """A record to be written in the transaction; `timestamp` (UTC ms) is None unless it is the time of an event."""
 
     topic: str
     key: bytes | None
@@ -56,30 +56,30 @@ class Output(NamedTuple):
     timestamp: int | None = None
 
 
-#: Called like this, Python checks what it returns. Where a name is no UTF-8, the client leaves an error behind beside a
-#: list with holes in it; without the check, which hot code goes without, the next step would be into a hole.
+#: Calls `headers()` with Python's check of the result. When a header's name is not UTF-8, the client sets an error and
+#: returns a list with NULL entries. Optimized calls skip the check, and reading such an entry would crash the process.
 _read_headers: Final = methodcaller("headers")
 
 
 def headers_of(record: Record) -> list[Header]:
-    """The record's headers; none but the mark of something cut where the client cannot read them."""
+    """Returns the record's headers; only the header that marks a truncated record when the client cannot read them."""
     try:
         return _read_headers(record) or []
     except SystemError:
-        record.set_headers([_UNREADABLE])  # it would not say so again
+        record.set_headers([_UNREADABLE])  # the client reports the error only once
         return [_UNREADABLE]
 
 
 def traceparent_of(record: Record) -> bytes | None:
-    """The W3C trace context the record came with, to be passed on; None when what is there cannot be one."""
+    """Returns the record's W3C trace context, which outputs repeat; None without one, or when it is too long."""
     for name, value in headers_of(record):
         if name == "traceparent":
             return value if value is not None and len(value) <= _TRACEPARENT_MAX_BYTES else None
     return None
 
 
-def producers_time(record: Record) -> PartitionRefused:
-    """Of a record that the broker has not stamped: limits and cycles rest on its time (`S7`, `C3`)."""
+def wrong_timestamp_type(record: Record) -> PartitionRefused:
+    """Returns the error for a record without a broker timestamp, on which limits and cycles depend (`S7`, `C3`)."""
     return PartitionRefused(
         f"{record.topic()}, partition {record.partition()}, offset {record.offset()}: the record carries its "
         "producer's time",

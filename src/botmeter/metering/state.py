@@ -1,7 +1,7 @@
-"""The states of one partition in memory: every account, and the windows and chats in use, in front of the store.
+"""The states of one partition in memory: all accounts, and a cache of the store's windows and chats.
 
 Memory may be ahead of the store by the batches not yet committed. When a commit fails, all of it is dropped and
-restored, so nothing here needs undoing.
+restored, so no change has to be undone.
 
 Windows and chats are flat dictionaries from bytes to integers: half the memory of tuples, and the garbage collector
 does not walk them.
@@ -34,37 +34,37 @@ from botmeter.metering.windows import (
     window_key,
 )
 
-#: A moment before every other, UTC ms.
+#: A time before all others, UTC ms.
 _NEVER: Final = -(1 << 62)
-#: What a window takes in memory: its key's and its value's object, and their place in the dictionary.
+#: Memory of one window: the objects of its key and value, and their entry in the dictionary.
 WINDOW_BYTES: Final = 150
 
 
 class Generations:
-    """A bounded cache of two generations; what is not used during a whole generation is forgotten.
+    """A bounded cache of two generations; it evicts entries that were not used during a whole generation.
 
-    Entries of batches not yet committed are safe: a generation turns at most once a batch, so an entry survives the two
-    batches that may be under way before it is written to the store.
+    Entries of uncommitted batches are safe: generations turn at most once a batch, so an entry survives the two batches
+    that may be in progress before it is written to the store.
     """
 
     __slots__ = ("_absent", "_fetch", "_generation_max", "_old", "is_whole", "young")
 
     def __init__(self, fetch: Callable[[Sequence[bytes]], Sequence[int]], size_max: int, absent: int) -> None:
-        """`fetch` asks the store for the values of keys; `size_max` is a number of entries.
+        """`fetch` reads the values of keys from the store; `size_max` is a number of entries.
 
         `absent` is the value of a key that the store does not have.
         """
         self._fetch = fetch
         self._absent = absent
-        #: Whether the store has nothing that is not here: it was empty at first and nothing was forgotten since.
+        #: Whether the cache holds everything in the store: the store was empty at first and nothing was evicted since.
         self.is_whole = False
         self._generation_max = max(1, size_max // 2)
         self._old: dict[bytes, int] = {}
-        #: Read directly on the hot path; a key that is not here is asked for with `prefetch`.
+        #: Read directly in the hot path; `prefetch` brings missing keys in.
         self.young: dict[bytes, int] = {}
 
     def turn(self) -> None:
-        """Called once before each batch."""
+        """Makes the young generation the old one when it is full. Called once before each batch."""
         if len(self.young) > self._generation_max:
             self.is_whole = self.is_whole and not self._old
             self._old, self.young = self.young, {}
@@ -87,10 +87,10 @@ class Generations:
 
 
 class AccountState:
-    """One account as the meter holds it: the aggregate, and what the hot path asks of it for every interaction.
+    """One account in memory: the aggregate, and the values that the hot path reads for every interaction.
 
-    `used` and `version` run ahead of the aggregate by the session starts that only counted; reading `account` folds
-    them into it.
+    `used` and `version` are ahead of the aggregate by the session starts that were only counted; reading `account`
+    folds them into it.
     """
 
     __slots__ = (
@@ -116,7 +116,7 @@ class AccountState:
         self.account_id = account.account_id
         self.live = live_prefix(account.account_id)
         self.preview = preview_prefix(account.account_id)
-        #: Of its session starts in the journal; see `contracts/session_started.py`.
+        #: First part of its session starts in the journal; see `contracts/session_started.py`.
         self.head = head_of(account.account_id)
         self.account = account
 
@@ -127,7 +127,7 @@ class AccountState:
 
     @property
     def account(self) -> Account:
-        """The account after all that was decided."""
+        """The account after all decisions so far."""
         if self.version != self._account.version:
             self._account = with_sessions(self._account, self.used, self.version)
         return self._account
@@ -137,18 +137,18 @@ class AccountState:
         self._account = account
         self.version, self.used = account.version, account.allowance.used
         self.cycle_number, self.cycle_starts_at = account.cycle.number, account.cycle.starts_at
-        #: Before this broker time no cycle rolls; never for a closed account, whose interactions are refused.
+        #: No cycle rolls before this broker time. Always in the past for a closed account, which refuses interactions.
         self.open_until = _NEVER if account.status == "closed" else account.cycle.ends_at
         self.counts_only_below = counts_only_below(account)
         self.charge = charge_of(account.cycle.number, account.allowance.pool)
 
 
 class PartitionState:
-    """What one partition's decisions are based on, and what has changed since `begin_batch`."""
+    """The states that one partition's decisions depend on, and the changes since `begin_batch`."""
 
     def __init__(self, store: Store, rules: Rules, cache_windows: int) -> None:
         self._rules = rules
-        #: By the record key's bytes, as the hot path finds them.
+        #: By the bytes of the record's key, which the hot path has.
         self.accounts: dict[bytes, AccountState] = {}
         self.windows = Generations(store.windows, cache_windows, absent=0)
         self.chats = Generations(store.chats, cache_windows, absent=NEVER)
@@ -161,16 +161,16 @@ class PartitionState:
             self.put_account(account)
 
     def folded(self) -> Mapping[bytes, Account]:
-        """Every account after all that was decided."""
+        """Returns every account after all decisions so far."""
         return {key: state.account for key, state in self.accounts.items()}
 
     def account(self, key: bytes) -> Account | None:
-        """The account after all that was decided; None when there is none."""
+        """Returns the account after all decisions so far; None when there is none."""
         state = self.accounts.get(key)
         return None if state is None else state.account
 
     def put_account(self, account: Account) -> None:
-        """Takes over an account as it was decided, or read from a store or a snapshot."""
+        """Adds or replaces an account: one just decided, or one read from a store or a snapshot."""
         key = account.account_id.encode()
         state = self.accounts.get(key)
         if state is None:
@@ -182,13 +182,13 @@ class PartitionState:
         state.account = account
 
     def begin_batch(self) -> None:
-        """Before a micro-batch is decided: turns the caches, forgets which states the one before changed."""
+        """Prepares for a micro-batch: turns the caches and clears the changes of the previous one."""
         self.windows.turn()
         self.chats.turn()
         self.changes = Changes()
 
     def apply(self, key: bytes, event: Event) -> Account:
-        """Folds an event into the states; windows and chats it touches must have been prefetched.
+        """Folds an event into the states; the caller has prefetched its window or chat.
 
         Raises ValueError when the event does not follow its account's version (`J1`).
         """
@@ -197,7 +197,7 @@ class PartitionState:
         return after
 
     def apply_over_gap(self, key: bytes, event: Event) -> None:
-        """As `apply`, below an accepted loss; an account whose opening is lost stays unknown."""
+        """Like `apply`, but below an accepted loss; an account whose opening is lost stays unknown."""
         after = evolve_over_gap(self.account(key), event)
         if after is None:
             self.remember(event)
@@ -210,7 +210,7 @@ class PartitionState:
         self.remember(event)
 
     def remember(self, event: Event) -> None:
-        """Folds an event into the windows and chats alone."""
+        """Folds an event into the windows and chats only."""
         if isinstance(event, ev.SessionStarted):
             key = window_key(event.account_id, event.end_user_id, event.preview)
             self.add_start(key, self.windows.young[key], event.started_at, event.at)
@@ -219,22 +219,22 @@ class PartitionState:
             self.chats.young[chat] = self.changes.chats[chat] = max(self.chats.young[chat], event.at)
 
     def add_start(self, key: WindowKey, known: PackedStarts, started_at: int, at: int) -> None:
-        """One more start of a window, beside those `known`, received by the broker at `at` (UTC ms)."""
+        """Adds a start to a window with the `known` starts; the broker received it at `at` (UTC ms)."""
         starts = pack(with_start(unpack(known), started_at, at, self._rules)) if known else started_at + BIAS
         self.windows.young[key] = self.changes.windows[key] = starts
 
     def is_due(self, at: int) -> bool:
-        """Whether a cycle may end at or before `at` (UTC ms); `due` tells which."""
+        """Whether a cycle may end at or before `at` (UTC ms); `due` returns which."""
         return bool(self._boundaries) and self._boundaries[0][0] <= at
 
     def soonest(self) -> Mapping[bytes, Account]:
-        """The account whose cycle may end first, by its key; none where there are no boundaries."""
+        """Returns the account whose cycle may end first, by its key; empty when there are no boundaries."""
         return {key: self.accounts[key].account for _, key in self._boundaries[:1]}
 
     def due(self, at: int, accounts_max: int) -> list[bytes]:
-        """The accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is told once.
+        """Returns the accounts whose cycle ends at or before `at` (UTC ms), earliest first; each is returned once.
 
-        They are at most `accounts_max`: `is_due` tells whether there may be more.
+        Returns at most `accounts_max`; `is_due` is true afterwards when there may be more.
         """
         due: list[bytes] = []
         while self.is_due(at) and len(due) < accounts_max:
@@ -246,7 +246,7 @@ class PartitionState:
 
 
 class Changes:
-    """The states a micro-batch changed, each as it is after the batch."""
+    """The states that a micro-batch changed, each with its value after the batch."""
 
     __slots__ = ("accounts", "chats", "windows")
 
