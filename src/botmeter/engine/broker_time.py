@@ -1,14 +1,14 @@
-"""What time it is at the brokers. Cycles roll by it, never by the worker's clock: that may be set wrong.
+"""The brokers' time. Cycles roll by it, never by the worker's clock, which may be wrong.
 
-A timestamp that a broker gave a record tells what time it was there, at least. From then on time passes at the rate of
-the worker's monotonic clock, which no setting of the time of day moves. So there is a moment that is surely past at
-the brokers, and each record of the inputs may move it on.
+The timestamp that a broker gave a record is a lower bound of the brokers' time. The time since then is measured by the
+worker's monotonic clock, which no change of the time of day affects. The sum is a time that has surely passed at the
+brokers, and each record of the inputs may raise it.
 
-Without traffic it falls behind by and by, and after a start it may be as old as the last record. Then a record is
-written, the snapshot of an account that is due, and the broker's timestamp of it is the time.
+Without traffic the sum slowly falls behind, and after a start it may be as old as the last record. Then the worker
+writes a record, the snapshot of the account that is due, and its broker timestamp is the time.
 
-The worker's clock is only a witness: where it differs by more than a bound, one of the two is wrong, and no cycle is
-rolled by time until they agree again. A cycle rolled too early cannot be taken back.
+The worker's clock is only a check: when it differs by more than a limit, one of the two is wrong, and no cycle is
+rolled by time until they agree again. A cycle rolled too early cannot be undone.
 """
 
 from __future__ import annotations
@@ -22,57 +22,58 @@ from botmeter.clock import Clock
 
 log = logging.getLogger(__name__)
 
-#: Clocks of two machines run apart by less than this share, so the worker's monotonic clock is taken so much slower.
+#: The clocks of two machines drift by less than this share, so the worker's monotonic clock is slowed by it.
 _DRIFT: Final = 0.0002
-#: A timestamp asked for so long ago still says whether the clocks agree.
-_JUDGED_S: Final = 60.0
+#: A requested timestamp shows for this long whether the clocks agree.
+_VALID_S: Final = 60.0
 
 
 class Agreement(Enum):
-    """How the worker's clock and the brokers' stand to each other."""
+    """Whether the worker's clock and the brokers' clocks agree."""
 
-    #: No broker's timestamp is recent enough to say.
+    #: No broker timestamp is recent enough.
     UNKNOWN = "unknown"
     AGREED = "agreed"
-    #: They differ by more than the bound: nothing is rolled by time.
+    #: They differ by more than the limit: no cycle is rolled by time.
     APART = "apart"
 
 
 class BrokerTime:
-    """The brokers' time, as far as this worker knows; used by several threads."""
+    """A lower bound of the brokers' time, as this worker knows it; used by several threads."""
 
     def __init__(self, clock: Clock, skew_limit_ms: int) -> None:
-        """`skew_limit_ms`: by how much the worker's clock may differ."""
+        """`skew_limit_ms`: how much the worker's clock may differ."""
         self._clock, self._limit_ms = clock, skew_limit_ms
         self._lock = Lock()
         self._past_ms: int | None = None
         self._known_s = 0.0
-        self._asked: tuple[int, float] | None = None
-        self._said = Agreement.UNKNOWN
+        #: The difference that the last requested timestamp showed, and when it was received.
+        self._requested: tuple[int, float] | None = None
+        self._logged = Agreement.UNKNOWN
         self._is_refused = False
 
     def at_least_ms(self) -> int | None:
-        """A moment that is past at the brokers, UTC ms; None before the first timestamp."""
+        """Returns a time that has passed at the brokers, UTC ms; None before the first timestamp."""
         with self._lock:
             return self._at_least(self._clock.monotonic_s())
 
     def note(self, timestamp_ms: int) -> None:
-        """A broker has stamped a record so, at some time."""
+        """Takes the timestamp that a broker gave a record at some time in the past."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             self._set(max(timestamp_ms, self._at_least(now_s) or timestamp_ms), now_s)
 
     def answer(self, timestamp_ms: int) -> None:
-        """A broker has stamped a record so just now. It counts also where it is far below what was noted before."""
+        """Takes the timestamp that a broker gave a record just now. It counts even if it is far below earlier ones."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             known = self._at_least(now_s)
             is_wrong = known is None or known - timestamp_ms > self._limit_ms
             self._set(timestamp_ms if known is None or is_wrong else max(timestamp_ms, known), now_s)
-            self._asked = (timestamp_ms - self._clock.now_ms(), now_s)
+            self._requested = (timestamp_ms - self._clock.now_ms(), now_s)
 
     def refuse(self, topic: str) -> None:
-        """Records of this topic, which are to tell the time, carry that of the worker."""
+        """Logs once that records of this topic carry the worker's time, so that it cannot show the brokers' time."""
         with self._lock:
             if not self._is_refused:
                 log.warning(
@@ -82,33 +83,33 @@ class BrokerTime:
             self._is_refused = True
 
     def agreement(self) -> Agreement:
-        """Whether the clocks agree; a change is logged."""
+        """Returns whether the clocks agree; logs a change."""
         with self._lock:
-            found = self._judged()
-            if found is not self._said and Agreement.APART in (found, self._said):
-                self._say(found)
-            self._said = found
-            return found
+            agreement = self._compared()
+            if agreement is not self._logged and Agreement.APART in (agreement, self._logged):
+                self._log(agreement)
+            self._logged = agreement
+            return agreement
 
     def skew_ms(self) -> int | None:
-        """How far the worker's clock is ahead of the brokers', as far as is known; negative when it is behind."""
+        """Returns how far the worker's clock is ahead of the known broker time; negative when it is behind."""
         with self._lock:
             past_ms = self._at_least(self._clock.monotonic_s())
             return None if past_ms is None else self._clock.now_ms() - past_ms
 
-    def _judged(self) -> Agreement:
+    def _compared(self) -> Agreement:
         now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         past_ms = self._at_least(now_s)
         if past_ms is None:
             return Agreement.UNKNOWN
         if abs(now_ms - past_ms) <= self._limit_ms:
             return Agreement.AGREED
-        was_asked = self._asked is not None and now_s - self._asked[1] <= _JUDGED_S
-        # Ahead of an old timestamp may mean no more than that it is old.
-        return Agreement.APART if was_asked or now_ms < past_ms else Agreement.UNKNOWN
+        is_recent = self._requested is not None and now_s - self._requested[1] <= _VALID_S
+        # A clock that is ahead of an old timestamp may still be right.
+        return Agreement.APART if is_recent or now_ms < past_ms else Agreement.UNKNOWN
 
-    def _say(self, found: Agreement) -> None:
-        if found is not Agreement.APART:
+    def _log(self, agreement: Agreement) -> None:
+        if agreement is not Agreement.APART:
             log.warning("the worker's clock and the brokers' agree again; cycles roll by time")
             return
         apart_s = (self._clock.now_ms() - (self._at_least(self._clock.monotonic_s()) or 0)) / 1000

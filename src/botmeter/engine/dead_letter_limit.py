@@ -1,7 +1,6 @@
-"""When so many of a partition's records become dead letters that a sender must be at fault, the partition stands.
+"""Fails a partition when so many of its records become dead letters that a sender or a setting must be wrong.
 
-Its records stay in the input then, to be metered once the sender or a setting is mended; a dead letter would have to be
-sent back by hand.
+Its records then stay in the input and are metered once the cause is fixed. Dead letters would have to be redriven.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from botmeter.engine.failure import Failure
 from botmeter.metering.dead_letters import REASONS, REMEDIES
 
 _WITHIN_S: Final = 60.0
-#: Of fewer records a share says little.
+#: A share of fewer records means little.
 _RECORDS_MIN: Final = 1_000
 NEVER_PERCENT: Final = 100
 
 
 class _Minute:
-    """What became of a partition's records lately."""
+    """The number of a partition's records and dead letters within the last minute."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -40,16 +39,16 @@ class _Minute:
 
 
 class DeadLetterLimit:
-    """Looks at each turn of each partition. A partition that was rescued goes on until its share was below once."""
+    """Checks each turn of each partition. A rescued one is exempt until its share has been below the limit once."""
 
     def __init__(self, percent: int, now_s: Callable[[], float]) -> None:
-        """`percent` of a minute's records may become dead letters; 100 is any number. `now_s`: a monotonic clock."""
+        """`percent` of a minute's records may become dead letters; 100: no limit. `now_s`: a monotonic clock."""
         self._percent, self._now_s = percent, now_s
         self._minutes: dict[int, _Minute] = {}
         self._rescued: set[int] = set()
 
     def passed(self, partition: int, counts: Mapping[str, int]) -> Failure | None:
-        """Takes what a turn came to; why the partition is to stand, None while it may go on."""
+        """Takes the counts of a turn; returns why the partition has to fail, None while it may continue."""
         if self._percent >= NEVER_PERCENT or not counts:
             return None
         minute = self._minutes.setdefault(partition, _Minute())
@@ -61,7 +60,7 @@ class DeadLetterLimit:
             return None
         if partition in self._rescued:
             return None
-        self._rescued.add(partition)  # it stands until somebody rescues it
+        self._rescued.add(partition)  # it stays failed until an operator rescues it
         return self._failure(minute)
 
     def _failure(self, minute: _Minute) -> Failure:

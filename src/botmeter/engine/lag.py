@@ -1,6 +1,7 @@
-"""How far behind each partition of a worker is, by what is committed and what the cluster has, not by what was read.
+"""The lag of each partition of a worker, computed from the committed offsets and the ends of the inputs.
 
-So a partition in restore, one whose commits fail and one whose input is held back by an open transaction all show.
+It does not depend on what was read, so it also covers partitions in restore, partitions whose commits fail, and
+partitions whose input is held back by an open transaction.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from botmeter.kafka.backlog import Backlog, BacklogReader
 
 log = logging.getLogger(__name__)
 
-#: How often the cluster is asked.
+#: How often the cluster is queried.
 _EVERY_S: Final = 2.0
-#: An answer older than this is not believed any more: the lag grows with its age.
+#: A response older than this is out of date: the lag grows with its age.
 _FRESH_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Of one partition, as it was when the cluster was asked, `asked_s` by a monotonic clock.
+    """The lag of one partition when the cluster was queried, at `asked_s` by a monotonic clock.
 
-    `behind_s`: the age of the oldest record not committed, 0 when all is; `offsets`: how many are not, by topic.
+    `behind_s`: the age of the oldest uncommitted record, 0 when all are committed. `offsets`: the number of uncommitted
+    offsets by topic.
     """
 
     asked_s: float
@@ -36,28 +38,28 @@ class Lag:
     offsets: Mapping[str, int]
 
     def seconds(self, now_s: float) -> float:
-        """The lag at this moment of the monotonic clock: the age of an answer that is not renewed counts."""
+        """Returns the lag at this time of the monotonic clock, including the age of an outdated response."""
         return self.behind_s + max(0.0, now_s - self.asked_s - _FRESH_S)
 
 
 class LagWatch:
-    """Asks the cluster every few seconds, on a thread of its own, about the partitions that a worker owns."""
+    """Queries the cluster every few seconds, on a thread of its own, about the partitions that a worker owns."""
 
     def __init__(self, make_reader: Callable[[], BacklogReader], topics: Sequence[str], clock: Clock) -> None:
         """`topics` are the inputs."""
         self._make_reader, self._topics, self._clock = make_reader, topics, clock
         self._stop = Flag()
         self._thread: Thread | None = None
-        #: The last answer about each partition owned; missing until there is one.
+        #: The last lag of each owned partition; missing until there is one.
         self.lags: Mapping[int, Lag] = {}
 
     def start(self, owned: Callable[[], list[int]]) -> None:
-        """Begins to ask; `owned` tells about which partitions."""
+        """Starts the thread; `owned` returns the partitions to query."""
         self._thread = Thread(target=self._watch, args=[owned], name="lag", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Asks no more; does not wait."""
+        """Stops the queries; does not wait."""
         self._stop.set()
 
     def _watch(self, owned: Callable[[], list[int]]) -> None:
@@ -65,17 +67,17 @@ class LagWatch:
         while not self._stop.wait(_EVERY_S):
             numbers, asked_s, now_ms = owned(), self._clock.monotonic_s(), self._clock.now_ms()
             try:
-                found = reader.of(self._topics, numbers) if numbers else {}
+                backlogs = reader.of(self._topics, numbers) if numbers else {}
             except BotmeterError as error:
                 log.info("the lag is not known: %s", error)
                 known = self.lags
                 self.lags = {number: known[number] for number in numbers if number in known}
                 continue
-            self.lags = {number: _lag(number, found, asked_s, now_ms) for number in numbers}
+            self.lags = {number: _lag(number, backlogs, asked_s, now_ms) for number in numbers}
         reader.close()
 
 
-def _lag(number: int, found: Mapping[tuple[str, int], Backlog], asked_s: float, now_ms: int) -> Lag:
-    mine = {topic: backlog for (topic, partition), backlog in found.items() if partition == number}
-    oldest = min((backlog.oldest_at for backlog in mine.values() if backlog.oldest_at is not None), default=now_ms)
-    return Lag(asked_s, max(0, now_ms - oldest) / 1000, {topic: backlog.offsets for topic, backlog in mine.items()})
+def _lag(number: int, backlogs: Mapping[tuple[str, int], Backlog], asked_s: float, now_ms: int) -> Lag:
+    own = {topic: backlog for (topic, partition), backlog in backlogs.items() if partition == number}
+    oldest = min((backlog.oldest_at for backlog in own.values() if backlog.oldest_at is not None), default=now_ms)
+    return Lag(asked_s, max(0, now_ms - oldest) / 1000, {topic: backlog.offsets for topic, backlog in own.items()})

@@ -1,4 +1,4 @@
-"""The store of a task on RocksDB: accounts, windows and chats of one partition, and the mark that says how far."""
+"""The store of a task in RocksDB: accounts, windows and chats of one partition, and the mark with its position."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _TIME: Final = Struct(">q")
 _MARK: Final = b"mark"
 #: Column families; the default one holds the mark.
 _ACCOUNTS, _WINDOWS, _CHATS = "accounts", "windows", "chats"
-#: Raised with every change of the layout on disk or of what a mark means; another layout is wiped and restored.
+#: Increased with every change of the layout on disk or of the meaning of a mark. Another layout is wiped and restored.
 _LAYOUT: Final = b"2"
-#: What is told of a store, as RocksDB names it.
+#: The reported properties of a store, by RocksDB's names.
 _FIGURES: Final = (
     "cur-size-all-mem-tables",
     "estimate-table-readers-mem",
@@ -45,17 +45,17 @@ _FIGURES: Final = (
     "estimate-pending-compaction-bytes",
     "num-running-compactions",
 )
-#: The file that keeps a store that failed from being opened again.
+#: The file that prevents a failed store from being opened again.
 _CONDEMNED: Final = "condemned"
 
 
-#: What all stores of a worker may take of memory, however many partitions it owns: 64 MiB for blocks read from the
-#: disk, and 64 MiB for what is not in files yet. Indexes and filters come on top, some 2 MB per million windows.
+#: Memory limits for all stores of a worker together: 64 MiB for blocks read from the disk, and 64 MiB for data that is
+#: not in files yet. Indexes and filters come on top, some 2 MB per million windows.
 _BLOCKS: Final = Cache(64 << 20)
-_UNWRITTEN: Final = WriteBufferManager(64 << 20, False)  # noqa: FBT003 - as below; writes are not held up for it
-#: When a family is written to a file, if that memory has not run out before; another buffer is filled meanwhile.
-#: Windows are many and each is new: larger files are merged less often. In the other families the same keys are
-#: written again and again, and a larger buffer only keeps more of their old values.
+_UNWRITTEN: Final = WriteBufferManager(64 << 20, False)  # noqa: FBT003 - as below; writes are not stalled
+#: A column family is written to a file at this size, unless that memory runs out before; another buffer is filled
+#: meanwhile. Windows are many and each is new: larger files are merged less often. In the other families the same keys
+#: are written repeatedly, and a larger buffer only keeps more of their old values.
 _WINDOWS_BUFFER_BYTES: Final = 16 << 20
 _OTHER_BUFFER_BYTES: Final = 4 << 20
 
@@ -66,7 +66,7 @@ def _options(buffer_bytes: int) -> Options:
     options.create_missing_column_families(True)  # noqa: FBT003
     options.set_write_buffer_size(buffer_bytes)
     options.set_write_buffer_manager(_UNWRITTEN)
-    # New end-users are looked up and not found; a bloom filter answers that without the disk.
+    # New end-users are looked up and not found; a bloom filter avoids reading the disk for them.
     table = BlockBasedOptions()
     table.set_bloom_filter(10, False)  # noqa: FBT003
     table.set_block_cache(_BLOCKS)
@@ -74,21 +74,21 @@ def _options(buffer_bytes: int) -> Options:
     return options
 
 
-#: How the system says that a disk is full, in whatever RocksDB raises.
+#: The operating system's message for a full disk, which RocksDB's errors contain.
 _FULL: Final = os.strerror(errno.ENOSPC)
 
 
 class RocksDbStore:
-    """One RocksDB of one partition. Opening it takes its lock.
+    """The RocksDB of one partition. Opening it takes its lock.
 
-    Whatever RocksDB cannot do raises TaskCorrupted: open files that are broken or that another process has open, read a
-    block whose checksum is wrong. A store that failed once it was open is condemned: it cannot be opened again before
-    it is wiped, or a worker would meet the same broken block after every start. Only a full disk raises
-    ConfigurationError, and leaves the store to be used again once there is room.
+    Every failure of RocksDB raises TaskCorrupted: broken files, files that another process has open, a block with a
+    wrong checksum. A store that fails after it was opened is condemned: it cannot be opened again until it is wiped;
+    otherwise a worker would hit the same broken block after every start. Only a full disk raises ConfigurationError;
+    the store can be used again once there is space.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises TaskCorrupted also for a condemned store and for one of another layout."""
+        """Raises TaskCorrupted also for a condemned store and for a store with another layout."""
         self._path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -100,14 +100,14 @@ class RocksDbStore:
         families[_WINDOWS] = _options(_WINDOWS_BUFFER_BYTES)
         try:
             self._db = Rdict(str(path), _options(_OTHER_BUFFER_BYTES), families, AccessType.read_write())
-        except Exception as error:  # rocksdict raises its own and plain exceptions alike
+        except Exception as error:  # rocksdict raises its own exceptions and plain ones
             if _FULL in str(error):
                 raise _unusable(path, _FULL) from error
             raise TaskCorrupted(f"cannot open the store at {path}: {error}") from error
         self._families = {name: self._db.get_column_family(name) for name in families}
         self._handles = {name: self._db.get_column_family_handle(name) for name in families}
         self._swept_to: dict[str, Any] = {}
-        # A task is closed by the thread that polls, while the commit thread may be about to write.
+        # The polling thread closes a task while the commit thread may be about to write.
         self._lock = Lock()
         self._is_closed = False
         try:
@@ -123,33 +123,33 @@ class RocksDbStore:
             raise TaskCorrupted(f"cannot open the store at {self._path}: another version of botmeter has written it")
 
     def mark(self) -> StoreMark | None:
-        """What the store reflects, None when it is empty."""
+        """Returns the position of the store, None when it is empty."""
         with self._condemning():
             value = self._db.get(_MARK)
             return None if value is None else msgspec.json.decode(value, type=StoreMark)
 
     def accounts(self) -> Iterator[Account]:
-        """All accounts."""
+        """Yields all accounts."""
         with self._condemning():
             for _, value in self._entries(_ACCOUNTS):
                 yield decode_account(value)
 
     def windows(self, keys: Sequence[WindowKey]) -> Sequence[PackedStarts]:
-        """The known session starts of each key, in order."""
+        """Returns the known session starts of each key, in order."""
         with self._condemning():
             return [0 if value is None else pack(_times(value)) for value in self._get(_WINDOWS, keys)]
 
     def chats(self, keys: Sequence[ChatKey]) -> Sequence[int]:
-        """When each chat was handed off, in order."""
+        """Returns when each chat was handed off, in order."""
         with self._condemning():
             return [NEVER if value is None else _TIME.unpack(value)[0] for value in self._get(_CHATS, keys)]
 
     def _get(self, family: str, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        found: Sequence[bytes | None] = self._families[family].get(list(keys)) or []
-        return found
+        values: Sequence[bytes | None] = self._families[family].get(list(keys)) or []
+        return values
 
     def _entries(self, family: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values from `start` on. The shorter ways to iterate end at a broken block as if it were the end."""
+        """Yields keys and values from `start` on. The binding's simpler iterators end silently at a broken block."""
         entries = self._families[family].iter()
         try:
             entries.seek(start)
@@ -158,7 +158,7 @@ class RocksDbStore:
                 entries.next()
             entries.status()
         finally:
-            del entries  # it holds the files and their lock, and a traceback would hold it
+            del entries  # it keeps the files open and locked, and a traceback would keep it alive
 
     def write(self, update: StoreUpdate) -> None:
         """Writes all of the update in one atomic batch."""
@@ -178,7 +178,7 @@ class RocksDbStore:
             self._db.write(batch)
 
     def sweep(self, before: int, limit: int) -> int:
-        """Looks at up to `limit` windows and chats, on from where the last call stopped; drops those past use."""
+        """Checks up to `limit` windows and chats, continuing after the last call; drops those before `before`."""
         with self._lock, self._condemning():
             if self._is_closed:
                 return 0
@@ -199,22 +199,22 @@ class RocksDbStore:
         return swept
 
     def figures(self) -> dict[str, int]:
-        """What RocksDB tells of itself, over all families, by the name of its property; empty once it is closed.
+        """Returns RocksDB's properties by name, summed over all column families; empty once the store is closed.
 
-        The block cache is one for all stores.
+        All stores share one block cache.
         """
         with self._lock, self._condemning():
             if self._is_closed:
                 return {}
             families = (self._db, *self._families.values())
-            told = {
+            figures = {
                 name: sum(family.property_int_value(f"rocksdb.{name}") or 0 for family in families) for name in _FIGURES
             }
-            told["block-cache-usage"] = self._db.property_int_value("rocksdb.block-cache-usage") or 0
-            return told
+            figures["block-cache-usage"] = self._db.property_int_value("rocksdb.block-cache-usage") or 0
+            return figures
 
     def close(self) -> None:
-        """Releases the files and their lock, once a write under way is through."""
+        """Releases the files and their lock, after a write in progress."""
         with self._lock:
             if self._is_closed:
                 return
@@ -225,12 +225,12 @@ class RocksDbStore:
 
     @contextmanager
     def _condemning(self) -> Iterator[None]:
-        """Turns what RocksDB raises into TaskCorrupted."""
+        """Turns RocksDB's exceptions into TaskCorrupted and condemns the store."""
         try:
             yield
-        except DbClosedError:  # a bug, and no fault of the files
+        except DbClosedError:  # a bug; the files are intact
             raise
-        except Exception as error:  # as above; and ValueError of what cannot be decoded
+        except Exception as error:  # as above; also ValueError for values that cannot be decoded
             if _FULL in str(error):
                 raise _unusable(self._path, _FULL) from error
             with suppress(OSError):  # such as a full disk
@@ -248,12 +248,12 @@ def wipe(path: Path) -> None:
 
 
 def _written_times(starts: PackedStarts) -> bytes:
-    """A window on disk: each start in 8 bytes, UTC ms, ascending."""
+    """Returns a window in its form on disk: each start in 8 bytes, UTC ms, ascending."""
     return b"".join(map(_TIME.pack, unpack(starts)))
 
 
 def _times(value: bytes) -> tuple[int, ...]:
-    """Raises ValueError or struct.error for what nobody wrote: packed, it might have no end."""
+    """Reads a window. Raises ValueError or struct.error for invalid bytes, which could not be packed safely."""
     times = tuple(time for (time,) in _TIME.iter_unpack(value))
     if not times or not -BIAS < min(times) <= max(times) < NEWEST - BIAS:
         raise ValueError(f"{value!r} is no window")

@@ -1,4 +1,4 @@
-"""Records that came with a trace, noted while they are taken; where no traces are told, nobody looks for them."""
+"""Finds the records with a sampled trace before they are decided; with tracing off, nothing is searched."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from botmeter.telemetry.trace_context import TraceContext, read_traceparent
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A record whose trace asks for spans, and when it was about to be decided, UTC ms."""
+    """A record with a sampled trace, and when it was about to be decided, UTC ms."""
 
     record: Record
     context: TraceContext
     taken_at: int
 
 
-#: Finds them among records that are about to be decided.
+#: Returns the traced ones among records that are about to be decided.
 FindTraced = Callable[[Sequence[Record]], Sequence[Traced]]
 
 
 def find_none(records: Sequence[Record]) -> Sequence[Traced]:
-    """Where no traces are told."""
+    """Returns no records; used when tracing is off."""
     del records
     return ()
 
 
 def finder(clock: Clock) -> FindTraced:
-    """Finds those that are sampled."""
+    """Returns a function that finds the records with a sampled trace."""
 
     def find(records: Sequence[Record]) -> Sequence[Traced]:
-        carrying = [(record, header) for record in records if (header := traceparent_of(record)) is not None]
-        if not carrying:
+        with_header = [(record, header) for record in records if (header := traceparent_of(record)) is not None]
+        if not with_header:
             return ()
         now_ms = clock.now_ms()
-        read = [(record, read_traceparent(header)) for record, header in carrying]
-        return [Traced(record, context, now_ms) for record, context in read if context and context.is_sampled]
+        with_context = [(record, read_traceparent(header)) for record, header in with_header]
+        return [Traced(record, context, now_ms) for record, context in with_context if context and context.is_sampled]
 
     return find
