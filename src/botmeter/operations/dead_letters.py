@@ -1,4 +1,4 @@
-"""The dead letters: what each is about, and which of them are asked for."""
+"""The dead letters: reading, selecting, and the advice for each reason."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from botmeter.kafka.reader import committed_records
 from botmeter.metering.dead_letters import REMEDIES
 from botmeter.verification.records import Record, headers_of
 
-#: The header that a record sent back carries: partition and offset of its dead letter.
+#: The header of a redriven record: partition and offset of its dead letter.
 REDRIVEN_HEADER: Final = "botmeter_redriven"
 
 
 class Advice(NamedTuple):
-    """What is to be done about dead letters of one reason."""
+    """What to do about dead letters of one reason."""
 
     remedy: str
-    #: What becomes of one that is sent back, once the remedy was done.
+    #: What happens to a letter that is redriven after the remedy.
     prospect: str
-    #: Whether it can be taken then.
+    #: Whether the record can be taken then.
     is_hopeful: bool
 
 
-#: What becomes of one of each reason that is sent back, and whether it can be taken then.
+#: By reason: what happens to a redriven letter, and whether its record can be taken then.
 _PROSPECTS: Final[dict[str, tuple[str, bool]]] = {
     "malformed": ("refused again", False),
     "invalid": ("refused again", False),
@@ -42,7 +42,7 @@ _PROSPECTS: Final[dict[str, tuple[str, bool]]] = {
     "too_late": ("refused again, unless the limit was raised", False),
     "unknown_account": ("taken, if the account is open now", True),
     "account_closed": ("refused again", False),
-    "skipped": ("taken, if what stopped at it is mended", True),
+    "skipped": ("taken, if the cause is fixed", True),
 }
 ADVICE: Final = {reason: Advice(REMEDIES[reason], *prospect) for reason, prospect in _PROSPECTS.items()}
 UNKNOWN: Final = Advice("see its message", "unknown", is_hopeful=False)
@@ -50,7 +50,7 @@ UNKNOWN: Final = Advice("see its message", "unknown", is_hopeful=False)
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter; `at` is the broker's time of the record it is about, else the letter's own, UTC ms."""
+    """One dead letter; `at` is the broker time of its original record, else that of the letter, UTC ms."""
 
     partition: int
     offset: int
@@ -63,18 +63,18 @@ class Letter:
     is_truncated: bool
     key: bytes | None
     value: bytes | None
-    #: Those of the record it is about.
+    #: The headers of the original record.
     headers: OriginalHeaders
 
     @property
     def place(self) -> str:
-        """How it is named to commands."""
+        """The letter's name in commands."""
         return f"{self.partition}@{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dead letters are asked for; what is empty or None leaves all. Times are UTC ms."""
+    """A filter for dead letters; an empty field or None matches all. Times are UTC ms."""
 
     reasons: frozenset[str] = frozenset()
     account_id: str | None = None
@@ -84,7 +84,7 @@ class Selection:
     places: frozenset[str] = frozenset()
 
     def takes(self, letter: Letter) -> bool:
-        """Whether this one is asked for."""
+        """Whether the letter is selected."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (self.account_id is None or letter.account_id == self.account_id)
@@ -103,26 +103,26 @@ class Unreadable(NamedTuple):
 
 
 def letter_of(record: Record, sender_header: str) -> Letter | Unreadable:
-    """The dead letter in a record; `sender_header` names the header of the original that says who sent it."""
+    """Reads the dead letter in a record; `sender_header` is the original record's header with its sender."""
     headers = headers_of(record) or []
     try:
-        found = read_dead_letter(headers)
+        content = read_dead_letter(headers)
     except ValueError:
         return Unreadable(record.partition(), record.offset())
-    original = dict(found.original)
+    original = dict(content.original)
     return Letter(
         record.partition(),
         record.offset(),
         at=_happened_at(dict(headers), record),
-        reason=found.reason,
-        message=found.message,
-        account_id=found.subject or "",
+        reason=content.reason,
+        message=content.message,
+        account_id=content.subject or "",
         sender=(original.get(sender_header) or b"").decode("utf-8", "replace"),
-        source=found.place,
-        is_truncated=found.is_truncated,
+        source=content.place,
+        is_truncated=content.is_truncated,
         key=record.key(),
         value=record.value(),
-        headers=found.original,
+        headers=content.original,
     )
 
 
@@ -137,7 +137,7 @@ class DeadLetterTopic:
     """Reads the dead letters of one installation."""
 
     def __init__(self, admin_config: clients.Config, reader_config: clients.Config, topic: str) -> None:
-        """Raises ClusterError when there is no such topic."""
+        """Raises ClusterError when the topic does not exist."""
         self._topic = topic
         self._closing = ExitStack()
         self._admin = self._closing.enter_context(clients.make_admin(admin_config))
@@ -153,7 +153,7 @@ class DeadLetterTopic:
         self._closing.close()
 
     def letters(self, sender_header: str) -> Iterator[Letter | Unreadable]:
-        """All there are, partition by partition, up to the first open transaction of each."""
+        """Yields all letters, partition by partition, up to the first open transaction of each."""
         begins = questions.begin_offsets(self._admin, self._topic, self._numbers)
         ends = questions.stable_offsets(self._admin, self._topic, self._numbers)
         for number in self._numbers:
@@ -164,5 +164,5 @@ class DeadLetterTopic:
                         yield letter_of(cast("Record", record), sender_header)
 
     def begins(self) -> dict[int, int]:
-        """The offset of the first letter that each partition still has."""
+        """Returns the offset of the first letter that each partition still has."""
         return questions.begin_offsets(self._admin, self._topic, self._numbers)

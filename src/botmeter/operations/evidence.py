@@ -1,4 +1,4 @@
-"""What the outputs of a partition tell of how far its inputs were taken, and of what its journal lacks."""
+"""Determines from the outputs of a partition how far its inputs were taken, and what its journal lacks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JOURNAL: Final = JournalShape()
 
 @dataclass(slots=True)
 class Evidence:
-    """Of one partition. Positions are the offsets after the last records that an output speaks of, by topic."""
+    """The evidence of one partition. Positions are the offsets after the last records that caused outputs, by topic."""
 
     events: int = 0
     unreadable: int = 0
@@ -39,53 +39,53 @@ class Evidence:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the journal lacks nothing that anything tells of."""
+        """Whether nothing shows that the journal lacks events."""
         return not (self.gaps or self.unreadable or self.lacking)
 
 
 class Outputs:
     """Reads the outputs of one partition."""
 
-    def __init__(self, desk: PartitionDesk, number: int, go_on: Callable[[int], None]) -> None:
-        """`go_on` is told how many records were read, again and again."""
-        self._desk, self._number, self._go_on = desk, number, go_on
+    def __init__(self, desk: PartitionDesk, number: int, on_progress: Callable[[int], None]) -> None:
+        """`on_progress` is called repeatedly, with the number of records read since its last call."""
+        self._desk, self._number, self._on_progress = desk, number, on_progress
         self._topics: Topics = desk.topics
-        self._found = Evidence()
+        self._evidence = Evidence()
 
     def evidence(self, loss: LossAccepted | None) -> Evidence:
-        """All that they tell; positions only since the last loss that somebody has accepted."""
-        evidence, topics = self._found, self._topics
+        """Reads all outputs; positions are taken only from those after the last accepted loss."""
+        evidence, topics = self._evidence, self._topics
         journal_from = 0
         if loss is not None:
             journal_from = loss.end_of(topics.journal.name).offset
             evidence.by_journal |= Counter(self._positions(loss.interactions, loss.commands))
         for record in self._records(topics.journal, 0):
-            self._hear_event(record, is_telling=record.offset() >= journal_from)
+            self._add_event(record, has_position=record.offset() >= journal_from)
         evidence.by_all_outputs |= evidence.by_journal
         for topic, shape in ((topics.dead_letters, DeadLetterShape()), (topics.command_results, AnswerShape())):
             for record in self._records(topic, 0 if loss is None else loss.end_of(topic.name).offset):
                 with suppress(ValueError):
                     source, _, offset = shape.identify(record).identity
                     evidence.by_all_outputs[source] = max(evidence.by_all_outputs[source], offset + 1)
-        self._hear_balances()
+        self._add_balances()
         return evidence
 
-    def _hear_event(self, record: Record, *, is_telling: bool) -> None:
-        evidence = self._found
+    def _add_event(self, record: Record, *, has_position: bool) -> None:
+        evidence = self._evidence
         evidence.events += 1
         try:
-            found = _JOURNAL.identify(record)
+            event = _JOURNAL.identify(record)
             catalogue.JOURNAL.decode(record.value())
         except ValueError:
             evidence.unreadable += 1
             return
-        account_id, version = found.identity
+        account_id, version = event.identity
         evidence.gaps += version != evidence.versions.get(account_id, 0) + 1
         evidence.versions[account_id] = max(version, evidence.versions.get(account_id, 0))
-        if is_telling:
-            evidence.by_journal |= Counter(self._caused(found))
+        if has_position:
+            evidence.by_journal |= Counter(self._positions_of(event))
 
-    def _caused(self, event: Identified) -> dict[str, int]:
+    def _positions_of(self, event: Identified) -> dict[str, int]:
         cause = event.cause
         if cause is None:
             return {}
@@ -97,9 +97,9 @@ class Outputs:
     def _positions(self, interactions: int, commands: int) -> dict[str, int]:
         return {self._topics.interactions.name: interactions, self._topics.commands.name: commands}
 
-    def _hear_balances(self) -> None:
-        """The last balance of an account tells which events there were."""
-        evidence, shape = self._found, VersionedShape(catalogue.BALANCES)
+    def _add_balances(self) -> None:
+        """Compares each account's last balance with its last event: the balance has the version of the last event."""
+        evidence, shape = self._evidence, VersionedShape(catalogue.BALANCES)
         for record in self._records(self._topics.balances, 0):
             with suppress(ValueError):
                 account_id, version = shape.identify(record).identity
@@ -115,4 +115,4 @@ class Outputs:
         with closing(chunks):
             for chunk in chunks:
                 yield from cast("list[Record]", chunk)
-                self._go_on(len(chunk))
+                self._on_progress(len(chunk))

@@ -1,17 +1,17 @@
-"""What a check finds, and what is to be done about it."""
+"""The findings of a check, with their remedies."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-#: `problem`: metering is stopped, wrong or in danger. `warning`: it will be, or is worse than it need be.
+#: `problem`: metering is stopped, wrong or at risk. `warning`: it may become so, or could work better.
 State = Literal["ok", "warning", "problem", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding of a check; `remedy` is what to do, None where nothing."""
+    """One finding of a check; `remedy` is what to do, None when there is nothing to do."""
 
     check: str
     state: State
@@ -19,5 +19,5 @@ class Finding:
     remedy: str | None = None
 
     def as_fields(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the fields for JSON."""
         return asdict(self)

@@ -9,7 +9,7 @@ from botmeter.errors import ConfigurationError
 
 
 def bytes_of(path: Path) -> int | None:
-    """What a store takes on the disk; None where there is none."""
+    """Returns the size of a store on disk; None when there is none."""
     if not path.exists() and not path.is_symlink():
         return None
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
@@ -17,7 +17,7 @@ def bytes_of(path: Path) -> int | None:
 
 
 def delete(path: Path) -> None:
-    """Deletes a store that no worker uses; of a link, the link. Raises ConfigurationError where the disk refuses."""
+    """Deletes a store that no worker uses; for a link, only the link. Raises ConfigurationError when that fails."""
     try:
         if path.is_symlink() or path.is_file():
             path.unlink()

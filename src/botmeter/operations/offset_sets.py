@@ -1,4 +1,4 @@
-"""Sets of offsets as short texts: runs of offsets, each as the gap before it and its length."""
+"""Encodes sets of offsets as short texts: runs of offsets, each as the gap before it and its length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zlib import compress, decompress
 
 
 def runs_of(offsets: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """The first offset and the length of each run of offsets that follow each other, ascending."""
+    """Yields the first offset and the length of each run of consecutive offsets, ascending."""
     first = length = 0
     for offset in sorted(set(offsets)):
         if length and offset == first + length:
@@ -22,7 +22,7 @@ def runs_of(offsets: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def text_of(offsets: Iterable[int]) -> str:
-    """The set as a text; `offsets_in` gives it back."""
+    """Encodes the set as a text; `offsets_in` decodes it."""
     numbers, end = bytearray(), 0
     for first, length in runs_of(offsets):
         numbers += _varint(first - end) + _varint(length)
@@ -31,28 +31,28 @@ def text_of(offsets: Iterable[int]) -> str:
 
 
 def offsets_in(text: str) -> set[int]:
-    """The offsets of a text. Raises ValueError for one that `text_of` did not make."""
+    """Returns the offsets of a text. Raises ValueError for one that `text_of` did not create."""
     if not text:
         return set()
     try:
         numbers = list(_numbers(decompress(b85decode(text))))
     except Exception as error:
         raise ValueError(f"not a set of offsets: {text!r}") from error
-    found: set[int] = set()
+    offsets: set[int] = set()
     end = 0
     for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
-        found.update(range(end + gap, end + gap + length))
+        offsets.update(range(end + gap, end + gap + length))
         end += gap + length
-    return found
+    return offsets
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
+    encoded = bytearray()
     while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    found.append(number)
-    return bytes(found)
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def _numbers(data: bytes) -> Iterator[int]:

@@ -1,9 +1,9 @@
-"""The rules in force: agreed on at the start of a worker, and changed for all of them by an explicit act (`C5`).
+"""The rules in force: compared at the start of a worker, and changed for all workers by an explicit command (`C5`).
 
-A change is made while no worker runs. So where each partition stands is a plain fact: the committed offsets of the
-inputs and the end of the journal. A worker compares its rules before it joins the group, and again at every restore, up
-to the high watermark of the rules. A change is written first and the group looked at after that: either the worker sees
-that a change comes, and waits for it, or the change sees the worker, and is taken back.
+A change is made while no worker runs, so the position of each partition is known: the committed offsets of the inputs
+and the end of the journal. A worker compares its rules before it joins the group, and again at every restore, up to the
+high watermark of the rules. A change is written first, and the group is checked afterwards: either the worker sees
+the open change and waits for it, or the change sees the worker and is aborted.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from botmeter.kafka.rules_log import RulesRecorder, read_rules, require_agreemen
 from botmeter.operations.findings import Finding
 from botmeter.settings.model import Settings
 
-#: Workers that start together fence each other; the one that is fenced finds what the other recorded.
+#: Workers that start together fence each other; a fenced worker finds the rules that the other recorded.
 _ATTEMPTS_MAX: Final = 20
-#: A transaction that a killed worker left open ends by its own limit.
+#: A transaction that a killed worker left open ends by its own timeout.
 _SETTLES_WITHIN_S: Final = 30.0
 _PAUSE_S: Final = 0.2
 _PSEUDONYM_KEY: Final = "BOTMETER_PSEUDONYM_KEY"
 
 
 def transactional_id(group: str) -> str:
-    """Of whoever records rules for the workers of `group`."""
+    """Returns the transactional id for recording the rules of the workers of `group`."""
     return f"{group}-rules"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a partition stands."""
+class Position:
+    """The committed offsets of a partition's inputs, and the end of its journal."""
 
     interactions: int
     commands: int
@@ -45,13 +45,13 @@ class Standing:
 
 
 def check(settings: Settings, admin: Admin) -> Iterator[Finding]:
-    """Whether a worker with these settings would start."""
+    """Checks whether a worker with these settings would start."""
     history = RulesDesk(settings, admin).history()
-    found = differences(history.now, settings.rules())
-    told = ", ".join(f"{name} is {here}, in force is {there}" for name, (there, here) in found.items())
-    if found:
+    different = differences(history.now, settings.rules())
+    text = ", ".join(f"{name} is {own}, in force is {in_force}" for name, (in_force, own) in different.items())
+    if different:
         remedy = "set them as all workers have them, or stop all workers and run: botmeter rules set"
-        yield Finding("rules", "problem", f"a worker with these settings would not start: {told}", remedy)
+        yield Finding("rules", "problem", f"a worker with these settings would not start: {text}", remedy)
     elif history.messages:
         yield Finding("rules", "ok", f"these settings are the rules in force, number {len(history.messages)}")
     else:
@@ -59,24 +59,24 @@ def check(settings: Settings, admin: Admin) -> Iterator[Finding]:
 
 
 def require_same_pseudonyms(settings: Settings) -> None:
-    """Returns if the settings name end-users as the log does. Raises ConfigurationError, ClusterError, Retriable."""
+    """Raises ConfigurationError unless the pseudonym key equals the log's. Raises also ClusterError, Retriable."""
     with clients.make_admin(clients.admin_config(settings.kafka, settings.bootstrap_servers)) as admin:
         history = RulesDesk(settings, admin).history()
-    found = differences(history.now, settings.rules()).get(_PSEUDONYM_KEY)
-    if found is not None:
-        there, here = found
-        raise ConfigurationError(f"{_PSEUDONYM_KEY} is {here}, in force is {there}: set it as the workers have it")
+    difference = differences(history.now, settings.rules()).get(_PSEUDONYM_KEY)
+    if difference is not None:
+        in_force, own = difference
+        raise ConfigurationError(f"{_PSEUDONYM_KEY} is {own}, in force is {in_force}: set it as the workers have it")
 
 
 class RulesDesk:
-    """Reads and records the rules of one installation. Used in one thread."""
+    """Reads and records the rules of one installation. Used by one thread."""
 
     def __init__(self, settings: Settings, admin: Admin) -> None:
         self._settings, self._admin, self._topics = settings, admin, settings.topics()
         self._rules = settings.rules()
 
     def history(self) -> RulesHistory:
-        """What the log has; the settings count where it has none. Raises ClusterError, Retriable."""
+        """Returns the rules in the log, else those of the settings. Raises ClusterError, Retriable."""
         reader = clients.make_consumer(self._reading())
         try:
             return read_rules(reader, self._admin, self._topics.rules.name, self._rules, Flag())
@@ -84,9 +84,9 @@ class RulesDesk:
             reader.close()
 
     def agree(self, by: str) -> RulesHistory:
-        """Returns once the rules of the settings are those in force; where none are recorded, records them.
+        """Returns once the rules of the settings are in force; records them when none are recorded.
 
-        Raises ConfigurationError when others are in force, ClusterError, Retriable.
+        Raises ConfigurationError when other rules are in force, ClusterError, Retriable.
         """
         history = self.history()
         for _ in range(_ATTEMPTS_MAX):
@@ -101,25 +101,25 @@ class RulesDesk:
                     history = self.history()
             except (TaskMigrated, TransactionAborted):
                 history = self.history()
-        raise ClusterError("the rules could not be recorded: others record them again and again")
+        raise ClusterError("the rules could not be recorded: other processes record them at the same time")
 
     def change(self, by: str, reason: str | None) -> RulesSet:
-        """Makes the rules of the settings those in force, from where each partition stands now.
+        """Puts the rules of the settings in force from each partition's current position on.
 
-        Raises ConfigurationError while a worker runs, or another changes the rules; ClusterError, Retriable.
+        Raises ConfigurationError while a worker runs or another process changes the rules; ClusterError, Retriable.
         """
         recorder = self._recorder()
         history = self.history()
-        standing = self.standing() if history.messages else {}
+        positions = self.positions() if history.messages else {}
         taken = tuple(
             TakenBefore(number, each.interactions, each.commands, each.journal)
-            for number, each in sorted(standing.items())
+            for number, each in sorted(positions.items())
         )
         message = self._message(history, by, reason, taken)
 
         def confirm() -> None:
             self.require_no_worker()
-            if history.messages and self.standing() != standing:
+            if history.messages and self.positions() != positions:
                 raise ConfigurationError("a worker ran meanwhile; nothing was changed: stop all workers and try again")
 
         try:
@@ -136,15 +136,15 @@ class RulesDesk:
         if group.members:
             raise ConfigurationError(
                 f"{len(group.members)} workers of the group {self._settings.group} run: "
-                f"{', '.join(sorted(group.members))}; stop them first, one that was killed is given up after its "
+                f"{', '.join(sorted(group.members))}; stop them first; a killed one leaves the group after its "
                 "session.timeout.ms"
             )
 
-    def standing(self) -> Mapping[int, Standing]:
-        """Where each partition stands, once no transaction is open. Raises ClusterError when one stays open."""
+    def positions(self) -> Mapping[int, Position]:
+        """Returns each partition's position, once no transaction is open. Raises ClusterError when one stays open."""
         numbers = range(self._settings.partitions)
         inputs = (self._topics.interactions.name, self._topics.commands.name)
-        # Read committed: there is no answer while a transaction holds newer offsets.
+        # Read committed: the group does not respond while an open transaction contains newer offsets.
         reader = clients.make_consumer(self._reading())
         try:
             taken = questions.committed_offsets(reader, [(name, number) for name in inputs for number in numbers])
@@ -152,7 +152,7 @@ class RulesDesk:
             reader.close()
         journal = self._settled_journal()
         return {
-            number: Standing(taken[inputs[0], number] or 0, taken[inputs[1], number] or 0, journal[number])
+            number: Position(taken[inputs[0], number] or 0, taken[inputs[1], number] or 0, journal[number])
             for number in numbers
         }
 
