@@ -53,7 +53,7 @@ def check(settings: Settings, admin: Admin) -> Iterator[Finding]:
         remedy = "set them as all workers have them, or stop all workers and run: botmeter rules set"
         yield Finding("rules", "problem", f"a worker with these settings would not start: {text}", remedy)
     elif history.messages:
-        yield Finding("rules", "ok", f"these settings are the rules in force, number {len(history.messages)}")
+        yield Finding("rules", "ok", f"these settings are the rules in force, number {history.messages[-1].number}")
     else:
         yield Finding("rules", "ok", "none are recorded yet: the first worker records its settings")
 
