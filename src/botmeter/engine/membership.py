@@ -76,12 +76,13 @@ class Membership:
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def leave(self) -> None:
-        """Gives everything back; to be called once the commit under way is through."""
+        """Gives everything back; to be called once the commit under way is through. Raises what that ran into."""
         self._rescues.close()
         self._consumer.close()  # revokes what is assigned, which closes the tasks
         for task in self.tasks.values():
             task.close()
         self.tasks.clear()
+        self._raise_error()
 
     def metadata(self) -> object | None:
         """The group's metadata that fences a commit, None while the group does not know this worker.
@@ -94,8 +95,7 @@ class Membership:
 
     def require_sound(self) -> None:
         """Raises what a rebalance ran into; fails the partitions whose inputs cannot be read on."""
-        if self._error is not None:
-            raise self._error
+        self._raise_error()
         while self.inputs.refused:
             number, refused = self.inputs.refused.popitem()
             task = self.tasks.get(number)
@@ -107,6 +107,12 @@ class Membership:
                         f"if they are gone for good, run: botmeter partition restore-from {number} inputs",
                     ),
                 )
+
+    def _raise_error(self) -> None:
+        """Once: what ends a worker is not told again while it closes."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     # --- Restored, failed, rescued ---
 
