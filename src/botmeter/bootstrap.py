@@ -98,7 +98,11 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         clock,
     )
     transaction = Transaction(
-        lambda: clients.make_producer(producer), topics, settings.transaction_timeout_ms / 1000, broker_time, clock
+        lambda on_loss: clients.make_producer(clients.heard(producer, on_loss)),
+        topics,
+        settings.transaction_timeout_ms / 1000,
+        broker_time,
+        clock,
     )
 
     def end_of(topic: str, partition: int) -> int:

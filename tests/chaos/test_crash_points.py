@@ -18,6 +18,7 @@ from worker.outage import alter
 from worker.process import WorkerProcess
 
 from .installation import Installation
+from .stores import require_warm_equals_cold
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
@@ -64,7 +65,7 @@ def lose_partitions(dying: WorkerProcess, other: WorkerProcess, cluster: Install
 def test_workers_killed_at_every_named_point_in_turn_lose_and_double_nothing(
     cluster: Installation, figures: Counter[str]
 ) -> None:
-    """At each once, the first time that the worker comes by or a later one."""
+    """At each once, the first time that the worker comes by or a later one; its stores are worth a cold restore."""
     print(f"seed {SEED}")  # noqa: T201 - pytest shows it when the test fails
     dice = Random(SEED)
     deaths = [(point, passing(point, dice)) for point in CRASH_POINTS.values()]
@@ -83,6 +84,7 @@ def test_workers_killed_at_every_named_point_in_turn_lose_and_double_nothing(
             assert dying.ended() == -SIGKILL, dying.said
             assert dying.lines[-1] == f"dies: {point}"
             figures["kills survived"] += 1
+            figures["stores as good as cold ones"] += require_warm_equals_cold(cluster, "worker")
         last = cluster.fragile_worker("worker").restored(cluster.partitions)
         await_progress(cluster, [last])
     cluster.end_well(last)

@@ -24,6 +24,13 @@ class Content:
         self.chats: dict[ChatKey, int] = {}
         self.owner: DiskStore | None = None
 
+    def copy(self) -> Content:
+        """As it is now; nobody's."""
+        made = Content()
+        made.mark = self.mark
+        made.accounts, made.windows, made.chats = dict(self.accounts), dict(self.windows), dict(self.chats)
+        return made
+
 
 class Disk:
     """All stores of all workers, by their path."""
@@ -31,6 +38,14 @@ class Disk:
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
         self.contents: dict[Path, Content] = {}
+        #: What the dead have left in their stores, by their path.
+        self.left: list[tuple[Path, Content]] = []
+
+    def bury(self, process: Process) -> None:
+        """Keeps what a process that dies has in its open stores."""
+        for path, content in self.contents.items():
+            if content.owner is not None and content.owner._process is process:
+                self.left.append((path, content.copy()))
 
     def open(self, path: Path) -> DiskStore:
         """As `RocksDbStore(path)`."""

@@ -18,6 +18,7 @@ from .disk import Disk
 from .inputs import Source
 from .plan import Plan, drawn
 from .scheduler import Scheduler
+from .stores import require_warm_equals_cold
 from .substitution import substituted
 from .worker import Worker, settings_of
 
@@ -38,6 +39,8 @@ class Figures:
     histories: int = 0
     records: int = 0
     confirmed: int = 0
+    #: Compared with a cold restore: those that the dead have left, and those of the end.
+    stores: int = 0
     lives: int = 0
     crashes: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -48,6 +51,7 @@ class Figures:
         self.histories += other.histories
         self.records += other.records
         self.confirmed += other.confirmed
+        self.stores += other.stores
         self.lives += other.lives
         self.overtaken += other.overtaken
         self.crashes += other.crashes
@@ -66,6 +70,7 @@ class History:
         self.disk = Disk(self.scheduler)
         settings = [settings_of(name, PARTITIONS) for name in _NAMES[: self.plan.workers]]
         self.group, self.topics, self.rules = settings[0].group, settings[0].topics(), settings[0].rules()
+        self._inputs = (self.topics.interactions, self.topics.commands)
         for topic in self.topics.all():
             has_brokers_time = topic.config["message.timestamp.type"] == "LogAppendTime"
             partitions = 1 if topic is self.topics.rules else PARTITIONS
@@ -151,6 +156,7 @@ class History:
 
     def _die(self, process: Process, point: str) -> None:
         process.is_dead = True
+        self.disk.bury(process)
         if self.scheduler.tell:
             self.scheduler.tell(f"{process.name}: DIES, {point}")
         self.broker.watch(process)
@@ -164,7 +170,7 @@ class History:
         if self._unwritten:
             return False
         offsets = self.broker.group(self.group).offsets
-        inputs = {self.topics.interactions.name, self.topics.commands.name}
+        inputs = {topic.name for topic in self._inputs}
         return self.broker.transactions.is_settled and all(
             log.stable_offset == log.high_watermark
             and (log.place[0] not in inputs or offsets.get(log.place, 0) >= log.high_watermark)
@@ -182,12 +188,21 @@ class History:
             witness.verify(streams, taken, lambda _: None)
         if findings.total:
             raise AssertionError("\n".join(str(difference) for difference in findings.differences[:5]))
+        stores = [*self.disk.left, *self.disk.contents.items()]
+        for number in range(PARTITIONS):
+            require_warm_equals_cold(
+                [content for path, content in stores if path.name == f"partition-{number}"],
+                self.broker.log((self.topics.journal.name, number)).committed(),
+                max(self.broker.log((topic.name, number)).latest_timestamp() for topic in self._inputs),
+                self.rules,
+            )
         confirmed = sum(counts.total() for counts in findings.confirmed.values())
         errors = Counter(type(error).__name__ for worker in self.workers for error in worker.errors)
         return Figures(
             histories=1,
             records=findings.interactions + findings.commands,
             confirmed=confirmed,
+            stores=len(stores),
             lives=sum(worker.lives for worker in self.workers),
             crashes=self.scheduler.crashes,
             faults=self.scheduler.faults,

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from botmeter.engine import transaction
+from botmeter.engine.running_state import RunningState
 from botmeter.engine.transaction import Transaction
 from botmeter.kafka import clients, questions
+from botmeter.metering.state import Changes
 from botmeter.metering.store import StoreUpdate
 from memory_kafka.consumer import MemoryConsumer
 from memory_kafka.groups import Membership
@@ -75,10 +77,27 @@ def producer_kept_after_a_retry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "_ask", lambda _, call, deadline: transaction._resumed(call, deadline))
 
 
+def store_without_chats(patch: pytest.MonkeyPatch) -> None:
+    """The store forgets which chats were handed off; whoever goes on with it may hand one off again."""
+    commit = RunningState.commit
+
+    def forget(self: RunningState, changes: Changes, *others: Any) -> None:
+        changes.chats = {}
+        commit(self, changes, *others)
+
+    patch.setattr(RunningState, "commit", forget)
+
+
+def producer_kept_after_a_lost_connection(patch: pytest.MonkeyPatch) -> None:
+    """As above, where the client repeated the request by itself."""
+    patch.setattr(Transaction, "_note_loss", lambda _: None)
+
+
 #: The fault, and the plan of histories in which it matters; None: as their seeds draw them.
 MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Plan | None]] = {
     "offsets outside the transaction": (offsets_outside_the_transaction, None),
     "store before commit": (store_before_commit, None),
+    "store without chats": (store_without_chats, None),
     "restore of what is not committed": (restore_of_what_is_not_committed, None),
     # Whoever takes over finds a transaction half ended.
     "restore that stops short": (
@@ -89,6 +108,10 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Plan | None]] = {
     "fencing ignored": (fencing_ignored, Plan(3, 3, 80, slow_share=0.1, unrest=12)),
     "producer kept after a retry": (
         producer_kept_after_a_retry,
+        Plan(3, 2, 80, late_end_share=0.3, unrest=6, switch_share=0.9),
+    ),
+    "producer kept after a lost connection": (
+        producer_kept_after_a_lost_connection,
         Plan(3, 2, 80, late_end_share=0.3, unrest=6, switch_share=0.9),
     ),
 }

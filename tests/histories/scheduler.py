@@ -191,7 +191,7 @@ class Scheduler(World):
         if self.is_calm:
             return Fate.ARRIVES
         if request in ("commit", "abort", "send offsets") and self.dice.random() < self.plan.late_end_share:
-            fate = Fate.LATE
+            fate = self.dice.choice([Fate.LATE, Fate.REPEATED])
         elif self.dice.random() < self.plan.fault_share:
             fate = self.dice.choice([Fate.LOST, Fate.UNANSWERED])
         else:

@@ -72,8 +72,9 @@ def test_the_end_of_a_transaction_that_comes_late_ends_no_other() -> None:
     for seed in range(40):
         figures.add(History(seed, plan).run())
 
-    assert figures.faults["commit late"] > 50
-    assert figures.faults["abort late"] > 0
+    assert figures.faults["commit late"] > 25
+    assert figures.faults["commit repeated"] > 25
+    assert figures.faults["abort late"] + figures.faults["abort repeated"] > 0
 
 
 def test_a_seed_replays_its_history() -> None:
@@ -107,6 +108,7 @@ def test_tens_of_thousands_of_histories(figures: Counter[str], capsys: pytest.Ca
     figures["simulated kills survived"] += found.crashes.total() + found.faults["kill"]
     figures["records checked"] += found.records
     figures["outputs as they should be"] += found.confirmed
+    figures["stores as good as cold ones"] += found.stores
     figures["differences"] += 0  # the first one would have ended it
 
     assert found.histories == LONG
@@ -127,6 +129,7 @@ def told(figures: Figures) -> str:
         [
             f"{figures.histories} histories, {figures.lives} lives of workers",
             f"{figures.records} records taken, {figures.confirmed} outputs as they should be, 0 differences",
+            f"{figures.stores} stores, of the dead and of the end, each worth a cold restore",
             f"{figures.crashes.total()} crashes at named points:",
             *crashes,
             f"{figures.faults.total()} other faults:",

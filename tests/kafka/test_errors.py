@@ -22,6 +22,7 @@ from botmeter.kafka.clients import (
     Config,
     admin_config,
     consumer_config,
+    is_lost_connection,
     make_admin,
     make_consumer,
     make_producer,
@@ -76,6 +77,7 @@ GIVEN_UP_AFTER_S = 6
         pytest.param(KafkaError(KafkaError._STATE, retriable=True), Retriable, id="marked retriable"),
         pytest.param(KafkaError(KafkaError._TIMED_OUT), Retriable, id="timed out"),
         pytest.param(KafkaError(KafkaError._TRANSPORT), Retriable, id="connection lost"),
+        pytest.param(KafkaError(KafkaError._DESTROY_BROKER), Retriable, id="the client lets a broker go"),
         pytest.param(KafkaError(KafkaError.NOT_COORDINATOR), Retriable, id="coordinator moved"),
         pytest.param(KafkaError(KafkaError.CONCURRENT_TRANSACTIONS), Retriable, id="previous transaction ending"),
         pytest.param(KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT), Retriable, id="offsets pending"),
@@ -121,6 +123,21 @@ def test_a_missing_permission_ends_the_program_also_when_it_broke_the_transactio
 
     named = [classify(error) for error in (refused, refused_for_good)]
     assert [error.resource for error in named if isinstance(error, PermissionMissing)] == ["topic", "transactional id"]
+
+
+@pytest.mark.parametrize(
+    ("said", "in_use"),
+    [
+        ("FAIL [worker#producer-4] [thrd:T]: TxnCoordinator: Disconnected: (after 1234ms in state UP)", True),
+        ("FAIL [worker#producer-4] [thrd:1]: 1 request(s) timed out: disconnect (after 10000ms in state UP)", True),
+        ("FAIL [worker#producer-4] in words that a later version chose", True),
+        ("FAIL [worker#producer-4] [thrd:1]: Connection refused (after 0ms in state CONNECT)", False),
+        ("FAIL [worker#producer-4] [thrd:1]: Disconnected (after 2ms in state APIVERSION_QUERY)", False),
+        ("GETPID [worker#producer-4] Failed to acquire PID from broker: retrying", False),
+    ],
+)
+def test_a_lost_connection_that_was_in_use_is_told_from_one_that_did_not_come_about(said: str, *, in_use: bool) -> None:
+    assert is_lost_connection(said) is in_use
 
 
 def test_the_error_is_taken_out_of_the_exception() -> None:

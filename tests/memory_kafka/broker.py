@@ -76,6 +76,10 @@ class MemoryBroker:
                     client.hear()
 
 
+class ConnectionLost(Exception):  # noqa: N818 - named by what happened
+    """Before the answer came; the request may still come to the broker."""
+
+
 def ask(
     world: World,
     process: Process,
@@ -84,7 +88,9 @@ def ask(
     timeout_ms: float,
     hold: Callable[[Callable[[], None]], None] | None = None,
 ) -> T:
-    """Sends a request and waits for its answer. Raises Refused, or KafkaException when none comes in time.
+    """Sends a request and waits for its answer.
+
+    Raises Refused, ConnectionLost, or KafkaException when no answer comes in time.
 
     `hold` keeps a late request until it arrives.
     """
@@ -96,9 +102,11 @@ def ask(
         return answer
     if fate is Fate.UNANSWERED:
         _ignoring_refusals(call)
-    elif fate is Fate.LATE:
+    elif fate in (Fate.LATE, Fate.REPEATED):
         late = partial(_ignoring_refusals, call)
         hold(late) if hold else world.after(world.delay_ms("late"), late)
+        if fate is Fate.REPEATED:
+            raise ConnectionLost
     world.wait_until(lambda: False, timeout_ms, process)
     raise timed_out(request)
 

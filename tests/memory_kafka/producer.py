@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Self
@@ -10,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from botmeter.contracts.topics import partition_of
 
-from .broker import MemoryBroker, ask, timed_out
+from .broker import ConnectionLost, MemoryBroker, ask, timed_out
 from .groups import Membership
 from .log import Header, MemoryMessage, Place, Refused
 from .world import Process
@@ -37,6 +38,8 @@ class MemoryProducer:
     def __init__(self, broker: MemoryBroker, config: dict[str, Any], process: Process) -> None:
         self._broker, self._world, self._process = broker, broker.world, process
         self._name: str | None = config.get("transactional.id")
+        self._logger = config.get("logger", logging.getLogger())
+        self._unsaid: list[str] = []
         self._timeout_ms = int(config.get("transaction.timeout.ms", 60_000))
         self._producer: tuple[int, int] | None = None
         self._queue: list[_Waiting] = []
@@ -219,6 +222,9 @@ class MemoryProducer:
         self._queue.clear()
 
     def _serve(self) -> int:
+        unsaid, self._unsaid = self._unsaid, []
+        for said in unsaid:
+            self._logger.log(logging.INFO, "%s [%s] %s", "FAIL", self._name, said)
         reports, self._reports = self._reports, []
         for on_delivery, error, message in reports:
             if on_delivery is not None:
@@ -228,13 +234,19 @@ class MemoryProducer:
     # --- Errors ---
 
     def _patiently(self, request: str, call: Callable[[], Any], timeout: float) -> Any:
-        """As librdkafka: asks again while the coordinator is busy with the transaction before."""
+        """As librdkafka: asks again while the coordinator is busy with the transaction before.
+
+        So it does when the connection is lost, which it logs with the next poll.
+        """
         timeout_ms = timeout * 1000 if timeout >= 0 else self._timeout_ms
         deadline = self._world.now_ms + timeout_ms
         while True:
             try:
                 left_ms = max(0.0, deadline - self._world.now_ms)
                 return ask(self._world, self._process, request, call, left_ms, self._hold)
+            except ConnectionLost:
+                self._unsaid.append("Disconnected (after 9ms in state UP)")
+                continue
             except Refused as refused:
                 if refused.code != KafkaError.CONCURRENT_TRANSACTIONS:
                     raise KafkaException(self._meant_by(refused)) from refused

@@ -31,6 +31,8 @@ class Fate(Enum):
     UNANSWERED = "unanswered"
     #: It arrives long after the client has given up waiting.
     LATE = "late"
+    #: Late as well, but its connection is lost at once, and the client asks again by itself.
+    REPEATED = "repeated"
 
 
 class Process:

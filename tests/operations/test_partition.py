@@ -19,10 +19,9 @@ from botmeter.kafka import clients
 from botmeter.metering.store import StoreUpdate
 from worker.cluster import PARTITIONS, Cluster
 from worker.model import verified
-from worker.outage import alter
+from worker.outage import alter, make_anew
 from worker.process import PATIENCE_S, PROGRAM, WorkerProcess
 from worker.test_failed_partition import FAULTY, ON, begin, break_the_journal
-from worker.test_restore import make_anew
 from worker.traffic import Traffic, interaction
 
 pytestmark = pytest.mark.kafka

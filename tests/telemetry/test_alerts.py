@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import insert
 
 from botmeter.domain.prices import MINUTE_MS
+from botmeter.engine.budget import Allowance
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Status, Task
 from botmeter.engine.transaction import Batch
@@ -56,7 +57,7 @@ class WorkerInFault:
 
     def turn(self, took_s: float = 0.0) -> None:
         """A turn completes, whose transaction took so long."""
-        commit = Commit(Batch([], None), committed())
+        commit = Commit(Batch([], None, Allowance(0, 0)), committed())
         commit.took_s = took_s
         while commit.ended_at <= self._last_at:  # the next millisecond
             commit.ended_at = time.time_ns() // 1_000_000

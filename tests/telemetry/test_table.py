@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from botmeter.engine.budget import Allowance
 from botmeter.engine.processor import Processor
 from botmeter.engine.transaction import Batch
 from botmeter.host.metrics import Commit
@@ -39,7 +40,7 @@ MAKERS = {"CounterMetricFamily", "GaugeMetricFamily", "HistogramMetricFamily", "
 
 def of_a_worker(_: Path) -> bytes:
     metrics = WorkerMetrics(cast(Processor, StubEngine()))
-    metrics.committed(Commit(Batch([], None), committed()), is_committed=True)
+    metrics.committed(Commit(Batch([], None, Allowance(0, 0)), committed()), is_committed=True)
     return metrics.render()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from confluent_kafka import IsolationLevel, Producer, TopicPartition
@@ -14,7 +15,9 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.cimpl import NewTopic
 
 from botmeter.contracts.topics import Topic
+from botmeter.errors import BotmeterError
 from botmeter.kafka import clients, questions
+from botmeter.kafka.topic_setup import create_topics
 
 from .cluster import Cluster, Place
 from .process import PATIENCE_S
@@ -42,6 +45,21 @@ def alter(cluster: Cluster, topic: Topic, option: str, value: str) -> None:
         [made] = admin.create_topics([NewTopic(later, num_partitions=1)]).values()
         made.result(PATIENCE_S)
         questions.topic_ids(admin, [later])
+
+
+def make_anew(cluster: Cluster, *topics: Topic) -> None:
+    """Deletes topics with all that is in them, and makes them again."""
+    names = [topic.name for topic in topics]
+    with clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)) as admin:
+        made = before = questions.topic_ids(admin, names)
+        for deleted in admin.delete_topics(names, operation_timeout=PATIENCE_S).values():
+            deleted.result()
+        deadline = time.monotonic() + PATIENCE_S
+        while made.items() & before.items():  # the broker may for a moment not have heard that these are gone
+            assert time.monotonic() < deadline, "the topics cannot be made again"
+            with suppress(BotmeterError):
+                create_topics(admin, cluster.topics.all(), cluster.partitions, 1)
+                made = questions.topic_ids(admin, names)
 
 
 @contextmanager

@@ -1,15 +1,19 @@
-"""A TCP proxy before a broker, which can hold back what the two sides say to each other."""
+"""A TCP proxy before a broker, which can hold back or lose what the two sides say to each other."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import threading
+from collections import Counter
 from types import TracebackType
 from typing import Final, Self
 
+#: Requests by their numbers in Kafka's protocol.
 _FETCH: Final = 1
-_CHUNK: Final = 65_536
+ADD_OFFSETS_TO_TXN: Final = 25
+END_TXN: Final = 26
+TXN_OFFSET_COMMIT: Final = 28
 
 
 class Proxy:
@@ -23,6 +27,11 @@ class Proxy:
         self.target: int | None = None
         self._fetches_flow, self._all_flows = threading.Event(), threading.Event()
         self.release()
+        self._lock = threading.Lock()
+        self._to_lose, self._to_keep = Counter[int](), Counter[int]()
+        self._kept: list[tuple[socket.socket, bytes]] = []
+        #: How many answers were lost and requests kept so far, by the request's number.
+        self.lost, self.kept = Counter[int](), Counter[int]()
         self._sockets: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
@@ -53,6 +62,20 @@ class Proxy:
         self._fetches_flow.set()
         self._all_flows.set()
 
+    def lose_answers(self, request: int, times: int) -> None:
+        """The broker carries out so many more of these requests; who asked hears but the end of the connection."""
+        self._to_lose[request] += times
+
+    def keep_requests(self, request: int, times: int) -> None:
+        """So many more of these requests lie in the network until `deliver`; who asked loses the connection."""
+        self._to_keep[request] += times
+
+    def deliver(self) -> None:
+        """What was kept comes to the broker."""
+        while self._kept:
+            broker, request = self._kept.pop()
+            broker.sendall(request)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -64,41 +87,71 @@ class Proxy:
                 continue
             broker = socket.create_connection(("127.0.0.1", self.target))
             self._sockets += [client, broker]
-            fetches = threading.Event()
-            threading.Thread(target=self._requests, args=[client, broker, fetches], daemon=True).start()
-            threading.Thread(target=self._responses, args=[broker, client, fetches], daemon=True).start()
+            conversation = _Conversation(client, broker)
+            threading.Thread(target=self._requests, args=[conversation], daemon=True).start()
+            threading.Thread(target=self._responses, args=[conversation], daemon=True).start()
 
-    def _requests(self, client: socket.socket, broker: socket.socket, fetches: threading.Event) -> None:
-        """Passes requests on one by one: four bytes of length, then two that tell what is asked."""
+    def _requests(self, between: _Conversation) -> None:
+        """Passes requests on one by one: four bytes of length, two that tell what is asked, two, four that name it."""
         try:
-            while head := _exactly(client, 4):
-                request = _exactly(client, struct.unpack(">i", head)[0])
-                if struct.unpack(">h", request[:2])[0] == _FETCH:
-                    fetches.set()
+            while head := _exactly(between.client, 4):
+                request = _exactly(between.client, struct.unpack(">i", head)[0])
+                kind: int = struct.unpack(">h", request[:2])[0]
+                if kind == _FETCH:
+                    between.fetches.set()
+                if self._befalls(kind, self._to_lose, self.lost):
+                    between.unanswered.add(request[4:8])
                 self._all_flows.wait()
-                broker.sendall(head + request)
+                if self._befalls(kind, self._to_keep, self.kept):
+                    self._kept.append((between.broker, head + request))
+                    _end(between.client)
+                    return
+                between.broker.sendall(head + request)
         except OSError:
             pass
-        _end(broker)
+        _end(between.broker)
 
-    def _responses(self, broker: socket.socket, client: socket.socket, fetches: threading.Event) -> None:
+    def _befalls(self, kind: int, still: Counter[int], done: Counter[int]) -> bool:
+        with self._lock:
+            if not still[kind]:
+                return False
+            still[kind] -= 1
+            done[kind] += 1
+            return True
+
+    def _responses(self, between: _Conversation) -> None:
+        """Passes answers on one by one: four bytes of length, then four that name the request."""
         try:
-            while said := broker.recv(_CHUNK):
-                if fetches.is_set():
+            while head := _exactly(between.broker, 4):
+                answer = _exactly(between.broker, struct.unpack(">i", head)[0])
+                if between.fetches.is_set():
                     self._fetches_flow.wait()
                 self._all_flows.wait()
-                client.sendall(said)
+                if answer[:4] in between.unanswered:
+                    break
+                between.client.sendall(head + answer)
         except OSError:
             pass
-        _end(client)
+        _end(between.client)
+
+
+class _Conversation:
+    """One client and the broker."""
+
+    def __init__(self, client: socket.socket, broker: socket.socket) -> None:
+        self.client, self.broker = client, broker
+        #: Whether the client has ever fetched.
+        self.fetches = threading.Event()
+        #: The names of the requests whose answers are to be lost.
+        self.unanswered: set[bytes] = set()
 
 
 def _exactly(source: socket.socket, size: int) -> bytes:
     """So many bytes; fewer at the end of the stream."""
-    got = b""
+    got = bytearray()
     while len(got) < size and (more := source.recv(size - len(got))):
         got += more
-    return got
+    return bytes(got)
 
 
 def _end(to: socket.socket) -> None:

@@ -20,6 +20,7 @@ from botmeter import bootstrap, cli
 from botmeter.cli import worker
 from botmeter.clock import Clock
 from botmeter.engine.broker_time import BrokerTime
+from botmeter.engine.budget import Allowance
 from botmeter.engine.failure import Failure
 from botmeter.engine.lag import Lag
 from botmeter.engine.processor import Processor
@@ -55,7 +56,7 @@ class StubEngine:
 
     def take(self) -> Batch:
         self.poll()
-        return Batch([], None)
+        return Batch([], None, Allowance(0, 0))
 
     def _idle(self) -> None:
         self._go_on.wait(0.01)

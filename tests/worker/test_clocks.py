@@ -43,8 +43,8 @@ def skew(tmp_path: Path) -> Skew:
 
 
 @contextmanager
-def skewed(cluster: Cluster, skew: Skew) -> Iterator[WorkerProcess]:
-    environment = {**cluster.environment(), "CLOCK_AHEAD_FILE": str(skew.file)}
+def skewed(cluster: Cluster, skew: Skew, **variables: str) -> Iterator[WorkerProcess]:
+    environment = {**cluster.environment(**variables), "CLOCK_AHEAD_FILE": str(skew.file)}
     with WorkerProcess(environment, program=PROGRAM) as worker:
         yield worker.restored(cluster.partitions)
 

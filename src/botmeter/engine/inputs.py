@@ -31,7 +31,7 @@ class Inputs:
         self._consumer, self._broker_time = consumer, broker_time
         self._names = (topics.interactions.name, topics.commands.name)
         self._inputs: dict[Place, Input] = {}
-        self._paused: set[int] = set()
+        self._paused: set[Place] = set()
         #: The partitions whose input cannot be read on, and why; whoever looks at them forgets them.
         self.refused: dict[int, PartitionRefused] = {}
 
@@ -48,7 +48,7 @@ class Inputs:
         pair = self._pair(partition)
         for assigned in pair:
             self._inputs.pop((assigned.topic, partition), None)
-        self._paused.discard(partition)
+            self._paused.discard((assigned.topic, partition))
         return pair
 
     def sort_in(self, messages: list[Message]) -> None:
@@ -96,24 +96,23 @@ class Inputs:
         return max(0, self._consumer.get_watermark_offsets(place, cached=True)[1])
 
     def throttle(self, tasks: Iterable[Task]) -> None:
-        """Stops reading partitions of which more waits than a few batches, until it is taken."""
+        """Stops reading inputs of which more waits than a few batches, until it is taken; called for each chunk."""
         for task in tasks:
-            number = task.partition
-            full = [i for i in (task.interactions, task.commands) if _is_full(i)]
-            if full and number not in self._paused:
-                self._paused.add(number)
-                self._consumer.pause([tp for tp in self._pair(number) if self._inputs[tp.topic, number] in full])
-            elif not full and number in self._paused:
-                self._paused.discard(number)
-                self._consumer.resume(self._pair(number))
+            for name, input_ in zip(self._names, (task.interactions, task.commands), strict=True):
+                place, is_full = (name, task.partition), _is_full(input_)
+                if is_full and place not in self._paused:
+                    self._paused.add(place)
+                    self._consumer.pause([TopicPartition(*place)])
+                elif not is_full and place in self._paused:
+                    self._paused.discard(place)
+                    self._consumer.resume([TopicPartition(*place)])
 
     def _pair(self, partition: int) -> list[TopicPartition]:
         return [TopicPartition(name, partition) for name in self._names]
 
 
 def _is_full(input_: Input) -> bool:
-    waiting = input_.waiting
-    return len(waiting) > _WAITING_MAX or sum(len(record.value() or b"") for record in waiting) > _WAITING_MAX_BYTES
+    return len(input_.waiting) > _WAITING_MAX or sum(input_.sizes()) > _WAITING_MAX_BYTES
 
 
 def _place(message: Message) -> Place:

@@ -22,7 +22,7 @@ from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
 from botmeter.engine.broker_time import BrokerTime
-from botmeter.engine.budget import Budget
+from botmeter.engine.budget import Allowance, Budget
 from botmeter.engine.dead_letter_limit import NEVER_PERCENT, DeadLetterLimit
 from botmeter.engine.failure import failed_record, is_bug, is_for_all
 from botmeter.engine.lag import Lag, LagWatch
@@ -208,11 +208,11 @@ class Processor:
             if (failure := self._letters.passed(share.task.partition, share.decided.counts)) is not None:
                 self._members.fail(share.task, failure)
         parts = [self._part(share) for share in self._kept(shares)]
-        return Batch(parts, self._members.metadata() if parts else None, passage, self._budget.snapshots)
+        return Batch(parts, self._members.metadata() if parts else None, self._budget.snapshots(), passage)
 
     def _take_records(self, shares: list[Share]) -> Passage | None:
         """Chunk by chunk; how the oldest record came by."""
-        left, passage = self._budget.records, None
+        left, passage = self._budget.records(), None
         messages, waits = self._first_chunk(), self._clock.deadline(_HELD_S)
         while True:
             polled_at = self._clock.now_ms()
@@ -221,17 +221,20 @@ class Processor:
             kept = self._kept(shares)
             self._precedence.advance([share.task for share in kept], _ASK_PAUSE_S if self._is_committing else 0.0)
             oldest_at = min((at for share in kept if (at := share.task.oldest_at) is not None), default=None)
-            before = left
+            before = left.records
             for share in kept:
-                left -= self._decide(share, left)
-            if passage is None and oldest_at is not None and left < before:
+                self._decide(share, left)
+            self._inputs.throttle(share.task for share in self._kept(kept))
+            if passage is None and oldest_at is not None and left.records < before:
                 passage = Passage(oldest_at, polled_at, self._clock.now_ms())
-            self._is_behind, within_s = left <= 0, _HELD_S if passage is None else _ANSWER_S
-            if left > 0 and self._is_committing:
-                messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=_GATHER_S)
-            elif left > 0 and len(messages) >= _CHUNK_RECORDS:
-                messages = self._consumer.consume(min(left, _CHUNK_RECORDS), timeout=0)
-            elif left > 0 and not waits.is_past and self._precedence.holds(self._members.running, within_s):
+            self._is_behind, within_s = left.is_used_up, _HELD_S if passage is None else _ANSWER_S
+            if left.is_used_up:
+                return passage
+            if self._is_committing:
+                messages = self._consumer.consume(min(left.records, _CHUNK_RECORDS), timeout=_GATHER_S)
+            elif len(messages) >= _CHUNK_RECORDS:
+                messages = self._consumer.consume(min(left.records, _CHUNK_RECORDS), timeout=0)
+            elif not waits.is_past and self._precedence.holds(self._members.running, within_s):
                 messages = self._while_held()
             else:
                 return passage
@@ -300,11 +303,15 @@ class Processor:
 
     # --- Deciding ---
 
-    def _decide(self, share: Share, records_max: int) -> int:
-        """Decides what can be taken of a task's inputs, up to so many records; how many that were."""
-        before = share.taken
-        self._guarded(share, lambda: share.take(min(records_max, share.left)))
-        return share.taken - before
+    def _decide(self, share: Share, left: Allowance) -> None:
+        """Decides what can be taken of a task's inputs, as far as the allowance goes, which it uses."""
+        if left.is_used_up:
+            return
+        records, taken, written = min(left.records, share.left), share.taken, len(share.decided.outputs)
+        if self._budget.is_cut:  # not worth the look at each record as long as all goes well
+            records = min(records, share.task.fitting(left.bytes))
+        self._guarded(share, lambda: share.take(records))
+        left.use(share.taken - taken, share.bytes_from(written))
 
     def _roll_cycles(self, shares: list[Share]) -> bool:
         """The timer; whether there are more cycles to roll than one transaction should hold."""
@@ -316,7 +323,6 @@ class Processor:
             tick_at = max(state.stream_time, share.task.timer_at)
             left -= self._guarded(share, lambda: share.states.meter.tick(tick_at, left)) or 0  # noqa: B023 - at once
             is_due = is_due or state.is_due(tick_at)
-        self._inputs.throttle(share.task for share in self._kept(shares))
         return is_due
 
     def _guarded(self, share: Share, step: Callable[[], int | None]) -> int | None:

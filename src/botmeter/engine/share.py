@@ -41,6 +41,10 @@ class Share:
         suspects = self.task.suspects
         return max(1, suspects // 2) - self.taken if suspects else 1 << 62
 
+    def bytes_from(self, output: int) -> int:
+        """How large the outputs are, from this one on."""
+        return sum([len(each.value or b"") for each in self.decided.outputs[output:]])
+
     def take(self, records_max: int) -> None:
         """Decides what can be taken now, up to so many records. Raises what one of them makes impossible."""
         meter = self.states.meter

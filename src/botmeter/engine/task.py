@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate, zip_longest
 from typing import Any, Final
 
 from botmeter.clock import Clock
@@ -75,6 +76,10 @@ class Input:
     def is_read_to(self, end: int) -> bool:
         """Whether all below the offset `end` was read and taken."""
         return not self.waiting and self.end is not None and self.end >= end
+
+    def sizes(self) -> list[int]:
+        """Of the values of the records waiting, in bytes."""
+        return [len(record.value() or b"") for record in self.waiting]
 
     def extend(self, records: Iterable[Record]) -> None:
         """More records, at least one, in offset order."""
@@ -218,6 +223,11 @@ class Task:
     def needs_proof(self) -> bool:
         """Whether the cluster has to be asked: interactions are held, and no answer is there to be read up to."""
         return self.is_held and self.proof is None
+
+    def fitting(self, bytes_max: int) -> int:
+        """How many records can be taken, whichever they are, until they are so large together; at least one."""
+        sizes = zip_longest(self.interactions.sizes(), self.commands.sizes(), fillvalue=0)
+        return 1 + sum(1 for together in accumulate(map(sum, sizes)) if together < bytes_max)
 
     def runs(self, records_max: int) -> Iterator[tuple[Run, Record | None]]:
         """What can be taken now: runs of interactions, each with the command that follows it, if any.

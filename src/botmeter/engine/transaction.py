@@ -31,6 +31,7 @@ from botmeter.contracts import encoding
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.engine.broker_time import BrokerTime
+from botmeter.engine.budget import Allowance
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.traced import Traced
 from botmeter.errors import BotmeterError, OutcomeUnknown, PartitionFailed, Retriable, TaskMigrated, TransactionAborted
@@ -92,14 +93,13 @@ class Batch:
     """What is committed together.
 
     `group_metadata` is the consumer's, taken when the batch was decided: it fences. None: the group lost this worker.
-    `passage` is None for a batch without records.
+    `snapshots`: so much of them is written with it at most. `passage` is None for a batch without records.
     """
 
     parts: Sequence[Part]
     group_metadata: Any
+    snapshots: Allowance
     passage: Passage | None = None
-    #: At most so many accounts are written to the snapshots with it.
-    snapshots_max: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +118,16 @@ class Transaction:
 
     def __init__(
         self,
-        make_producer: Callable[[], Producer],
+        make_producer: Callable[[Callable[[], None]], Producer],
         topics: Topics,
         timeout_s: float,
         broker_time: BrokerTime,
         clock: Clock,
     ) -> None:
-        """`timeout_s`: how long one transaction may take; the broker aborts it by then too."""
+        """`make_producer` is given what is to be called, in a poll, when the producer has lost a connection.
+
+        `timeout_s`: how long one transaction may take; the broker aborts it by then too.
+        """
         self._make_producer = make_producer
         self._broker_time, self._clock = broker_time, clock
         self._topics = topics
@@ -140,7 +143,7 @@ class Transaction:
         Raises the error classes of `classify`.
         """
         self.close()
-        producer = self._make_producer()
+        producer = self._make_producer(self._note_loss)
         deadline = self._clock.deadline(max(self._timeout_s * 2, 30.0))
         _resumed(lambda: producer.init_transactions(_REQUEST_S), deadline)
         self._producer, self._may_echo = producer, False
@@ -188,6 +191,7 @@ class Transaction:
 
     def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
         """Steps 2 to 6; the new ends of the journal, by partition."""
+        self._hear()
         if self._may_echo:
             self.open()
         producer = self._producer
@@ -210,6 +214,18 @@ class Transaction:
         except BotmeterError as error:
             self._give_up(producer, error, deadline)
         return journal_ends
+
+    def _hear(self) -> None:
+        """Lets the producer tell of lost connections, and of whatever else befell it since the last transaction."""
+        try:
+            if self._producer is not None:
+                self._producer.poll(0)
+        except (KafkaException, SystemError) as exception:
+            raise classify(cause(exception)) from exception
+
+    def _note_loss(self) -> None:
+        """The client may have repeated a request by itself, as it does where a connection ends before the answer."""
+        self._may_echo = True
 
     def _ask(self, call: Callable[[], object], deadline: Deadline) -> None:
         """Has the broker do it, as `_resumed`."""
@@ -340,26 +356,32 @@ def _has_offsets_to_tell(part: Part, now_s: float) -> bool:
 
 def _with_snapshots(batch: Batch, now_s: float) -> list[_Work]:
     """Each part with the snapshots that are due, as many as one transaction should hold over all parts."""
-    work, left = [], batch.snapshots_max
+    work = []
     for part in batch.parts:
         try:
-            work.append(_with_due(part, now_s, left))
+            work.append(_with_due(part, now_s, batch.snapshots))
         except Exception as error:
             raise PartitionFailed(part.decided.partition, error) from error
-        left -= len(work[-1].due)
     return work
 
 
-def _with_due(part: Part, now_s: float, snapshots_max: int) -> _Work:
+def _with_due(part: Part, now_s: float, left: Allowance) -> _Work:
+    """The part with those of its snapshots that are due, as far as the allowance goes: it is used up by them."""
     states, changed = part.states, part.decided.changes.accounts
     states.snapshots.note(changed, states.journal_offset)
     states.snapshots.note(part.stamped, states.journal_offset)
-    due = states.snapshots.due(now_s, snapshots_max)
-    encoded = {key: encoding.encode_account(account) for key, account in {**due, **changed}.items()}
-    for key in [key for key in due if len(encoded[key]) > SNAPSHOT_MAX_BYTES]:
-        states.snapshots.postpone([key], now_s)
-        log.warning(
-            "account %s: %d bytes of state are too many for a snapshot; a cold restore will read the journal instead",
-            due.pop(key).account_id, len(encoded[key]),
-        )  # fmt: skip
+    encoded, due = {key: encoding.encode_account(account) for key, account in changed.items()}, {}
+    for key, account in states.snapshots.due(now_s, max(0, left.records)).items():
+        if left.is_used_up:
+            break
+        value = encoded.get(key) or encoding.encode_account(account)
+        if len(value) > SNAPSHOT_MAX_BYTES:
+            states.snapshots.postpone([key], now_s)
+            log.warning(
+                "account %s: %d bytes of state are too many for a snapshot; a cold restore will read the journal "
+                "instead", account.account_id, len(value),
+            )  # fmt: skip
+            continue
+        encoded[key], due[key] = value, account
+        left.use(1, len(value))
     return _Work(part, encoded, due, states.snapshots.floor(states.journal_offset, but=due))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any, Final, TypeVar
@@ -130,9 +131,33 @@ class _RepetitionFilter(logging.Filter):
         return True
 
 
+#: How a connection stood when it ended.
+_STATE: Final = re.compile(r"\bin state (\w+)")
 _LOG: Final = logging.getLogger("botmeter.librdkafka")
 _LOG.addFilter(_UnusedOptionFilter())
 _LOG.addFilter(_RepetitionFilter())
+
+
+class _LossListener:
+    """The log of a client, which it writes while it is polled; listens for connections in use that were lost."""
+
+    def __init__(self, on_loss: Callable[[], None]) -> None:
+        self._on_loss = on_loss
+
+    def log(self, level: int, message: str, *args: object) -> None:
+        """As `logging.Logger.log`."""
+        if is_lost_connection(message % args):
+            self._on_loss()
+        _LOG.log(level, message, *args)
+
+
+def is_lost_connection(line: str) -> bool:
+    """Whether a line of librdkafka's log is of a connection that may have been in use when it ended.
+
+    One that did not come about, such as to a broker that is down, ends in another state.
+    """
+    state = _STATE.search(line)
+    return line.startswith("FAIL ") and (state is None or state[1] in ("UP", "REAUTH"))
 
 
 class _PolledAdmin(AdminClient):
@@ -238,6 +263,15 @@ def producer_config(
         "metadata.recovery.strategy": "none",
     }
     return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-worker", **kafka}, fixed)
+
+
+def heard(config: Config, on_loss: Callable[[], None]) -> Config:
+    """Of a client that calls `on_loss`, while it is polled, when it has lost a connection that was in use.
+
+    What it had asked over it without an answer, it asks again by itself, and says so nowhere; of the loss it tells in
+    its log alone.
+    """
+    return {**config, "log.connection.close": True, "log_level": 6, "logger": _LossListener(on_loss)}
 
 
 def simple_producer_config(kafka: Mapping[str, str], bootstrap_servers: str) -> Config:
