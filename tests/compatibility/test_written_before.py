@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.kafka import clients, questions
 from botmeter.metering.fold import JournalFold
 from botmeter.metering.state import PartitionState
-from botmeter.metering.store import MemoryStore
+from botmeter.metering.store import MemoryStore, StoreUpdate
 from botmeter.replay.tape import TapeRecord
 from worker.cluster import Cluster
 from worker.model import decode
-from worker.traffic import Traffic
+from worker.traffic import Traffic, now_ms
 
 from .record import WRITTEN
 
@@ -135,15 +136,17 @@ def test_its_snapshots_are_read_and_lie_on_the_way_of_the_journal(version: str) 
 
 @pytest.mark.kafka
 @every_version
-def test_a_worker_goes_on_with_its_topics(version: str, cluster: Cluster) -> None:
-    """Restored from journal and snapshots of then, it charges no session of then again, and meters on."""
+def test_a_worker_goes_on_with_its_topics_and_its_store(version: str, cluster: Cluster) -> None:
+    """Its store is opened and made anew from journal and snapshots of then; no session of then is charged again."""
     topics, place = cluster.topics, (cluster.topics.journal.name, 0)
     inputs = {"interactions": topics.interactions, "commands": topics.commands}
     for name, topic in {**inputs, "journal": topics.journal, "snapshots": topics.snapshots}.items():
         publish(cluster, topic, lines(version, name))
     commit_what_was_taken(cluster)
     publish(cluster, topics.interactions, lines(version, "interactions"))  # all of them once more
+    leave_the_store(version, cluster)
     worker = cluster.worker(**UNLIMITED).restored(1)
+    worker.hears("the store of partition 0: it remembers session starts for 0 h, .*; wiped")
     cluster.await_all_taken([worker])
     Traffic(cluster, seed=5).run(interactions=50, commands=2)
     cluster.flush()
@@ -161,6 +164,24 @@ def publish(cluster: Cluster, topic: Topic, records: list[Line]) -> None:
     for line in records:
         cluster.put(topic, line["key"] or None, value_of(line), partition=0)
     cluster.flush()
+
+
+def leave_the_store(version: str, cluster: Cluster) -> None:
+    """As an upgrade finds it. The topics here are others than those of then, and so are their offsets."""
+    store = store_of(version, cluster.data_dir() / "partition-0")
+    known, names = store.mark(), (cluster.topics.journal.name, cluster.topics.snapshots.name)
+    assert known is not None
+    with clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)) as admin:
+        journal, snapshots = (questions.topic_ids(admin, names)[name] for name in names)
+    mark = replace(
+        known,
+        journal_offset=cluster.ends(cluster.topics.journal)[0],
+        topic_id=journal,
+        snapshots_topic_id=snapshots,
+        written_at=now_ms(),
+    )
+    store.write(StoreUpdate({}, {}, {}, mark))
+    store.close()
 
 
 def commit_what_was_taken(cluster: Cluster) -> None:

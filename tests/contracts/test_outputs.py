@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from botmeter.contracts import catalogue
+from botmeter.contracts import catalogue, encoding
+from botmeter.contracts.codec import to_json
 from botmeter.contracts.encoding import decode_account, decode_snapshot, encode_account, encode_snapshot
 from botmeter.domain.account import Account, Allowance, PastCycle, Terms
 from botmeter.domain.announcements import (
@@ -30,6 +31,8 @@ from botmeter.domain.prices import Money
 from .strategies import accounts
 
 AT = 1_795_428_000_000  # 2026-11-23 10:00 UTC
+#: So many that they are kept as bytes.
+MANY = {f"k-{number}": CommandResult(f"k-{number}", AT, number, None, None) for number in range(200)}
 ACCOUNT = Account(
     account_id="acme",
     version=42,
@@ -200,6 +203,35 @@ def test_accounts_and_snapshots_come_back_as_they_were(account: Account, offset:
 
     assert decode_account(account_json) == account
     assert decode_snapshot(encode_snapshot(account, account_json, offset)) == (account, offset)
+
+
+def test_an_account_with_many_commands_comes_back_as_it_was_after_each_of_its_changes() -> None:
+    account = replace(ACCOUNT, handled=MANY)
+    for changed in (
+        account,
+        replace(account, version=43),
+        replace(account, version=44, handled={"k-new": CommandResult("k-new", AT, 44, None, None), **MANY}),
+        replace(account, account_id="globex"),
+        account,
+    ):
+        assert decode_account(encode_account(changed)) == changed
+
+
+def test_many_commands_are_made_bytes_when_they_change_and_not_with_each_change_of_the_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """50,000 of them are 5 MB, and each commit that touches the account writes it."""
+    account, encoded = replace(ACCOUNT, account_id="hooli", handled=dict(MANY)), list[object]()
+
+    def to_json_and_note(value: object) -> bytes:
+        encoded.append(value)
+        return to_json(value)
+
+    monkeypatch.setattr(encoding, "to_json", to_json_and_note)
+    for version in range(50, 60):
+        encode_account(replace(account, version=version))
+
+    assert sum(value is account.handled for value in encoded) == 1
 
 
 def test_results_of_commands_stay_in_order() -> None:

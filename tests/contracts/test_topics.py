@@ -77,6 +77,13 @@ def test_the_journal_is_kept_for_ever_and_states_are_compacted() -> None:
     ]
 
 
+def test_no_default_of_a_cluster_refuses_old_events_or_leaves_snapshots_uncompacted_for_long() -> None:
+    topics = Topics.named()
+
+    assert topics.journal.config["message.timestamp.before.max.ms"] == str(2**63 - 1)
+    assert int(topics.snapshots.config["segment.bytes"]) <= 128 * 1_048_576
+
+
 def test_a_value_that_is_too_large_still_arrives_and_still_fits_the_dead_letters() -> None:
     topics = Topics.named()
     sizes = {topic.name: int(topic.config["max.message.bytes"]) for topic in topics.all()}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from botmeter.contracts.topics import partition_of
+from botmeter.embedded import EmbeddedKafka
 
 from .cluster import Cluster
+from .model import require_outputs
 from .outage import alter
-from .traffic import Traffic, interaction
+from .test_timer import wait_until
+from .traffic import Traffic, interaction, now_ms
 
 pytestmark = pytest.mark.kafka
 
@@ -40,3 +45,21 @@ def test_a_record_that_carries_its_producers_time_fails_its_partition_at_it_and_
     )
     assert cluster.committed()[topic.name, number] == at
     worker.leaves()
+
+
+@pytest.mark.chaos
+def test_a_cluster_that_refuses_old_records_takes_the_journal_all_the_same(topic_prefix: str, tmp_path: Path) -> None:
+    """An event has its own time, and what waited is older than the cluster lets records be by default."""
+    oldest = {"log.message.timestamp.before.max.ms": "1000"}
+    with EmbeddedKafka(properties=oldest) as broker:
+        cluster = Cluster(broker.bootstrap_servers, topic_prefix, tmp_path)
+        traffic = Traffic(cluster, seed=52)
+        traffic.open_accounts()
+        traffic.run(interactions=50)
+        cluster.flush()
+        wait_until(now_ms() + 2_000)
+        worker = cluster.worker()
+        cluster.await_all_taken([worker])
+        worker.leaves()
+        require_outputs(cluster)
+        cluster.close()

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Event as Flag
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from botmeter.clock import Clock
-from botmeter.contracts.topics import Topic
 from botmeter.engine.restore import Restorer
 from botmeter.engine.store_rocksdb import RocksDbStore
-from botmeter.errors import BotmeterError, ClusterError
-from botmeter.kafka import clients, questions
+from botmeter.errors import ClusterError
+from botmeter.kafka import clients
 from botmeter.kafka.reader import RestoreStopped, committed_records
-from botmeter.kafka.topic_setup import create_topics
 from botmeter.metering.store import StoreMark, StoreUpdate
 
 from .cluster import Cluster
 from .model import require_outputs
-from .outage import LASTING_MS
+from .outage import LASTING_MS, make_anew
 from .process import PATIENCE_S, WorkerProcess
 from .traffic import Traffic, command, interaction, opening
 
@@ -268,37 +265,22 @@ def test_a_journal_without_committed_offsets_fails_its_partition(cluster: Cluste
 
 
 @pytest.fixture
-def make_restorer(cluster: Cluster) -> Iterator[Callable[[str], Restorer]]:
+def make_restorer(cluster: Cluster) -> Iterator[Callable[..., Restorer]]:
     """Makes what restores partitions in a worker of a group, from what the worker of the test has left."""
     with ExitStack() as closing:
         admin = closing.enter_context(clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)))
 
-        def make(group: str) -> Restorer:
+        def make(group: str, kind: type[Consumer] = Consumer) -> Restorer:
             reading = clients.reader_config({}, cluster.bootstrap_servers, group)
-            made = Restorer(cluster.restore_settings(), lambda: clients.make_consumer(reading), admin, Clock())
+            made = Restorer(cluster.restore_settings(), lambda: kind(reading), admin, Clock())
             closing.callback(made.close)
             return made
 
         yield make
 
 
-def make_anew(cluster: Cluster, *topics: Topic) -> None:
-    """Deletes topics with all that is in them, and makes them again."""
-    names = [topic.name for topic in topics]
-    with clients.make_admin(clients.admin_config({}, cluster.bootstrap_servers)) as admin:
-        made = before = questions.topic_ids(admin, names)
-        for deleted in admin.delete_topics(names, operation_timeout=PATIENCE_S).values():
-            deleted.result()
-        deadline = time.monotonic() + PATIENCE_S
-        while made.items() & before.items():  # the broker may for a moment not have heard that these are gone
-            assert time.monotonic() < deadline, "the topics cannot be made again"
-            with suppress(BotmeterError):
-                create_topics(admin, cluster.topics.all(), cluster.partitions, 1)
-                made = questions.topic_ids(admin, names)
-
-
 def test_a_journal_that_lost_records_which_snapshots_or_a_store_tell_of_fails_its_partition(
-    cluster: Cluster, make_restorer: Callable[[str], Restorer]
+    cluster: Cluster, make_restorer: Callable[..., Restorer]
 ) -> None:
     """Going on would give allowance again that is used up (J1)."""
     traffic, topics = Traffic(cluster, seed=19), cluster.topics
@@ -325,7 +307,7 @@ def test_a_journal_that_lost_records_which_snapshots_or_a_store_tell_of_fails_it
 
 
 def test_accounts_whose_snapshots_are_gone_are_all_read_from_the_journal_and_written_again(
-    cluster: Cluster, make_restorer: Callable[[str], Restorer]
+    cluster: Cluster, make_restorer: Callable[..., Restorer]
 ) -> None:
     """Snapshots are a cache. One was written again by a worker that did not know, and speaks for its neighbours."""
     traffic, topics = Traffic(cluster, seed=20), cluster.topics
@@ -342,6 +324,31 @@ def test_accounts_whose_snapshots_are_gone_are_all_read_from_the_journal_and_wri
     assert len(accounts) == 3
     assert restored.snapshots.floor(restored.journal_offset) == 0
     assert restored.snapshots.due(0.0, 1_000) == accounts
+
+
+class ForgottenFor(Consumer):
+    """Told a few times that the group has committed nothing, as by a broker that has just returned (KAFKA-20416)."""
+
+    times = 0
+
+    def committed(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        ForgottenFor.times -= 1
+        found = super().committed(partitions, timeout)
+        return [TopicPartition(each.topic, each.partition) for each in found] if ForgottenFor.times >= 0 else found
+
+
+def test_offsets_that_a_broker_has_forgotten_for_a_moment_are_asked_for_again(
+    cluster: Cluster, make_restorer: Callable[..., Restorer]
+) -> None:
+    traffic = Traffic(cluster, seed=23)
+    traffic.open_accounts()
+    serve(cluster, traffic)
+    ForgottenFor.times = 3
+    restored = make_restorer(cluster.group, ForgottenFor).restore(0, Flag())
+    restored.store.close()
+
+    assert restored.interactions_from == cluster.ends(cluster.topics.interactions)[0]
+    assert ForgottenFor.times < 0
 
 
 def test_a_reader_that_was_stopped_does_not_go_on_reading(cluster: Cluster) -> None:
