@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: Small enough for any quota that lets a worker work at all.
-_LEAST: Final = 10
+#: Below this it makes no difference any more: a transaction that small fails for other reasons. Its bytes are few, too.
+_LEAST: Final = 100
 #: Each success gives a tenth back.
 _REGROWTH: Final = 10
 #: A cycle that rolls takes a few records and some tens of microseconds, a snapshot the bytes of a whole account.
