@@ -1,4 +1,4 @@
-"""What the client reads for a worker's tasks: assigned, sorted in by partition, held back when too much waits."""
+"""The input partitions of a worker's tasks: assigned, their records distributed, paused when too many wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botmeter.metering.records import LOG_APPEND_TIME
 
 log = logging.getLogger(__name__)
 
-#: Records read but not yet taken, per partition of an input, above which reading pauses: so many, or so large together.
+#: Reading of an input partition pauses above this number, or this total size, of records read but not yet taken.
 _WAITING_MAX: Final = 100_000
 _WAITING_MAX_BYTES: Final = 64 * 1024 * 1024
 
@@ -25,18 +25,18 @@ Place = tuple[str | None, int | None]
 
 
 class Inputs:
-    """The input partitions assigned to the client, two a task."""
+    """The input partitions assigned to the client, two per task."""
 
     def __init__(self, consumer: Consumer, topics: Topics, broker_time: BrokerTime) -> None:
         self._consumer, self._broker_time = consumer, broker_time
         self._names = (topics.interactions.name, topics.commands.name)
         self._inputs: dict[Place, Input] = {}
         self._paused: set[Place] = set()
-        #: The partitions whose input cannot be read on, and why; whoever looks at them forgets them.
+        #: The partitions whose input cannot be read, and why; the reader of this removes them.
         self.refused: dict[int, PartitionRefused] = {}
 
     def assign(self, task: Task) -> None:
-        """Reads on for a task that was just restored."""
+        """Starts to read the inputs of a task that was just restored, from its positions on."""
         interactions, commands = self._pair(task.partition)
         interactions.offset, commands.offset = task.interactions.position, task.commands.position
         self._inputs[interactions.topic, task.partition] = task.interactions
@@ -44,7 +44,7 @@ class Inputs:
         self._consumer.incremental_assign([interactions, commands])
 
     def forget(self, partition: int) -> list[TopicPartition]:
-        """Takes nothing more for a partition; what the client has to be told to unassign."""
+        """Drops a partition; returns the input partitions that the client has to unassign."""
         pair = self._pair(partition)
         for assigned in pair:
             self._inputs.pop((assigned.topic, partition), None)
@@ -61,14 +61,14 @@ class Inputs:
             here, error = (message.topic(), message.partition()), message.error()
             if here == place and error is None:
                 continue
-            self._hand_over(place, messages[begin:index])
+            self._append(place, messages[begin:index])
             begin, place = index, here
             if error is not None:
-                self._meet(error, message, self._inputs.get(here))
+                self._handle(error, message, self._inputs.get(here))
                 begin = index + 1
-        self._hand_over(place, messages[begin:])
+        self._append(place, messages[begin:])
 
-    def _hand_over(self, place: Place, run: list[Message]) -> None:
+    def _append(self, place: Place, run: list[Message]) -> None:
         input_ = self._inputs.get(place)
         if input_ is not None and run:
             kind, timestamp = run[-1].timestamp()
@@ -76,7 +76,7 @@ class Inputs:
                 self._broker_time.note(timestamp)
             input_.extend(run)  # type: ignore[arg-type]  # a record without an error has key, value, offset
 
-    def _meet(self, error: KafkaError, message: Message, input_: Input | None) -> None:
+    def _handle(self, error: KafkaError, message: Message, input_: Input | None) -> None:
         if error.code() == END_OF_PARTITION:
             if input_ is not None:
                 input_.end = message.offset()
@@ -84,19 +84,19 @@ class Inputs:
         mapped = classify(error, message.topic() or "")
         number = message.partition()
         if isinstance(mapped, PartitionRefused) and number is not None:
-            self.refused[number] = mapped  # not raised, or what came with it would be lost
+            self.refused[number] = mapped  # not raised, or the messages of the same chunk would be lost
             return
         if not isinstance(mapped, Retriable | TaskMigrated):
             raise mapped
         log.info("consumer: %s", mapped)  # the client reconnects and rejoins by itself
 
     def known_end(self, partition: int) -> int:
-        """How far the interactions of a partition reach at least: the client has heard so with the last records."""
+        """Returns a lower bound of the end of a partition's interactions, which the client got with records."""
         place = TopicPartition(self._names[0], partition)
         return max(0, self._consumer.get_watermark_offsets(place, cached=True)[1])
 
     def throttle(self, tasks: Iterable[Task]) -> None:
-        """Stops reading inputs of which more waits than a few batches, until it is taken; called for each chunk."""
+        """Pauses inputs of which more than a few batches wait, until these are taken; called for each chunk."""
         for task in tasks:
             for name, input_ in zip(self._names, (task.interactions, task.commands), strict=True):
                 place, is_full = (name, task.partition), _is_full(input_)

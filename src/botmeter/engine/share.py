@@ -1,4 +1,4 @@
-"""One task's share of the batch that is being taken."""
+"""One task's share of the current batch."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from botmeter.metering.records import Record
 
 @dataclass(slots=True)
 class Share:
-    """What was taken of a task's inputs, and what it came to."""
+    """The records taken from a task's inputs, and the result of deciding them."""
 
     task: Task
     states: RunningState
     decided: Decided
-    #: Completes what was decided.
+    #: Closing it completes `decided`.
     batch: ExitStack
     find_traced: FindTraced
     taken: int = 0
-    #: The first of the records that were tried last.
+    #: The first record of the last run; when one record is taken at a time, the record that failed.
     last: Record | None = None
     traced: list[Traced] = field(default_factory=list)
 
     @classmethod
     def of(cls, task: Task, find_traced: FindTraced) -> Self:
-        """The share of a running task, still empty."""
+        """Creates the empty share of a running task."""
         batch = ExitStack()
         return cls(task, task.states, batch.enter_context(task.states.meter.batch()), batch, find_traced)
 
     @property
     def left(self) -> int:
-        """How many more records may be taken: half of those among which one is looked for that cannot be."""
+        """How many more records may be taken: half of the suspects while the failing record is searched."""
         suspects = self.task.suspects
         return max(1, suspects // 2) - self.taken if suspects else 1 << 62
 
     def bytes_from(self, output: int) -> int:
-        """How large the outputs are, from this one on."""
+        """Returns the size of the outputs from this index on."""
         return sum([len(each.value or b"") for each in self.decided.outputs[output:]])
 
     def take(self, records_max: int) -> None:
-        """Decides what can be taken now, up to so many records. Raises what one of them makes impossible."""
+        """Takes and decides at most `records_max` records. Raises the error of a record that cannot be decided."""
         meter = self.states.meter
         for run, command in self.task.runs(records_max):
-            # Counted first, so that one that cannot be taken is among them.
+            # Counted first, so that the count includes a record that fails.
             self.taken += len(run) + (command is not None)
             if run:
                 self._about_to_decide(run)

@@ -1,4 +1,4 @@
-"""When which account is written to the snapshots topic, so that a cold restore need not read the whole journal."""
+"""Schedules the snapshots of accounts, so that a cold restore need not read the whole journal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from botmeter.domain.account import Account
 
-#: Before every moment of a monotonic clock.
+#: Before every time of a monotonic clock.
 _AT_ONCE_S: Final = float("-inf")
 
 
@@ -22,33 +22,33 @@ class _Pending:
 
 
 class SnapshotSchedule:
-    """One partition's: each account at most once in `interval_s`, the last change at the latest that long after it.
+    """The schedule of one partition: an account is written at most once, and a change no later, in `interval_s`.
 
-    Every snapshot carries an offset of the journal, below which no account's snapshot lacks anything: a restore reads
+    Every snapshot carries an offset of the journal below which no account's snapshot lacks an event; a restore reads
     the journal from the highest of these. So accounts are `pending` from the first event that their snapshot lacks.
     """
 
     def __init__(self, interval_s: float, pending: Mapping[bytes, tuple[Account, int]], topic_id: str) -> None:
-        """`pending`: an account and the offset of the first event its snapshot may lack; `topic_id`: see the field."""
+        """`pending`: accounts and the offset of the first event that their snapshot may lack; `topic_id`: see below."""
         #: Kafka's id of the snapshots topic when the partition was restored.
         self.topic_id = topic_id
         self._interval_s = interval_s
-        # In the order of `since`. Accounts come and go at both ends, and the first of a plain dict, past what was
-        # deleted before it, takes longer the more that was.
+        # In the order of `since`. Finding the first entry of a plain dict takes longer the more entries before it were
+        # deleted.
         self._pending: OrderedDict[bytes, _Pending] = OrderedDict(
             (key, _Pending(account, since))
             for key, (account, since) in sorted(pending.items(), key=lambda item: item[1][1])
         )
         self._written_s: dict[bytes, float] = {}
-        # Each pending account is in one of the two: waiting for its moment, earliest first, or past it. Walking through
-        # all that are pending at every commit would keep the interpreter from the decider.
+        # Each pending account is in one of the two: waiting until it is due, earliest first, or due. A scan of all
+        # pending accounts at every commit would block the deciding thread.
         self._waiting: list[tuple[float, bytes]] = [(_AT_ONCE_S, key) for key in self._pending]
         heapify(self._waiting)
         self._due: set[bytes] = set()
         self._postponed: set[bytes] = set()
 
     def note(self, changed: Mapping[bytes, Account], journal_offset: int) -> None:
-        """These accounts changed, by events at or after `journal_offset`."""
+        """Adds accounts that changed by events at or after `journal_offset`."""
         for key, account in changed.items():
             pending = self._pending.get(key)
             if pending is not None:
@@ -59,23 +59,23 @@ class SnapshotSchedule:
             heappush(self._waiting, (_AT_ONCE_S if written_s is None else written_s + self._interval_s, key))
 
     def due(self, now_s: float, accounts_max: int) -> dict[bytes, Account]:
-        """The accounts to be written now (`now_s` by a monotonic clock), until they are `written` or postponed.
+        """Returns the accounts due at `now_s` (by a monotonic clock); they stay due until `written` or postponed.
 
-        They are at most `accounts_max`; the others stay due.
+        Returns at most `accounts_max`.
         """
         while self._waiting and self._waiting[0][0] <= now_s:
             self._due.add(heappop(self._waiting)[1])
         return {key: self._pending[key].account for key in islice(self._due, accounts_max)}
 
     def postpone(self, keys: Iterable[bytes], now_s: float) -> None:
-        """These are due and cannot be written: they stay pending, and are not due again before the interval is over."""
+        """Postpones due accounts that cannot be written: they stay pending, and are due again after the interval."""
         for key in keys:
             self._due.discard(key)
             self._postponed.add(key)
             heappush(self._waiting, (now_s + self._interval_s, key))
 
     def written(self, keys: Iterable[bytes], now_s: float) -> None:
-        """The transaction with the snapshots of these, which were due, is committed."""
+        """Removes due accounts whose snapshots were committed."""
         for key in keys:
             self._written_s[key] = now_s
             self._due.discard(key)
@@ -83,11 +83,11 @@ class SnapshotSchedule:
             del self._pending[key]
 
     def pending(self) -> dict[bytes, int]:
-        """The accounts that their snapshots lack something of, and the first offset they may lack."""
+        """Returns the accounts whose snapshots lack events, with the first offset that they may lack."""
         return {key: pending.since for key, pending in list(self._pending.items())}
 
     def postponed(self) -> dict[bytes, int]:
-        """The accounts that could not be written when they were due last, and the first offset their snapshots lack."""
+        """Returns the accounts that could not be written when last due, with the first offset that they lack."""
         return {key: self._pending[key].since for key in self._postponed}
 
     def floor(self, journal_offset: int, but: Container[bytes] = ()) -> int:

@@ -1,11 +1,11 @@
-"""A task is one partition's unit of work: its inputs, in one order, and the states they decide on.
+"""A task is one partition's unit of work: its inputs, merged into one order, and its states.
 
              restored                 revoked, lost, stopped
 CREATED --> RESTORING --> RUNNING ------------------------> CLOSED
    |           ^ |  ^        | |                              ^
    |           | |  +--------+ |  a commit failed: memory is dropped and restored
    |   rescued | |             |                              |
-   +---------> FAILED <--------+  it cannot go on ------------+
+   +---------> FAILED <--------+  it cannot continue ---------+
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from botmeter.metering.records import Record
 
 
 class Status(Enum):
-    """Where a task stands; see the drawing above."""
+    """The status of a task; see the diagram above."""
 
     CREATED = "created"
     RESTORING = "restoring"
@@ -46,7 +46,7 @@ _LEGAL: Final = {
 
 @dataclass(slots=True)
 class Input:
-    """One of the two input partitions of a task: what was read from it and not yet taken."""
+    """One of the two input partitions of a task, with the records that were read and not yet taken."""
 
     #: The offset after the last record taken.
     taken_to: int
@@ -56,39 +56,39 @@ class Input:
 
     @property
     def position(self) -> int:
-        """The offset to go on from, which is what is committed.
+        """The offset to continue from, which is the one that is committed.
 
-        At the end that is the end itself, past the control records of transactions: they are deleted in time like all
-        records, and an offset below the first that is left is no place to go on from.
+        At the end of the partition it is the end itself, past the control records of transactions: these expire like
+        all records, and a worker cannot continue from an offset below the first one left.
         """
         return self.taken_to if self.end is None or self.waiting else max(self.taken_to, self.end)
 
     @property
     def is_at_end(self) -> bool:
-        """Whether everything the broker had was read, as far as the client knows."""
+        """Whether all records of the broker were read, as far as the client knows."""
         return self.end is not None
 
     @property
     def read_to(self) -> int:
-        """The offset below which all was read, taken or not."""
+        """The offset below which all records were read, taken or not."""
         return self.waiting[-1].offset() + 1 if self.waiting else self.position
 
     def is_read_to(self, end: int) -> bool:
-        """Whether all below the offset `end` was read and taken."""
+        """Whether all records below the offset `end` were read and taken."""
         return not self.waiting and self.end is not None and self.end >= end
 
     def sizes(self) -> list[int]:
-        """Of the values of the records waiting, in bytes."""
+        """Returns the sizes of the waiting records' values, in bytes."""
         return [len(record.value() or b"") for record in self.waiting]
 
     def extend(self, records: Iterable[Record]) -> None:
-        """More records, at least one, in offset order."""
+        """Appends records, at least one, in offset order."""
         if self.end is not None:
             self.taken_to, self.end = self.position, None
         self.waiting.extend(records)
 
     def head_at(self) -> int:
-        """The broker's time of the first record waiting, UTC ms."""
+        """Returns the broker time of the first waiting record, UTC ms."""
         return self.waiting[0].timestamp()[1]
 
 
@@ -97,9 +97,9 @@ _CLOCK: Final = Clock()
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An answer of the cluster: interactions below `chats_below` may be taken once the commands are read to an offset.
+    """A response of the cluster: chats below `chats_below` may be taken once the commands are read to `commands_to`.
 
-    `commands_to`: what the cluster answered; `asked_s`: when it was asked, by the monotonic clock.
+    `asked_s`: when the query was sent, by the monotonic clock.
     """
 
     chats_below: int
@@ -113,53 +113,53 @@ Run = list[Record]
 class Task:
     """One partition. Its interactions and commands are taken in the order of the broker's timestamps.
 
-    The two inputs arrive on ways of their own, so the next record is known only when both have one waiting, or the one
-    that has none is at its end: for the interactions, as the client last heard; for the commands, as a `proof` shows
-    (`precedence.py`). That makes a backlog be taken in the order in which it came to be: a purchase before the chats
-    that followed it. Of two with the same timestamp the command goes first.
+    The two inputs arrive independently, so the next record is known only when both have one waiting, or the input
+    without one is at its end: for the interactions, the end that the client knows; for the commands, as a `proof` shows
+    (`precedence.py`). So a backlog is taken in the order in which it was written: a purchase before the chats that
+    followed it. Of two records with the same timestamp the command is taken first.
     """
 
     def __init__(self, partition: int, clock: Clock = _CLOCK) -> None:
         self.partition, self._clock = partition, clock
         self.status = Status.CREATED
-        #: Since when it has this status, by a monotonic clock.
+        #: When it got this status, by a monotonic clock.
         self.since_s = self._clock.monotonic_s()
-        #: Why it stands; None unless it failed.
+        #: Why it failed; None unless it did.
         self.failure: Failure | None = None
-        #: How many of the next records may include the one that stopped it: they are taken half by half until one
-        #: record is left. 0 while nothing is wrong.
+        #: How many of the next records may include the one that failed: half of them are taken at a time until one
+        #: record is left. 0 when no record has failed.
         self.suspects = 0
         self.interactions = Input(0)
         self.commands = Input(0)
-        #: Up to when the timer may roll cycles, UTC ms: every record older than that was taken.
+        #: The time up to which the timer may roll cycles, UTC ms: every older record was taken.
         self.timer_at = 0
-        #: The last answer about the commands, and the last stable offset that is asked for since.
+        #: The last response about the commands, and the query of the last stable offset that followed it.
         self.proof: Proof | None = None
         self.stable: Future[Any] | None = None
         self._free_below = 0
         self._states: RunningState | None = None
 
     def transition_to(self, status: Status) -> None:
-        """Moves on; raises InvariantViolated where the drawing has no arrow."""
+        """Changes the status; raises InvariantViolated for a transition that the diagram does not have."""
         if status not in _LEGAL[self.status]:
             raise InvariantViolated(f"task {self.partition} cannot go from {self.status.value} to {status.value}")
         if status is not self.status:
             self.status, self.since_s = status, self._clock.monotonic_s()
 
     def run(self, restored: RunningState) -> None:
-        """Takes over what was restored and begins; its inputs are read from the restored positions on."""
+        """Starts with the restored states; its inputs are read from the restored positions on."""
         self.transition_to(Status.RUNNING)
         self.failure = None
         self._states = restored
         self._read_from(restored.interactions_from, restored.commands_from)
 
     def restore(self) -> None:
-        """Its states are to be restored; forgets everything after the last commit."""
+        """Marks the task as restoring; drops everything after the last commit."""
         self.transition_to(Status.RESTORING)
         self._drop()
 
     def fail(self, failure: Failure) -> None:
-        """It cannot go on; forgets everything after the last commit. What was committed before stays."""
+        """Marks the task as failed; drops everything after the last commit."""
         self.failure = failure
         self.transition_to(Status.FAILED)
         self._drop()
@@ -193,17 +193,17 @@ class Task:
 
     @property
     def running(self) -> RunningState | None:
-        """The task's states, None unless it is running: for threads that look at it from outside."""
+        """The task's states, None unless it is running; for other threads."""
         return self._states
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that the broker had was read and taken, as far as the client knows."""
+        """Whether all records of the broker were read and taken, as far as the client knows."""
         return all(i.is_at_end and not i.waiting for i in (self.interactions, self.commands))
 
     @property
     def oldest_at(self) -> int | None:
-        """The broker's time of the first record waiting, UTC ms; None when nothing waits."""
+        """The broker time of the first waiting record, UTC ms; None when none waits."""
         return min((i.head_at() for i in (self.interactions, self.commands) if i.waiting), default=None)
 
     @property
@@ -215,22 +215,22 @@ class Task:
 
     @property
     def is_held(self) -> bool:
-        """Whether an interaction waits for the commands to be read, so far as they are known to reach."""
+        """Whether an interaction waits until the commands are read to their end."""
         interactions = self.interactions.waiting
         return bool(interactions) and not self.commands.waiting and interactions[-1].offset() >= self.free_below
 
     @property
     def needs_proof(self) -> bool:
-        """Whether the cluster has to be asked: interactions are held, and no answer is there to be read up to."""
+        """Whether the cluster has to be queried: interactions are held, and there is no proof to read up to."""
         return self.is_held and self.proof is None
 
     def fitting(self, bytes_max: int) -> int:
-        """How many records can be taken, whichever they are, until they are so large together; at least one."""
+        """Returns how many of any waiting records fit into `bytes_max` together; at least one."""
         sizes = zip_longest(self.interactions.sizes(), self.commands.sizes(), fillvalue=0)
         return 1 + sum(1 for together in accumulate(map(sum, sizes)) if together < bytes_max)
 
     def runs(self, records_max: int) -> Iterator[tuple[Run, Record | None]]:
-        """What can be taken now: runs of interactions, each with the command that follows it, if any.
+        """Takes the records that can be taken now: yields runs of interactions, each with the command after it, if any.
 
         Takes at most `records_max` records.
         """
