@@ -13,7 +13,7 @@ COMPILE := $(or $(UV),uv) pip compile --quiet --universal --python-version 3.11 
 	--no-header --no-emit-index-url --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format schemas vendor pictures lock bench chaos fuzz clean
+.PHONY: help install demo test check format schemas vendor pictures lock bench chaos fuzz mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,7 @@ lock: ## lock the dependencies of pyproject.toml again; needs uv
 	$(COMPILE) pyproject.toml --extra web --extra notify --extra traces -c requirements/dev.txt -o requirements/services.txt
 	$(COMPILE) --group build -o requirements/build.txt
 	$(COMPILE) --group fuzz -o requirements/fuzz.txt
+	$(COMPILE) --group mutants -c requirements/dev.txt -o requirements/mutants.txt
 	$(COMPILE) tests/bench/peers/quix.in -o tests/bench/peers/quix.txt
 
 bench: $(STAMP) ## benchmark botmeter and other engines; for the options: make bench ARGS=--help
@@ -71,8 +72,15 @@ fuzz: $(STAMP) ## fuzz every decoder, guided by coverage, 20 s each; ARGS="--sec
 	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements/fuzz.txt
 	PYTHONPATH=tests $(RUN)/python -m fuzz $(ARGS)
 
+mutants: $(STAMP) ## faults planted in the rules and the pure step, one by one; ARGS="botmeter.domain.cycles*" for some
+	$(PIP) install --quiet --require-hashes --no-deps -r requirements/mutants.txt
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 BOTMETER_TEST_EXAMPLES=$${BOTMETER_TEST_EXAMPLES:-20} \
+		nice -n 15 $(RUN)/mutmut run $(ARGS)
+	@$(RUN)/mutmut results | sed '/not checked/d'
+	@$(RUN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json && echo
+
 clean: ## delete .venv and the tools' caches
-	rm -rf $(VENV) .node .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .node .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants
 
 # pip is installed last into a new environment, so that an interrupted one is not mistaken for a complete one.
 $(RUN)/pip:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from botmeter.embedded import EmbeddedKafka, EmbeddedKafkaUnavailable
 from botmeter.embedded.distribution import KAFKA_VERSION
@@ -34,10 +34,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # every run where CI is set; new ones on every run elsewhere.
 settings.register_profile(
     "botmeter",
+    max_examples=int(os.environ.get("BOTMETER_TEST_EXAMPLES", "100")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=bool(os.environ.get("CI")),
     print_blob=True,
+)
+# For make mutants: the first example that fails will do, and every mutant meets the same ones.
+settings.register_profile(
+    "mutants", settings.get_profile("botmeter"), phases=[Phase.explicit, Phase.generate], derandomize=True
 )
 settings.load_profile("botmeter")
 

@@ -7,4 +7,4 @@ from typing import Final
 from hypothesis import settings
 
 #: All else is as in the profile of all tests.
-property_: Final = settings(max_examples=300)
+property_: Final = settings(max_examples=3 * settings().max_examples)

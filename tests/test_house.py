@@ -211,7 +211,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, *DEPLOYED], ids=shown)
 def test_only_settings_that_exist_are_written_about(path: Path) -> None:
-    of_tests = {f"BOTMETER_TEST_{what}" for what in ("ACCOUNTS", "HISTORIES", "KAFKA", "KILLS", "SEED")}
+    of_tests = {f"BOTMETER_TEST_{what}" for what in ("ACCOUNTS", "EXAMPLES", "HISTORIES", "KAFKA", "KILLS", "SEED")}
     known = {variable for variable, _, _ in rows()} | of_tests
     named = set(re.findall(r"\bBOTMETER_(?!KAFKA__)[A-Z_]+\b", text_of(path)))
 
@@ -225,6 +225,7 @@ def test_only_settings_that_exist_are_written_about(path: Path) -> None:
         ("services.txt", ["dependencies", "web", "notify", "traces"]),
         ("build.txt", ["build"]),
         ("fuzz.txt", ["fuzz"]),
+        ("mutants.txt", ["mutants"]),
         ("dev.txt", ["dependencies", "demo", "web", "notify", "traces", "build", "dev"]),
     ],
 )

@@ -11,6 +11,7 @@ from botmeter.domain.announcements import Alert, HandedOffChat, ResumedBot, Susp
 from botmeter.domain.cycles import BillingCycle
 from botmeter.domain.prices import DAY_MS
 from botmeter.domain.sessions import Interaction
+from properties import property_
 
 from .ledger import SMALL, Ledger, interaction, open_account, tick
 from .moves import Say, anchors, billing_cycles, later_commands, plans, says, waits
@@ -159,7 +160,7 @@ def _summary(one: object) -> tuple[str, object]:
 
 TestAccountAgainstReference = AccountAgainstReference.TestCase
 TestAccountAgainstReference.settings = settings(
-    max_examples=400,
+    property_,
     stateful_step_count=50,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),  # explaining a failure takes a minute more
+    phases=[each for each in property_.phases if each is not Phase.explain],  # which takes a minute more
 )

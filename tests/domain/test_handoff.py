@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from botmeter.domain import events as ev
 from botmeter.domain.announcements import HandedOffChat, ResumedBot
 from botmeter.domain.prices import DAY_MS, HOUR_MS, MINUTE_MS
@@ -10,6 +12,7 @@ from .ledger import (
     ACCEPTED,
     APRIL,
     NOON,
+    SMALL,
     change_plan,
     close_account,
     credit,
@@ -134,6 +137,14 @@ def test_s6_an_interaction_from_before_the_handoff_hands_nothing_off_again_howev
     later = interaction(at=NOON + 47 * HOUR_MS, occurred_at=NOON + 5 * MINUTE_MS + 1)
 
     story.when(again, later).then_outcome("refused", "handed_off")
+
+
+def test_t4_s9_a_chat_of_a_paid_session_is_handed_off_again_after_24_hours_where_all_chats_are() -> None:
+    exhausted = given(open_account("free"), interaction("u-1", at=NOON), rules=replace(SMALL, exhaustion="all_chats"))
+    paid = exhausted.when(credit(1, at=NOON + 1), interaction("u-1", at=NOON + 1)).then_stands(status="exhausted")
+
+    paid.when(interaction("u-1", at=NOON + DAY_MS - 1)).then_outcome("covered").then()
+    paid.when(interaction("u-1", at=NOON + DAY_MS)).then_outcome("handed_off").then(did(ev.ChatHandedOff))
 
 
 def test_t4_the_self_service_widget_stops_without_handoff() -> None:

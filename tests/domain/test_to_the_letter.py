@@ -160,6 +160,17 @@ def test_a11_a_recharge() -> None:
     assert story.account.allowance == Allowance("purchased", 40, 1, 4, 4, ())
 
 
+def test_a11_t5_a_recharge_where_a_session_would_be_refused() -> None:
+    story = given(open_account("free"), set_auto_recharge(0, 1)).when(interaction("u-1"))
+
+    assert story.events[:2] == [
+        ev.PacksPurchased(
+            **heard(0, 6), packs=1, sessions=10, charge=DOLLAR, total=10, used=0, trigger="auto_recharge"
+        ),
+        ev.SessionsAvailable(**heard(0, 7), reason="packs_purchased", used=0, total=10, remaining=10),
+    ]
+
+
 def test_a10_credits() -> None:
     story = given(open_account("free")).when(credit(3), credit(4))
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from botmeter.contracts.catalogue import BALANCES, COMMAND_RESULTS
+from botmeter.contracts.catalogue import ALERTS, BALANCES, COMMAND_RESULTS, HANDOFFS
 from botmeter.contracts.cloudevents import read_dead_letter
 from botmeter.contracts.encoding import decode_event
 from botmeter.contracts.instants import rfc3339
@@ -21,6 +21,7 @@ from botmeter.metering.pipeline import Decided, Meter
 from botmeter.metering.records import Header, Output
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import MemoryStore, StoreUpdate
+from botmeter.metering.windows import window_key
 from botmeter.replay.tape import TapeRecord
 from domain.ledger import APRIL, MARCH, NOON
 
@@ -133,6 +134,27 @@ def test_s1_exactly_24_hours_after_its_start_a_session_is_over(beside: list[Tape
     assert [event.at for event in journal(decided)][-1] == NOON + DAY_MS
 
 
+def test_a13_a_session_of_the_cycle_before_counts_there_and_one_at_the_boundary_in_the_new_one() -> None:
+    partition = opened()
+    partition.take(ask(1, NOON, "purchase_packs", packs=1), APRIL)
+    decided = partition.take(
+        *(chat(n, APRIL + 1, f"u-{n}", occurred_at=rfc3339(at)) for n, at in enumerate((APRIL - 1, APRIL)))
+    )
+
+    starts = [event for event in journal(decided) if isinstance(event, ev.SessionStarted)]
+    assert [(event.cycle_number, event.used) for event in starts] == [(1, 1), (2, 1)]
+
+
+def test_a_batch_has_the_states_that_it_changed_and_no_others() -> None:
+    partition = opened()
+    first, second = partition.take(chat(0, NOON, "u-1")), partition.take(chat(1, NOON, "u-2"))
+
+    windows = [window_key("acme", user, False) for user in ("u-1", "u-2")]
+    assert [*first.changes.windows, *second.changes.windows] == windows
+    assert [account.allowance.used for each in (first, second) for account in each.changes.accounts.values()] == [1, 2]
+    assert partition.take().changes.accounts == {}
+
+
 def test_t4_a_chat_that_was_handed_off_is_not_handed_off_again_when_the_boundary_takes_the_sessions_away() -> None:
     """Although memory has forgotten it, and nothing says before the boundary that sessions may run out."""
     partition = Partition(cache_windows=2)
@@ -173,6 +195,7 @@ def test_j3_a_session_start_is_one_journal_record_with_its_cause_its_time_and_it
     assert [*balance.headers] == BALANCES.headers(told, kept[0][1] if kept else None)
     assert balance.timestamp is None
     assert len(decided.outputs) == 2
+    assert decided.changes.accounts.keys() == {b"acme"}
 
 
 def test_j3_a_command_names_its_record_and_its_answer_and_all_else_carry_its_trace() -> None:
@@ -190,15 +213,17 @@ def test_j3_a_command_names_its_record_and_its_answer_and_all_else_carry_its_tra
     assert decided.counts == {"command": 1}
 
 
-def test_t1_t3_what_an_interaction_announces_carries_its_trace() -> None:
+def test_t1_t3_what_an_interaction_announces_comes_with_it_and_carries_its_trace() -> None:
     partition = opened()
     decided = partition.take(
         *(chat(n, NOON, f"u-{n}", conversation_id=f"c-{n}", headers=[("traceparent", TRACE)]) for n in range(6))
     )
 
-    told = {TOPICS.alerts.name: 2, TOPICS.handoffs.name: 2}  # at 80 %, exhausted; suspended, a chat handed off
-    assert {topic: len(of(decided, topic)) for topic in told} == told
-    assert all(("traceparent", TRACE) in output.headers for topic in told for output in of(decided, topic))
+    alerts, handoffs = of(decided, TOPICS.alerts.name), of(decided, TOPICS.handoffs.name)
+    told = [ALERTS.decode(output.value or b"") for output in alerts]
+    assert [(alert.percent, alert.used) for alert in told] == [(80, 4), (100, 5)]
+    assert [HANDOFFS.decode(output.value or b"").type for output in handoffs] == ["bot_suspended", "chat_handed_off"]
+    assert all(("traceparent", TRACE) in output.headers for output in [*alerts, *handoffs])
 
 
 def test_a12_the_timer_names_itself_and_has_no_trace() -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from botmeter.contracts.encoding import decode_event, encode_event
@@ -34,6 +34,8 @@ starts = st.lists(st.integers(0, 2**44 // DAY_MS), unique=True, max_size=5).map(
 
 
 @given(starts, moments)
+@example((), -62_135_596_800_000)
+@example((), 253_402_300_799_999)
 def test_packed_starts_are_the_starts(known: tuple[int, ...], occurred_at: int) -> None:
     assert unpack(pack(known)) == known
     assert unpack(pack((occurred_at,))) == (occurred_at,)
