@@ -315,7 +315,7 @@ def test_s1_t1_t3_the_sessions_that_reach_a_threshold_and_the_end() -> None:
         )  # fmt: skip
 
     ends_at = story.account.cycle.ends_at
-    stands = {"total": 5, "pool": "complimentary", "cycle_number": 1, "cycle_ends_at": ends_at}
+    stands: dict[str, Any] = {"total": 5, "pool": "complimentary", "cycle_number": 1, "cycle_ends_at": ends_at}
     assert story.events == [
         started(3, 7, "u-4", NOON - HOUR_MS, preview=False),
         ev.ThresholdReached(**heard(3, 8), percent=80, used=4, remaining=1, **stands),
@@ -323,7 +323,7 @@ def test_s1_t1_t3_the_sessions_that_reach_a_threshold_and_the_end() -> None:
         ev.SessionsExhausted(**heard(4, 10), reason="sessions_exhausted", used=5, remaining=0, **stands),
     ]
     elapsed = (NOON - story.account.cycle.starts_at) * 1000 // (ends_at - story.account.cycle.starts_at) / 10
-    terms = {
+    terms: dict[str, Any] = {
         "contacts": ("a@x.example",), "plan": "pro", "packs": 0, "time_zone": "America/New_York",
         "cycle_starts_at": story.account.cycle.starts_at, "cycle_elapsed_percent": elapsed, "auto_recharge": None,
     }  # fmt: skip
@@ -347,8 +347,8 @@ def test_t4_a_chat_handed_off() -> None:
     at = NOON + HOUR_MS
     story = given(open_account("free")).when(interaction("u-1", at=at, occurred_at=NOON, conversation="c-9", bot="b-7"))
 
-    chat = {"conversation_id": "c-9", "end_user_id": "u-1", "bot_id": "b-7", "reason": "no_sessions"}
-    more = {"widget": "conversations", "occurred_at": NOON}
+    chat: dict[str, Any] = {"conversation_id": "c-9", "end_user_id": "u-1", "bot_id": "b-7", "reason": "no_sessions"}
+    more: dict[str, Any] = {"widget": "conversations", "occurred_at": NOON}
     assert story.events == [ev.ChatHandedOff(**heard(0, 4, at=at), handoff_id="acme/4", **chat, **more)]
     assert told(story)[1:] == [HandedOffChat("chat_handed_off", "acme/4", "acme", 4, at, **chat, **more)]
 

@@ -13,6 +13,7 @@ from botmeter.contracts.cloudevents import read_dead_letter
 from botmeter.contracts.encoding import decode_event
 from botmeter.contracts.instants import rfc3339
 from botmeter.domain import events as ev
+from botmeter.domain.announcements import Accepted
 from botmeter.domain.events import CommandCause, Event, InteractionCause, TimerCause
 from botmeter.domain.prices import DAY_MS, HOUR_MS, Money, PriceBook, Rules
 from botmeter.domain.sessions import session_id
@@ -46,7 +47,7 @@ class Partition:
         return decided
 
 
-def chat(offset: int, at: int, user: str = "u-1", *, headers: Sequence[Header] = (), **fields: object) -> TapeRecord:
+def chat(offset: int, at: int, user: str = "u-1", *, headers: Sequence[Header] = (), **fields: Any) -> TapeRecord:
     """An interaction of acme's, received as it occurs."""
     message = {
         "event_id": f"e-{offset}", "account_id": "acme", "end_user_id": user, "bot_id": "b-1", "conversation_id": "c-1",
@@ -56,7 +57,7 @@ def chat(offset: int, at: int, user: str = "u-1", *, headers: Sequence[Header] =
     return TapeRecord(INTERACTIONS, PARTITION, offset, b"acme", value, at, [*headers])
 
 
-def ask(offset: int, at: int, type_: str, *, headers: Sequence[Header] = (), **fields: object) -> TapeRecord:
+def ask(offset: int, at: int, type_: str, *, headers: Sequence[Header] = (), **fields: Any) -> TapeRecord:
     """A command to acme."""
     message = {"type": type_, "command_id": f"k-{offset}", "account_id": "acme", "issued_by": "tester", **fields}
     return TapeRecord(COMMANDS, PARTITION, offset, b"acme", json.dumps(message).encode(), at, [*headers])
@@ -64,7 +65,7 @@ def ask(offset: int, at: int, type_: str, *, headers: Sequence[Header] = (), **f
 
 def opening(plan: str = "growth") -> TapeRecord:
     """Opens acme at noon of 10 March, in a cycle that ends with the month."""
-    terms = {"plan": plan, "billing_cycle": "monthly", "anchor": rfc3339(MARCH)}
+    terms: dict[str, Any] = {"plan": plan, "billing_cycle": "monthly", "anchor": rfc3339(MARCH)}
     return ask(0, NOON, "open_account", **terms)
 
 
@@ -97,7 +98,7 @@ AT_THE_BOUNDARY: Final = [
 
 @pytest.mark.parametrize(("before", "beside", "fields", "outcome"), AT_THE_BOUNDARY)
 def test_a12_whatever_arrives_at_the_boundary_rolls_the_cycle_first(
-    before: list[TapeRecord], beside: list[TapeRecord], fields: dict[str, object], outcome: str
+    before: list[TapeRecord], beside: list[TapeRecord], fields: dict[str, Any], outcome: str
 ) -> None:
     partition = opened()
     partition.take(*before)
@@ -113,7 +114,7 @@ def test_a12_whatever_arrives_at_the_boundary_rolls_the_cycle_first(
 
 @pytest.mark.parametrize(("before", "beside", "fields", "outcome"), AT_THE_BOUNDARY)
 def test_a12_a_millisecond_earlier_nothing_rolls(
-    before: list[TapeRecord], beside: list[TapeRecord], fields: dict[str, object], outcome: str
+    before: list[TapeRecord], beside: list[TapeRecord], fields: dict[str, Any], outcome: str
 ) -> None:
     partition = opened()
     partition.take(*before)
@@ -208,6 +209,7 @@ def test_j3_a_command_names_its_record_and_its_answer_and_all_else_carry_its_tra
     assert all(output.key == b"acme" for output in decided.outputs)
     [result] = of(decided, TOPICS.command_results.name)
     answer = COMMAND_RESULTS.decode(result.value or b"")
+    assert isinstance(answer, Accepted)
     assert (answer.account_id, answer.version, answer.charge) == ("acme", 6, Money(100, "USD"))
     assert dict(result.headers)["ce_id"] == f"result/{COMMANDS}/{PARTITION}/9".encode()
     assert decided.counts == {"command": 1}
@@ -239,7 +241,12 @@ def test_a12_the_timer_names_itself_and_has_no_trace() -> None:
 def test_a12_the_timer_rolls_no_more_accounts_than_asked_and_tells_of_how_many() -> None:
     partition = Partition(partitions=None)
     for number, account_id in enumerate(("a", "b", "c")):
-        terms = {"plan": "growth", "billing_cycle": "monthly", "anchor": rfc3339(MARCH), "account_id": account_id}
+        terms: dict[str, Any] = {
+            "plan": "growth",
+            "billing_cycle": "monthly",
+            "anchor": rfc3339(MARCH),
+            "account_id": account_id,
+        }
         command = ask(number, NOON, "open_account", **terms)
         partition.take(TapeRecord(COMMANDS, PARTITION, number, account_id.encode(), command.value(), NOON, []))
 
@@ -326,7 +333,7 @@ def test_s7_c3_a_record_without_the_brokers_time_is_refused_by_its_place(topic: 
 def test_a_record_in_a_wrong_place_is_a_dead_letter_that_says_why(
     topic: str, key: bytes | None, account_id: str, reason: str, message: str, subject: bytes
 ) -> None:
-    fields = {"account_id": account_id}
+    fields: dict[str, Any] = {"account_id": account_id}
     like = chat(3, NOON, **fields) if topic == INTERACTIONS else ask(3, NOON, "close_account", **fields)
     decided = opened().take(TapeRecord(topic, PARTITION, 3, key, like.value(), NOON, []))
 
@@ -354,7 +361,7 @@ def test_without_a_number_of_partitions_every_account_is_at_home() -> None:
     ],
 )
 def test_s7_an_interaction_that_does_not_count_is_a_dead_letter_that_says_why(
-    fields: dict[str, object], reason: str, message: str
+    fields: dict[str, Any], reason: str, message: str
 ) -> None:
     account_id = str(fields.get("account_id", "acme"))
     like = chat(3, NOON, **fields)
