@@ -22,7 +22,7 @@ from worker.model import verified
 from worker.outage import alter, make_anew
 from worker.process import PATIENCE_S, PROGRAM, WorkerProcess
 from worker.test_failed_partition import FAULTY, ON, begin, break_the_journal
-from worker.traffic import Traffic, interaction
+from worker.traffic import Traffic, interaction, opening
 
 pytestmark = pytest.mark.kafka
 
@@ -53,15 +53,19 @@ def rescue(cluster: Cluster, line: str) -> str:
     """Runs what the line says: at first nothing is done. What it would do and cost."""
     [told] = set(_COMMAND.findall(line))
     words = told.rstrip(";,").split()
-    before = cluster.committed(), cluster.ends(cluster.topics.rules)
+    before = committed(cluster, int(words[1])), cluster.ends(cluster.topics.rules)
     planned = run(cluster, *words)
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.endswith('Nothing was done: --yes --why "..." does it.\n')
-    assert (cluster.committed(), cluster.ends(cluster.topics.rules)) == before
+    assert (committed(cluster, int(words[1])), cluster.ends(cluster.topics.rules)) == before
     done = run(cluster, *words, *SIGNED)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(planned.stdout.rpartition("Nothing")[0])
     return planned.stdout
+
+
+def committed(cluster: Cluster, number: int) -> list[int]:
+    return [offset for (_, partition), offset in cluster.committed().items() if partition == number]
 
 
 def await_told(cluster: Cluster, worker: WorkerProcess, number: int = 0) -> dict[str, Any]:
@@ -117,6 +121,33 @@ def test_a_record_that_cannot_be_taken_is_skipped_and_its_worker_goes_on_with_th
     found = read_dead_letter(letter.headers())  # type: ignore[arg-type] # a list of pairs is what it gives
     assert (found.reason, found.message) == ("skipped", "skipped by jane: a test of it")
     assert found.place == (topic.name, 0, at)
+
+
+def test_the_very_first_record_of_a_partition_is_skipped(cluster: Cluster) -> None:
+    """Nothing was committed yet that could tell who failed, and why."""
+    traffic, topic = Traffic(cluster, seed=62), cluster.topics.interactions
+    traffic.say(interaction(ON[0], "u-bug"))
+    alter(cluster, topic, "message.timestamp.type", "CreateTime")
+    traffic.say(interaction(ON[1], "u-1"))
+    cluster.flush()
+    alter(cluster, topic, "message.timestamp.type", "LogAppendTime")
+    for name in ON.values():
+        traffic.ask(opening(name))
+    cluster.flush()
+    say(cluster, traffic, "u-after")
+    with WorkerProcess(cluster.environment(BUG="u-bug", AT_ONCE=""), program=FAULTY) as worker:
+        lines = [worker.hears(f"partition {number} FAILED, the others go on: ") for number in range(PARTITIONS)]
+        for number, line in enumerate(lines):
+            told = await_told(cluster, worker, number)
+            assert line.endswith(f"{told['reason']}; {told['remedy']}")
+            assert told["worker"] == "worker"
+            assert told["committed"][topic.name] is None
+
+        for line in lines:
+            rescue(cluster, line)
+        await_all(cluster, traffic, worker, *(rf"{re.escape(topic.name)}-{n}@0 skipped" for n in range(PARTITIONS)))
+    letters = cluster.read(cluster.topics.dead_letters)
+    assert [len(letters[cluster.topics.dead_letters.name, number]) for number in range(PARTITIONS)] == [1, 1]
 
 
 def test_a_journal_with_a_gap_is_read_over_it_when_somebody_accepts_that(cluster: Cluster) -> None:

@@ -1,5 +1,8 @@
 """`botmeter worker` with a bug: it cannot decide a record that speaks of the end-user in BUG.
 
+With AT_ONCE it commits nothing before it has taken something, as a worker that meets its first records in its first
+turn.
+
 python tests/worker/faulty_worker.py
 """
 
@@ -9,10 +12,13 @@ import os
 from collections.abc import Sequence
 
 from botmeter import cli
+from botmeter.engine import transaction
+from botmeter.engine.transaction import Part
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.records import Record
 
 take = vars(Meter)["_take"]
+has_offsets_to_tell = vars(transaction)["_has_offsets_to_tell"]
 
 
 def take_or_stumble(meter: Meter, records: Sequence[Record]) -> None:
@@ -22,7 +28,13 @@ def take_or_stumble(meter: Meter, records: Sequence[Record]) -> None:
             raise ZeroDivisionError("two and two are five")
 
 
+def has_taken_something(part: Part, now_s: float) -> bool:
+    return any(part.positions) and has_offsets_to_tell(part, now_s)
+
+
 if __name__ == "__main__":
     vars(cli)  # the program as it is, but for one method
     type.__setattr__(Meter, "_take", take_or_stumble)
+    if "AT_ONCE" in os.environ:
+        vars(transaction)["_has_offsets_to_tell"] = has_taken_something
     cli.main()

@@ -14,17 +14,23 @@ _REASON_CHARACTERS_MAX: Final = 700
 
 
 class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
-    """A failed partition, which no worker meters. `since` is RFC 3339."""
+    """A failed partition, which no worker meters. `since` is RFC 3339.
+
+    `has_begun` is false where nothing was ever committed: then the offset beside the note only carries it, and says
+    where the interactions begin.
+    """
 
     reason: str
     remedy: str
     since: str
     worker: str
+    has_begun: bool = True
 
 
 def encode_note(note: Stands) -> str:
     """Encodes the note as text."""
-    return msgspec.json.encode(Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100])).decode()
+    short = Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100], note.has_begun)
+    return msgspec.json.encode(short).decode()
 
 
 def decode_note(text: str | None) -> Stands | None:
@@ -33,6 +39,12 @@ def decode_note(text: str | None) -> Stands | None:
         return msgspec.json.decode(text or "", type=Stands)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+
+
+def has_begun(text: str | None) -> bool:
+    """Whether the offset of the interactions beside this text is one that was committed."""
+    note = decode_note(text)
+    return note is None or note.has_begun
 
 
 def _cut(text: str) -> str:

@@ -54,7 +54,9 @@ class Membership:
         self.await_commit: Callable[[], None] = lambda: None
         #: Told of each partition whose inputs are not read on.
         self.forgotten: Callable[[int], None] = lambda _: None
-        self._rescues = Rescues(consumer, topics.interactions.name, name, restoring.rescued, clock)
+        self._rescues = Rescues(
+            consumer, topics.interactions.name, name, restoring.rescued, restoring.beginnings, clock
+        )
         self._error: BaseException | None = None
         self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
         self.inputs = Inputs(consumer, topics, broker_time)
@@ -138,6 +140,8 @@ class Membership:
         self.await_commit()
         self._stop_reading(task)
         self._restoring.abandon(task.partition)
+        if task.running is not None and task.running.committed is not None:
+            self._restoring.has_begun(task.partition)
         task.fail(failure)
         bug = error if error is not None and is_bug(error) else None
         log.error("partition %d FAILED, the others go on: %s", task.partition, failure, exc_info=bug)

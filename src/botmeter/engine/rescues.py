@@ -46,15 +46,16 @@ class Rescues:
         topic: str,
         worker: str,
         rescued: Callable[[Iterable[int], Flag], set[int]],
+        beginnings: Mapping[int, int],
         clock: Clock,
     ) -> None:
         """`consumer`: the member of the group; `topic`: the interactions; `worker`: how it is called.
 
         `rescued` tells which of some partitions were rescued since their last restore; it may wait for the cluster,
-        until the flag is set.
+        until the flag is set. `beginnings`: where the interactions begin of partitions that nothing was committed of.
         """
         self._consumer, self._topic, self._worker, self._clock = consumer, topic, worker, clock
-        self._rescued, self._stop = rescued, Flag()
+        self._rescued, self._beginnings, self._stop = rescued, beginnings, Flag()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="rescues")
         self._answer: Future[_Seen] | None = None
         self._asked_s = 0.0
@@ -90,17 +91,18 @@ class Rescues:
             self._marked(each, task.failure)
             for each in seen.committed
             if (task := failed.get(each.partition)) is not None and task.failure is not None
-            if each.error is None and each.offset >= 0 and each.partition not in seen.rescued
-            if decode_note(each.metadata) is None
+            if each.error is None and (each.offset >= 0 or each.partition in self._beginnings)
+            if each.partition not in seen.rescued and decode_note(each.metadata) is None
         ]
         if unmarked:
             self._asking.submit(self._mark, unmarked)
         return [number for number in seen.rescued if number in failed]
 
     def _marked(self, place: TopicPartition, failure: Failure) -> TopicPartition:
-        since = rfc3339(self._clock.now_ms())
-        note = Stands(failure.reason, failure.remedy, since, self._worker)
-        return TopicPartition(place.topic, place.partition, place.offset, metadata=encode_note(note))
+        since, has_begun = rfc3339(self._clock.now_ms()), place.offset >= 0
+        note = Stands(failure.reason, failure.remedy, since, self._worker, has_begun)
+        offset = place.offset if has_begun else self._beginnings[place.partition]
+        return TopicPartition(place.topic, place.partition, offset, metadata=encode_note(note))
 
     def _mark(self, places: list[TopicPartition]) -> None:
         """The offsets as they are, with the notes; the group refuses those of partitions that went to others."""

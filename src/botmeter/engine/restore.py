@@ -29,6 +29,7 @@ from confluent_kafka.admin import AdminClient
 
 from botmeter.clock import Clock
 from botmeter.contracts.encoding import decode_snapshot, encode_account
+from botmeter.contracts.partition_notes import has_begun
 from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
@@ -112,6 +113,9 @@ class Restorer:
         self.left: dict[int, int] = {}
         #: The number of the last rescue of each partition that its last restore knew of.
         self._rescue_known: dict[int, int] = {}
+        #: Where the interactions begin of the partitions that nothing was ever committed of. Where only the offsets are
+        #: gone, they may come back, and nothing is to be committed in their place.
+        self.beginnings: dict[int, int] = {}
         # A partition that comes back at once may find the restore it abandoned still at its store.
         self._one_each = [Lock() for _ in range(settings.partitions)]
 
@@ -152,13 +156,16 @@ class Restorer:
             self._idle_readers.get().close()
 
     def _positions(self, reader: Consumer, partition: int, stop: Flag) -> Positions:
-        """The committed offsets; waits for the end of a transaction that holds newer ones."""
+        """The committed offsets; waits for the end of a transaction that holds newer ones.
+
+        An offset that only carries a note is none.
+        """
         names = (self._settings.topics.interactions.name, self._settings.topics.commands.name)
         asked = [TopicPartition(name, partition) for name in names]
         patience = self._clock.deadline(_NO_OFFSETS_S)
         while True:
             committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
-            if all(found.offset >= 0 for found in committed):
+            if all(found.offset >= 0 for found in committed) and has_begun(committed[0].metadata):
                 return Positions(committed[0].offset, committed[1].offset, was_committed=True)
             if patience.is_past or not self._was_worked_on(partition):
                 break
@@ -179,6 +186,7 @@ class Restorer:
         # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
         snapshots = self._log(self._settings.topics.snapshots.name, partition)
         journal = self._log(self._settings.topics.journal.name, partition)
+        self.beginnings.pop(partition, None)
         loss = history.loss(partition)
         job = Job(
             partition,
@@ -191,8 +199,15 @@ class Restorer:
             loss,
             history.skipped(partition),
         )
+        if journal.end == 0:
+            self._note_beginning(job)
         begin = max(snapshots.begin, job.lost_below(self._settings.topics.snapshots.name, snapshots))
         return replace(job, snapshots=replace(snapshots, begin=begin))
+
+    def _note_beginning(self, job: Job) -> None:
+        """The journal has nothing; is there nothing committed either?"""
+        if not job.positions.was_committed:
+            self.beginnings[job.partition] = job.positions.interactions
 
     def _history(self, reader: Consumer, stop: Flag) -> RulesHistory:
         """The rules and the rescues; waits for one that is being recorded."""
@@ -232,6 +247,7 @@ class Restorer:
             progress, start = self._from_snapshots(job, store) if mark is None else self._from_store(job, store, mark)
             read = self._fold_journal(job, progress, start)
             require_offsets(job, progress.state)
+            self._note_beginning(job)
             require_wanted(job.partition, job.stop)  # else the store is closed at once
         log.info(
             "partition %d: %s restore of %d accounts, %d events of the journal, in %.1f s",

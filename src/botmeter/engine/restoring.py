@@ -56,6 +56,15 @@ class Restoring:
         """How many events of the journal each has still to read, by partition."""
         return self._restorer.left
 
+    @property
+    def beginnings(self) -> Mapping[int, int]:
+        """Where the interactions begin of the partitions that nothing was ever committed of, and that may begin."""
+        return self._restorer.beginnings
+
+    def has_begun(self, partition: int) -> None:
+        """Something of the partition is committed now."""
+        self._restorer.beginnings.pop(partition, None)
+
     def rescued(self, partitions: Iterable[int], stop: Flag) -> set[int]:
         """Those of the partitions that somebody has rescued since their last restore; waits for the cluster."""
         return self._restorer.rescued(partitions, stop)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from botmeter.contracts.instants import millis
-from botmeter.contracts.partition_notes import Stands, decode_note
+from botmeter.contracts.partition_notes import Stands, decode_note, has_begun
 from botmeter.contracts.rescues import RecordSkipped, Rescue
 from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topic
@@ -163,6 +163,8 @@ class PartitionDesk:
             of_inputs = {name: notes.get((name, number)) for name in inputs}
             told = of_inputs[inputs[0]]
             offsets = {name: None if note is None else note.offset for name, note in of_inputs.items()}
+            if told is not None and not has_begun(told.text):
+                offsets[inputs[0]] = None
             found[number] = Committed(offsets, None if told is None else decode_note(told.text))
         return found
 
