@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from botmeter.domain import events as ev
-from botmeter.domain.account import Account, evolve
+from botmeter.domain.account import Account, evolve, evolve_over_gap
 from botmeter.domain.events import Event
 from botmeter.domain.naming import type_name
 from botmeter.errors import BotmeterError, InvariantViolated
@@ -63,27 +63,27 @@ def project(
     Raises Gap where events are missing, InvariantViolated for one that cannot be.
     """
     standing = standings.get(event.account_id)
-    version = standing.account.version if standing is not None else 0
-    if event.version > version + 1:
-        if offset >= gaps_below:
-            raise Gap(
-                partition,
-                offset,
-                f"events of {event.account_id} before its version {event.version} are missing; bring them back, or, "
-                "if they are gone for good",
-            )
-        if standing is None:
-            return
-        standing.account = replace(standing.account, version=event.version - 1)
-    if standing is None:
-        standing = standings[event.account_id] = _opened(partition, offset, event)
-        _add_history(standing, None, rows, offset, event)
-    elif event.version <= standing.account.version:
+    before = None if standing is None else standing.account
+    version = 0 if before is None else before.version
+    if event.version <= version:
         return
+    if event.version > version + 1 and offset >= gaps_below:
+        raise Gap(
+            partition,
+            offset,
+            f"events of {event.account_id} before its version {event.version} are missing; bring them back, or, "
+            "if they are gone for good",
+        )
+    account = _evolved(before, event, offset, gaps_below)
+    if account is None:
+        return
+    if standing is None:
+        standing = standings[event.account_id] = _opened(partition, offset, event, account)
+        _add_history(standing, None, rows, offset, event)
     elif type(event) is ev.SessionStarted:
-        _project_session(standing, rows, offset, event)
+        _project_session(standing, account, rows, offset, event)
     else:
-        _project_other(standing, rows, offset, event)
+        _project_other(standing, account, rows, offset, event)
     standing.updated_at, standing.journal_offset = event.at, offset
     rows.touched[event.account_id] = standing
     state = state_of(standing.account)
@@ -101,18 +101,18 @@ def _reason(event: Event) -> str:
             return type_name(type(event))
 
 
-def _evolved(account: Account | None, event: Event, offset: int) -> Account:
+def _evolved(account: Account | None, event: Event, offset: int, gaps_below: int) -> Account | None:
     try:
-        return evolve(account, event)
+        return evolve_over_gap(account, event) if offset < gaps_below else evolve(account, event)
     except ValueError as error:
         raise InvariantViolated(f"journal, offset {offset}: {error}") from error
 
 
-def _opened(partition: int, offset: int, event: Event) -> Standing:
+def _opened(partition: int, offset: int, event: Event, account: Account) -> Standing:
     return Standing(
         account_no=account_no(partition, offset),
         partition=partition,
-        account=_evolved(None, event, offset),
+        account=account,
         opened_at=event.at,
         updated_at=event.at,
         journal_offset=offset,
@@ -128,9 +128,9 @@ def _opened(partition: int, offset: int, event: Event) -> Standing:
 # --- Sessions --------------------------------------------------------------------------------------------------------
 
 
-def _project_session(standing: Standing, rows: Rows, offset: int, event: ev.SessionStarted) -> None:
+def _project_session(standing: Standing, account: Account, rows: Rows, offset: int, event: ev.SessionStarted) -> None:
     standing.count_session(event.at)
-    standing.account = account = _evolved(standing.account, event, offset)
+    standing.account = account
     past = account.past_cycle
     is_late = past is not None and event.cycle_number == past.number
     number, widget, bot_id, preview = standing.account_no, event.widget, event.bot_id, event.preview
@@ -170,9 +170,9 @@ def _project_session(standing: Standing, rows: Rows, offset: int, event: ev.Sess
 # --- All else --------------------------------------------------------------------------------------------------------
 
 
-def _project_other(standing: Standing, rows: Rows, offset: int, event: Event) -> None:
+def _project_other(standing: Standing, account: Account, rows: Rows, offset: int, event: Event) -> None:
     standing.fade(event.at)
-    before, standing.account = standing.account, _without_commands(_evolved(standing.account, event, offset))
+    before, standing.account = standing.account, _without_commands(account)
     cycle = _cycle(standing, rows, offset, standing.account.cycle.number)
     if type(event) is ev.ChatHandedOff:
         cycle["handoffs"] += 1
