@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.rescues import LossAccepted, RecordSkipped
+from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topics
 from botmeter.domain import commands as cmd
 from botmeter.domain import events as ev
@@ -17,7 +19,7 @@ from botmeter.domain.naming import type_name
 from botmeter.domain.sessions import Interaction
 from botmeter.history.proof import first_difference
 from botmeter.history.pseudonyms import Pseudonyms
-from botmeter.history.tape import TapeLine, tape_of
+from botmeter.history.tape import TapeLine, placed_skips, tape_of
 from botmeter.replay.tape import TapeRecord
 from domain.ledger import SMALL, Ledger
 from domain.moves import Move, live, lives
@@ -113,6 +115,41 @@ def test_the_difference_is_told_where_it_begins() -> None:
     assert found is not None
     assert found.version == recorder.journal[len(recorder.journal) - 3].version
     assert "the tape nothing more" in str(found)
+
+
+def test_what_a_person_had_skipped_is_skipped_again() -> None:
+    recorder = recorded([])
+    recorder.take_command(cmd.OpenAccount("k-1", "me", "growth", "monthly", None, "UTC", ()), 10**12)
+    before = recorder.commands[-1]
+    of_a_chat = interaction_of(recorder, "u-bug")
+    recorder.interactions.append(of_a_chat)
+    recorder.commands.append(TapeRecord(before.topic(), 0, 1, before.key(), b"a bug", 10**12 + 1, []))
+    at = {(of_a_chat.topic(), 0): "skipped by jane: a bug of Ann's", (before.topic(), 1): "skipped by jane: another"}
+    for pseudonyms, why in ((None, at[of_a_chat.topic(), 0]), (KEY, "skipped")):
+        lines = tape_of(recorder.journal, recorder.interactions, recorder.commands, TOPICS, pseudonyms, skipped=at)
+        wanted = recorder.journal if pseudonyms is None else [pseudonyms.in_event(event) for event in recorder.journal]
+        assert first_difference(encoded(lines), wanted, TOPICS, SMALL, partitions=1) is None
+        assert lines[-1].fields["skipped"] == why
+    unskipped = tape_of(recorder.journal, recorder.interactions, recorder.commands, TOPICS, None)
+    assert first_difference(encoded(unskipped), recorder.journal, TOPICS, SMALL, partitions=1) is not None
+
+
+def interaction_of(recorder: Recorder, end_user_id: str) -> TapeRecord:
+    value = {
+        "event_id": "e-0", "account_id": recorder.account_id, "end_user_id": end_user_id, "bot_id": "b-1",
+        "conversation_id": "c-1", "widget": "conversations", "actor": "end_user", "preview": False,
+        "occurred_at": rfc3339(10**12 + 2),
+    }  # fmt: skip
+    return TapeRecord(
+        "chat.interactions", 0, 0, recorder.account_id.encode(), json.dumps(value).encode(), 10**12 + 2, []
+    )
+
+
+def test_skips_before_a_loss_are_those_that_were_not_decided_again() -> None:
+    skips = [RecordSkipped(n, 0, "jane", "a bug", 0, "chat.interactions", 10 * n) for n in (1, 2)]
+    loss = LossAccepted(3, 0, "jane", "gone", 0, 15, 0, ())
+
+    assert [*placed_skips(RulesHistory([*skips, loss], SMALL), 0, TOPICS)] == [("chat.interactions", 10)]
 
 
 def test_a_pseudonym_is_the_same_for_the_same_key_alone() -> None:

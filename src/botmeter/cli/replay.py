@@ -37,12 +37,14 @@ def command(
     """Run the tape FILE (- for standard input) through the same rules as the worker and print the outputs.
 
     A tape is NDJSON: one record per line, {"topic", "key", "timestamp", "value"}, or {"tick": "<timestamp>"} for the
-    timer. The outputs are NDJSON too, {"topic", "key", "headers", "value"}, in the order in which the worker would
-    produce them. Prices and limits are the settings (BOTMETER_*), until a line {"rules": {...}} sets others, in the
-    form of the messages of the topic botmeter.rules.
+    timer. A record with "skipped": "<why>" becomes a dead letter, as one that an operator had skipped. The outputs are
+    NDJSON too, {"topic", "key", "headers", "value"}, in the order in which the worker would produce them. Prices and
+    limits are the settings (BOTMETER_*), until a line {"rules": {...}} sets others, in the form of the messages of the
+    topic botmeter.rules.
 
-    With --from-cluster it writes a tape: the account's inputs (deleted ones are rebuilt from its journal) and the rules
-    of each time. It then runs the tape itself and prints whether it leads to the same journal; exit code 1 when not.
+    With --from-cluster it writes a tape: the account's inputs (deleted ones are rebuilt from its journal), the skips,
+    and the rules of each time. It then runs the tape itself and prints whether it leads to the same journal; exit code
+    1 when not.
 
     \b
       botmeter replay --from-cluster acme --pseudonymous > acme.ndjson

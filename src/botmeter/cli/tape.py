@@ -12,7 +12,7 @@ from botmeter.cli.account.words import count
 from botmeter.history.log import AccountLog
 from botmeter.history.proof import first_difference
 from botmeter.history.pseudonyms import Pseudonyms
-from botmeter.history.tape import placed_rules, tape_of
+from botmeter.history.tape import placed_rules, placed_skips, tape_of
 from botmeter.settings.model import Settings
 
 
@@ -25,11 +25,12 @@ def write_tape(settings: Settings, account_id: str, pseudonym_key: bytes | None)
     with AccountLog(connected(settings), account_id, Progress()) as log:
         interactions, commands = log.inputs(settings.group)
         placed = list(log.placed_events())
-        events = [event for _, event in placed]
-        rules = placed_rules(log.rules(settings.rules()), log.partition, placed)
+        partition, events = log.partition, [event for _, event in placed]
+        history = log.rules(settings.rules())
     if not events:
         raise click.ClickException(f"there is no account {account_id}")
-    lines = tape_of(events, interactions, commands, topics, pseudonyms, rules)
+    rules, skips = placed_rules(history, partition, placed), placed_skips(history, partition, topics)
+    lines = tape_of(events, interactions, commands, topics, pseudonyms, rules, skips)
     encoded = [line.encode() for line in lines]
     for line in encoded:
         sys.stdout.buffer.write(line)

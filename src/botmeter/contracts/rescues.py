@@ -17,6 +17,11 @@ class RecordSkipped:
     topic: str
     offset: int
 
+    @property
+    def reason(self) -> str:
+        """What the dead letter says."""
+        return f"skipped by {self.by}: {self.why}"
+
 
 @dataclass(frozen=True, slots=True)
 class OffsetsSet:

@@ -50,6 +50,8 @@ class Job:
     journal: Log
     #: When it began, by the worker's clock, UTC ms.
     began_at: int
+    #: Up to where the log of the rules and rescues was read, which this restore goes by.
+    rules_end: int
     #: The last loss of the partition that somebody has accepted.
     loss: LossAccepted | None
     #: The records that people skip, by topic and offset.
@@ -63,11 +65,7 @@ class Job:
     def to_skip(self, topics: Topics) -> dict[tuple[str, int], str]:
         """The records that are still to be skipped, by topic and offset, each with why."""
         taken = {topics.interactions.name: self.positions.interactions, topics.commands.name: self.positions.commands}
-        return {
-            place: f"skipped by {each.by}: {each.why}"
-            for place, each in self.skipped.items()
-            if each.offset >= taken[each.topic]
-        }
+        return {place: each.reason for place, each in self.skipped.items() if each.offset >= taken[each.topic]}
 
     def lost_below(self, topic: str, log: Log) -> int:
         """The offset of the journal or of the snapshots below which the accepted loss lies; 0 without one."""

@@ -11,12 +11,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from botmeter.contracts import decoding
 from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.rescues import LossAccepted, RecordSkipped
 from botmeter.contracts.rules import RulesChange, RulesHistory, wire_rules
 from botmeter.contracts.topics import Topics
 from botmeter.domain import events as ev
@@ -32,6 +34,8 @@ _AT_THE_END: Final = 2**62
 #: The sort key of a line: the interaction's offset before which it was decided; commands first; the journal's order;
 #: the order of arrival.
 _Order = tuple[int, int, int, int]
+#: A topic and an offset.
+Place = tuple[str, int]
 
 
 def placed_rules(
@@ -49,6 +53,18 @@ def placed_rules(
         versions.append(event.version)
     changes = (RulesChange(history.first, -1, 0), *history.changes(partition))
     return [(change, versions[bisect_left(offsets, change.journal)]) for change in changes]
+
+
+def placed_skips(history: RulesHistory, partition: int, topics: Topics) -> dict[Place, str]:
+    """The records that people had skipped, each with why; but those that were decided again after a loss."""
+    skipped: dict[Place, str] = {}
+    for rescue in history.rescues_of(partition):
+        if isinstance(rescue, RecordSkipped):
+            skipped[rescue.topic, rescue.offset] = rescue.reason
+        elif isinstance(rescue, LossAccepted):
+            again = {topics.interactions.name: rescue.interactions, topics.commands.name: rescue.commands}
+            skipped = {place: why for place, why in skipped.items() if place[1] < again[place[0]]}
+    return skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,7 @@ def tape_of(
     topics: Topics,
     pseudonyms: Pseudonyms | None,
     rules: Iterable[tuple[RulesChange, int]] = (),
+    skipped: Mapping[Place, str] = MappingProxyType({}),
 ) -> list[TapeLine]:
     """The lines, in the order in which their records were decided (`J4`).
 
@@ -83,9 +100,10 @@ def tape_of(
         topics: of the installation.
         pseudonyms: for end-users, conversations and contacts; None writes them as they are.
         rules: those in force from each place on, with the version that the account had by then.
+        skipped: the records that a person had skipped, by topic and offset, each with why.
     """
     changes = list(rules)
-    maker = _Maker(topics, pseudonyms, [change for change, _ in changes])
+    maker = _Maker(topics, pseudonyms, [change for change, _ in changes], skipped)
     kept_interactions, kept_commands = list(interactions), list(commands)
     groups = [list(group) for _, group in groupby(events, key=lambda event: event.cause)]
     maker.add_interactions(kept_interactions)
@@ -102,8 +120,14 @@ def tape_of(
 class _Maker:
     """Collects the lines."""
 
-    def __init__(self, topics: Topics, pseudonyms: Pseudonyms | None, rules: Sequence[RulesChange]) -> None:
-        self._topics, self._pseudonyms, self._rules = topics, pseudonyms, rules
+    def __init__(
+        self,
+        topics: Topics,
+        pseudonyms: Pseudonyms | None,
+        rules: Sequence[RulesChange],
+        skipped: Mapping[Place, str],
+    ) -> None:
+        self._topics, self._pseudonyms, self._rules, self._skipped = topics, pseudonyms, rules, skipped
         self._kept: set[tuple[str, int]] = set()
         self.lines: list[TapeLine] = []
 
@@ -180,6 +204,9 @@ class _Maker:
             if self._pseudonyms is None
             else self._pseudonyms.in_value(record.topic(), value, self._topics)
         )
+        why = self._skipped.get((record.topic(), record.offset()))
+        if why is not None:  # a person's words may name people
+            fields["skipped"] = why if self._pseudonyms is None else "skipped"
         self.lines.append(TapeLine(order, {**fields, "value": shown}, is_rebuilt=False))
 
     def _as_decided(self, record: Record) -> bytes:

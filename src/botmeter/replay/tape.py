@@ -39,6 +39,8 @@ class _Line(msgspec.Struct):
     headers: dict[str, str] = {}
     partition: int | None = None
     offset: int | None = None
+    #: Why a person had the record skipped.
+    skipped: str | None = None
     tick: _Moment | None = None
     rules: WireRules | None = None
 
@@ -144,7 +146,7 @@ class Tape:
                 yield from self._tick(_broker_time(line.tick, number))
             else:
                 record = self._record(line, number)
-                yield from self._take(record, self._place(line.partition, record.key()))
+                yield from self._take(record, self._place(line.partition, record.key()), line.skipped)
 
     def _line(self, text: bytes, number: int) -> _Line:
         try:
@@ -193,7 +195,8 @@ class Tape:
         for place in (*self._places.values(), *self._strays.values()):
             place.meter.follow_rules(rules)
 
-    def _take(self, record: TapeRecord, place: _Place) -> list[Output]:
+    def _take(self, record: TapeRecord, place: _Place, skipped: str | None) -> list[Output]:
+        place.meter.skipped = {} if skipped is None else {(record.topic(), record.offset()): skipped}
         with place.meter.batch() as decided:
             self._take_by(place.meter, record)
         return place.committed(decided)
