@@ -26,6 +26,7 @@ from botmeter.host.metrics import Metrics
 from botmeter.host.process_spans import ProcessSpans
 from botmeter.kafka import clients, questions
 from botmeter.kafka.backlog import BacklogReader
+from botmeter.kafka.rules_log import RULES_PARTITION
 from botmeter.kafka.topic_setup import require_topics
 from botmeter.kafka.topic_watch import TopicWatch
 from botmeter.metering.state import WINDOW_BYTES
@@ -97,17 +98,18 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         admin,
         clock,
     )
+
+    def end_of(topic: str, partition: int) -> int:
+        return questions.end_offsets(admin, topic, [partition])[partition]
+
     transaction = Transaction(
         lambda on_loss: clients.make_producer(clients.heard(producer, on_loss)),
         topics,
         settings.transaction_timeout_ms / 1000,
         broker_time,
         clock,
+        lambda: end_of(topics.rules.name, RULES_PARTITION),
     )
-
-    def end_of(topic: str, partition: int) -> int:
-        return questions.end_offsets(admin, topic, [partition])[partition]
-
     timer = Timer(lambda partition: _ends(end_of, topics, partition), broker_time, clock)
     lag = LagWatch(lambda: BacklogReader(admin, reader), (topics.interactions.name, topics.commands.name), clock)
     return Processor(

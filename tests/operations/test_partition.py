@@ -32,16 +32,25 @@ SIGNED: Final = ("--yes", "--by", "jane", "--why", "a test of it")
 _COMMAND: Final = re.compile(r"botmeter partition (\S+ \d+(?: \S+)?)")
 
 
-def run(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+def started(cluster: Cluster, *arguments: str) -> subprocess.Popen[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTMETER_")}
-    return subprocess.run(
-        [*PROGRAM, "partition", *arguments],
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
         env={**inherited, **cluster.environment()},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE_S,
-        check=False,
     )
+
+
+def program(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    running = started(cluster, *arguments)
+    told, faults = running.communicate(timeout=PATIENCE_S)
+    return subprocess.CompletedProcess(arguments, running.returncode, told, faults)
+
+
+def run(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return program(cluster, "partition", *arguments)
 
 
 def status(cluster: Cluster, number: int) -> dict[str, Any]:
@@ -121,6 +130,10 @@ def test_a_record_that_cannot_be_taken_is_skipped_and_its_worker_goes_on_with_th
     found = read_dead_letter(letter.headers())  # type: ignore[arg-type] # a list of pairs is what it gives
     assert (found.reason, found.message) == ("skipped", "skipped by jane: a test of it")
     assert found.place == (topic.name, 0, at)
+    taped = program(cluster, "replay", "--from-cluster", ON[0])
+    assert taped.returncode == 0, taped.stderr
+    [skipped] = [line for line in map(json.loads, taped.stdout.splitlines()) if "skipped" in line]
+    assert (skipped["offset"], skipped["skipped"]) == (at, "skipped by jane: a test of it")
 
 
 def test_the_very_first_record_of_a_partition_is_skipped(cluster: Cluster) -> None:

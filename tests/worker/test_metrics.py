@@ -52,6 +52,7 @@ def task() -> Task:
             commands_from=0,
             memory_ms=0,
             clock=Clock(),
+            rules_end=0,
         )
     )
     return made

@@ -103,7 +103,9 @@ class RulesHistory:
     `unrecorded`, the rules of the settings, apply where none were ever recorded.
     """
 
-    def __init__(self, log: Sequence[RulesSet | Rescue], unrecorded: Rules) -> None:
+    def __init__(self, log: Sequence[RulesSet | Rescue], unrecorded: Rules, end: int = 0) -> None:
+        #: The offset up to which the log was read.
+        self.end = end
         #: The number of messages in the log.
         self.length = len(log)
         self.messages = tuple(

@@ -188,9 +188,10 @@ class Membership:
             self._error = error
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """The commit under way is finished first, so that the next owner finds it."""
+        """What is being committed is finished first, so that the next owner finds it."""
         try:
             self.await_commit()
+            self._rescues.await_note()
             self._give_up([partition.partition for partition in partitions])
         except BaseException as error:  # noqa: BLE001 - as in _on_assign
             self._error = error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event as Flag
 from typing import Final, NamedTuple
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 1.0
 #: One answer.
 _REQUEST_S: Final = 5.0
+#: How long a note under way is waited for; within the broker's patience in a rebalance.
+_NOTE_S: Final = 30.0
 
 
 class _Seen(NamedTuple):
@@ -58,6 +60,7 @@ class Rescues:
         self._rescued, self._beginnings, self._stop = rescued, beginnings, Flag()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="rescues")
         self._answer: Future[_Seen] | None = None
+        self._marking: Future[None] | None = None
         self._asked_s = 0.0
 
     def since_the_last_look(self, failed: Mapping[int, Task]) -> list[int]:
@@ -68,6 +71,11 @@ class Rescues:
             self._asked_s = self._clock.monotonic_s()
             self._answer = self._asking.submit(self._ask, list(failed))
         return []
+
+    def await_note(self) -> None:
+        """Waits for a note under way: later, its offset would come over what the partition's next owner commits."""
+        if self._marking is not None:
+            wait([self._marking], timeout=_NOTE_S)
 
     def close(self) -> None:
         """Waits for the question under way, which ends now."""
@@ -95,7 +103,7 @@ class Rescues:
             if each.partition not in seen.rescued and decode_note(each.metadata) is None
         ]
         if unmarked:
-            self._asking.submit(self._mark, unmarked)
+            self._marking = self._asking.submit(self._mark, unmarked)
         return [number for number in seen.rescued if number in failed]
 
     def _marked(self, place: TopicPartition, failure: Failure) -> TopicPartition:
@@ -105,7 +113,7 @@ class Rescues:
         return TopicPartition(place.topic, place.partition, offset, metadata=encode_note(note))
 
     def _mark(self, places: list[TopicPartition]) -> None:
-        """The offsets as they are, with the notes; the group refuses those of partitions that went to others."""
+        """The offsets as they are, with the notes; the group refuses them from whoever is no member any more."""
         try:
             self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as exception:

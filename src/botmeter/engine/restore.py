@@ -24,24 +24,21 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Final
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message
 from confluent_kafka.admin import AdminClient
 
 from botmeter.clock import Clock
 from botmeter.contracts.encoding import decode_snapshot, encode_account
-from botmeter.contracts.partition_notes import has_begun
-from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.prices import HOUR_MS, Rules
 from botmeter.domain.sessions import memory_ms
+from botmeter.engine.outset import Outset
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.engine.trust import (
     Job,
-    Log,
-    Positions,
     SnapshotsMadeAnew,
     require_journal_below,
     require_journal_of,
@@ -52,8 +49,7 @@ from botmeter.engine.trust import (
 )
 from botmeter.errors import InvariantViolated, TaskCorrupted
 from botmeter.kafka import questions
-from botmeter.kafka.reader import REQUEST_S, committed_records, first_timestamp, require_wanted, until_answered
-from botmeter.kafka.rules_log import read_rules, require_agreement
+from botmeter.kafka.reader import committed_records, first_timestamp, require_wanted
 from botmeter.metering.fold import JournalFold
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.state import PartitionState
@@ -63,9 +59,6 @@ log = logging.getLogger(__name__)
 
 #: How often a long restore says how far it is.
 _PROGRESS_S: Final = 5.0
-#: How long committed offsets are asked for again where there must be some (KAFKA-20416), and how often.
-_NO_OFFSETS_S: Final = 3.0
-_PAUSE_S: Final = 0.2
 #: Events folded before they are written to the store: large batches are cheap, and bound what a crash loses.
 _WRITE_EVENTS: Final = 50_000
 #: The clocks of two brokers may differ by this much: a partition's next leader may be behind the one before.
@@ -105,17 +98,13 @@ class Restorer:
         self, settings: RestoreSettings, make_reader: Callable[[], Consumer], admin: AdminClient, clock: Clock
     ) -> None:
         self._settings, self._clock = settings, clock
+        self._outset = Outset(settings.topics, settings.rules, admin, clock)
         self._make_reader = make_reader
         # A reader takes a second to find its brokers, so each serves many partitions.
         self._idle_readers: SimpleQueue[Consumer] = SimpleQueue()
         self._admin = admin
         #: How many events of the journal a restore under way has still to read, by partition.
         self.left: dict[int, int] = {}
-        #: The number of the last rescue of each partition that its last restore knew of.
-        self._rescue_known: dict[int, int] = {}
-        #: Where the interactions begin of the partitions that nothing was ever committed of. Where only the offsets are
-        #: gone, they may come back, and nothing is to be committed in their place.
-        self.beginnings: dict[int, int] = {}
         # A partition that comes back at once may find the restore it abandoned still at its store.
         self._one_each = [Lock() for _ in range(settings.partitions)]
 
@@ -128,16 +117,19 @@ class Restorer:
         """
         with self._one_each[partition], self._reader() as reader:
             try:
-                return self._restore(self._job(reader, partition, stop))
+                return self._restore(self._outset.job(reader, partition, stop))
             finally:
                 self.left.pop(partition, None)
 
     def rescued(self, partitions: Iterable[int], stop: Flag) -> set[int]:
         """Those of the partitions that somebody has rescued since their last restore. Raises as `restore`."""
         with self._reader() as reader:
-            history = self._history(reader, stop)
-        known = {number: self._rescue_known[number] for number in partitions if number in self._rescue_known}
-        return {number for number, before in known.items() if history.last_rescue(number) > before}
+            return self._outset.rescued(reader, partitions, stop)
+
+    @property
+    def beginnings(self) -> dict[int, int]:
+        """As the outset of their restores found it."""
+        return self._outset.beginnings
 
     @contextmanager
     def _reader(self) -> Iterator[Consumer]:
@@ -154,71 +146,6 @@ class Restorer:
         """Lets the readers go; no restore may be under way."""
         while not self._idle_readers.empty():
             self._idle_readers.get().close()
-
-    def _positions(self, reader: Consumer, partition: int, stop: Flag) -> Positions:
-        """The committed offsets; waits for the end of a transaction that holds newer ones.
-
-        An offset that only carries a note is none.
-        """
-        names = (self._settings.topics.interactions.name, self._settings.topics.commands.name)
-        asked = [TopicPartition(name, partition) for name in names]
-        patience = self._clock.deadline(_NO_OFFSETS_S)
-        while True:
-            committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
-            if all(found.offset >= 0 for found in committed) and has_begun(committed[0].metadata):
-                return Positions(committed[0].offset, committed[1].offset, was_committed=True)
-            if patience.is_past or not self._was_worked_on(partition):
-                break
-            stop.wait(_PAUSE_S)
-        begins = [questions.begin_offsets(self._admin, name, [partition])[partition] for name in names]
-        return Positions(begins[0], begins[1], was_committed=False)
-
-    def _was_worked_on(self, partition: int) -> bool:
-        """Whether there must be committed offsets: a broker that has just returned may say that there are none."""
-        journal = self._settings.topics.journal.name
-        return questions.end_offsets(self._admin, journal, [partition])[partition] > 0
-
-    def _job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
-        history = self._history(reader, stop)
-        require_agreement(history, self._settings.rules)
-        self._rescue_known[partition] = history.last_rescue(partition)
-        positions = self._positions(reader, partition, stop)
-        # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
-        snapshots = self._log(self._settings.topics.snapshots.name, partition)
-        journal = self._log(self._settings.topics.journal.name, partition)
-        self.beginnings.pop(partition, None)
-        loss = history.loss(partition)
-        job = Job(
-            partition,
-            reader,
-            stop,
-            positions,
-            snapshots,
-            journal,
-            self._clock.now_ms(),
-            loss,
-            history.skipped(partition),
-        )
-        if journal.end == 0:
-            self._note_beginning(job)
-        begin = max(snapshots.begin, job.lost_below(self._settings.topics.snapshots.name, snapshots))
-        return replace(job, snapshots=replace(snapshots, begin=begin))
-
-    def _note_beginning(self, job: Job) -> None:
-        """The journal has nothing; is there nothing committed either?"""
-        if not job.positions.was_committed:
-            self.beginnings[job.partition] = job.positions.interactions
-
-    def _history(self, reader: Consumer, stop: Flag) -> RulesHistory:
-        """The rules and the rescues; waits for one that is being recorded."""
-        return read_rules(reader, self._admin, self._settings.topics.rules.name, self._settings.rules, stop)
-
-    def _log(self, name: str, partition: int) -> Log:
-        return Log(
-            topic_id=questions.topic_ids(self._admin, [name])[name],
-            begin=questions.begin_offsets(self._admin, name, [partition])[partition],
-            end=questions.end_offsets(self._admin, name, [partition])[partition],
-        )
 
     def _restore(self, job: Job) -> RunningState:
         path = self._settings.data_dir / f"partition-{job.partition}"
@@ -247,7 +174,7 @@ class Restorer:
             progress, start = self._from_snapshots(job, store) if mark is None else self._from_store(job, store, mark)
             read = self._fold_journal(job, progress, start)
             require_offsets(job, progress.state)
-            self._note_beginning(job)
+            self._outset.note_beginning(job)
             require_wanted(job.partition, job.stop)  # else the store is closed at once
         log.info(
             "partition %d: %s restore of %d accounts, %d events of the journal, in %.1f s",
@@ -272,6 +199,7 @@ class Restorer:
             commands_from=positions.commands,
             memory_ms=memory_ms(settings.rules),
             clock=self._clock,
+            rules_end=job.rules_end,
             loss=job.loss_number,
         )
 

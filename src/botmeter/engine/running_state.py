@@ -29,6 +29,8 @@ class RunningState:
     #: How long session starts are remembered.
     memory_ms: int
     clock: Clock
+    #: Up to where the restore read the log of the rules and rescues.
+    rules_end: int
     #: The number of the last accepted loss of the partition; 0 where there is none.
     loss: int = 0
     #: The offsets of the two inputs that were committed last since the restore, and when, by a monotonic clock.

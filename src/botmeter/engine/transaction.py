@@ -4,7 +4,7 @@
 2. begin the transaction
 3. produce the outputs of each partition, then its snapshots
 4. flush: every record is acknowledged; the journal's new end offsets are known
-5. send the input offsets to the transaction
+5. send the input offsets to the transaction; for the first time since a restore, look whether somebody rescues
 6. commit
 7. write the local stores, each with the journal offset it now reflects
 
@@ -123,12 +123,15 @@ class Transaction:
         timeout_s: float,
         broker_time: BrokerTime,
         clock: Clock,
+        rules_end: Callable[[], int],
     ) -> None:
         """`make_producer` is given what is to be called, in a poll, when the producer has lost a connection.
 
         `timeout_s`: how long one transaction may take; the broker aborts it by then too.
+
+        `rules_end` asks the cluster where the log of the rules and rescues ends, open transactions included.
         """
-        self._make_producer = make_producer
+        self._make_producer, self._rules_end = make_producer, rules_end
         self._broker_time, self._clock = broker_time, clock
         self._topics = topics
         self._timeout_s = timeout_s
@@ -208,6 +211,7 @@ class Transaction:
             _flush(producer, deadline)  # 4
             offsets = [offset for w in work for offset in self._offsets(w.part)]
             self._ask(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
+            self._require_not_rescued([w.part.states for w in work])
             self._ask(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
             self._give_up(producer, classify(cause(exception)), deadline)
@@ -226,6 +230,16 @@ class Transaction:
     def _note_loss(self) -> None:
         """The client may have repeated a request by itself, as it does where a connection ends before the answer."""
         self._may_echo = True
+
+    def _require_not_rescued(self, states: Sequence[RunningState]) -> None:
+        """Raises TransactionAborted where the log of rescues has grown since a restore that commits for the first time.
+
+        Offsets first, then this look; a rescue writes its message first, and then waits for the offsets of whoever has
+        sent some. So of the two at least one sees the other (decision 13).
+        """
+        known = [each.rules_end for each in states if each.committed is None]
+        if known and self._rules_end() > min(known):
+            raise TransactionAborted("somebody rescued a partition since the last restore, which has to be made again")
 
     def _ask(self, call: Callable[[], object], deadline: Deadline) -> None:
         """Has the broker do it, as `_resumed`."""

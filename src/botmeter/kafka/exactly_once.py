@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from botmeter.contracts.cloudevents import OriginalHeaders
-from botmeter.errors import BotmeterError, OutcomeUnknown
+from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable
 from botmeter.kafka.clients import Config, asking_config, make_consumer, make_producer
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
@@ -70,7 +70,8 @@ class ExactlyOnce:
     ) -> None:
         """Commits all of the records and the notes, or nothing. Raises the classified error of the cluster.
 
-        `confirm` is called just before the commit; an error that it raises aborts the transaction.
+        `confirm` is called once the records are acknowledged and before the notes are sent; an error that it raises
+        aborts the transaction.
         """
         faults: list[KafkaError] = []
 
@@ -91,12 +92,13 @@ class ExactlyOnce:
                     on_delivery=delivered,
                 )
                 self._producer.poll(0)
-            self._producer.flush(_CALL_TIMEOUT_S)
+            if self._producer.flush(_CALL_TIMEOUT_S):
+                raise Retriable("the broker did not acknowledge in time; nothing was sent")
+            confirm()
             offsets = [TopicPartition(topic, number, note.offset, note.text) for (topic, number), note in notes.items()]
             self._producer.send_offsets_to_transaction(
                 offsets, self._consumer.consumer_group_metadata(), _CALL_TIMEOUT_S
             )
-            confirm()
             self._producer.commit_transaction(_CALL_TIMEOUT_S)
         except BotmeterError:
             self._abort()

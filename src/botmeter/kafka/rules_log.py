@@ -34,15 +34,18 @@ def read_rules(reader: Consumer, admin: AdminClient, topic: str, unrecorded: Rul
 
     Raises RestoreStopped when `stop` is set, ClusterError when a record cannot be read, Retriable.
     """
-    return RulesHistory(_messages(reader, admin, topic, stop), unrecorded)
+    messages, end = _messages(reader, admin, topic, stop)
+    return RulesHistory(messages, unrecorded, end)
 
 
 def read_rescues(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> list[Rescue]:
     """Returns only the rescues, in their order. Raises as `read_rules`."""
-    return [message for message in _messages(reader, admin, topic, stop) if not isinstance(message, RulesSet)]
+    messages, _ = _messages(reader, admin, topic, stop)
+    return [message for message in messages if not isinstance(message, RulesSet)]
 
 
-def _messages(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> list[RulesSet | Rescue]:
+def _messages(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> tuple[list[RulesSet | Rescue], int]:
+    """All of them, and the offset up to which they were read."""
     begin = questions.begin_offsets(admin, topic, [RULES_PARTITION])[RULES_PARTITION]
     end = questions.end_offsets(admin, topic, [RULES_PARTITION])[RULES_PARTITION]
     messages: list[RulesSet | Rescue] = []
@@ -50,7 +53,7 @@ def _messages(reader: Consumer, admin: AdminClient, topic: str, stop: Flag) -> l
         messages.extend(_message(record) for record in chunk)
     if messages and (begin or [each.number for each in messages] != [*range(1, len(messages) + 1)]):
         raise ClusterError(f"topic {topic} has lost records: bring them back, for the log is recomputed by them")
-    return messages
+    return messages, end
 
 
 def _message(record: Message) -> RulesSet | Rescue:

@@ -18,7 +18,7 @@ from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topic
 from botmeter.kafka import clients, descriptions, questions
 from botmeter.kafka.descriptions import Admin
-from botmeter.kafka.exactly_once import read_notes
+from botmeter.kafka.exactly_once import Note, Place, read_notes
 from botmeter.kafka.rules_log import read_rules
 from botmeter.settings.model import Settings
 
@@ -156,8 +156,23 @@ class PartitionDesk:
 
     def committed(self, numbers: Iterable[int]) -> dict[int, Committed]:
         """What the group has committed; of a transaction that is open, not yet. Raises ClusterError, Retriable."""
-        inputs, wanted = (self.topics.interactions.name, self.topics.commands.name), list(numbers)
-        notes = read_notes(self._asker, [(name, number) for name in inputs for number in wanted])
+        wanted = list(numbers)
+        return self._told(read_notes(self._asker, self._places(wanted)), wanted)
+
+    def settled(self, number: int) -> Committed:
+        """What the group has committed of a partition, once no transaction holds other offsets of it.
+
+        Raises ClusterError, Retriable where one stays open.
+        """
+        return self._told(read_notes(self.reader, self._places([number])), [number])[number]
+
+    def _places(self, numbers: list[int]) -> list[Place]:
+        return [
+            (topic.name, number) for topic in (self.topics.interactions, self.topics.commands) for number in numbers
+        ]
+
+    def _told(self, notes: Mapping[Place, Note], wanted: list[int]) -> dict[int, Committed]:
+        inputs = (self.topics.interactions.name, self.topics.commands.name)
         found = {}
         for number in wanted:
             of_inputs = {name: notes.get((name, number)) for name in inputs}

@@ -1,9 +1,10 @@
 """Rescues of partitions that cannot go on: what each would do and cost, and the doing, recorded with who and why.
 
 A rescue is one transaction: its message in the log of the rules, and where the inputs are to be read on from, if that
-changes. Nobody can restore a partition while a message is on its way, since restores read that log to its end. So the
-message is written first, and then it is looked at whether all is as the plan found it: what began to restore the
-partition before has told the group of it by its first commit, which takes the note away.
+changes. Nobody can restore a partition while a message is on its way, since restores read that log to its end. A worker
+that began to restore it before sends its offsets first, and then looks whether that log has grown, in its first commit.
+A rescue writes its message first, and then looks at the offsets, waiting for a transaction that holds some: its worker
+commits, and the rescue is taken back, or it sees the message, and aborts. So of the two one takes place, or none.
 
 A record that is skipped is made a dead letter by the worker that comes to it, with its offset in one transaction.
 """
@@ -197,7 +198,7 @@ class RescueDesk:
 
     def _require_unchanged(self, plan: Plan) -> None:
         number = plan.rescue.partition
-        if self._desk.committed([number])[number] != plan.committed:
+        if self._desk.settled(number) != plan.committed:
             raise ConfigurationError(
                 f"partition {number} was metered meanwhile; nothing was done: see botmeter partition status {number}"
             )
