@@ -49,6 +49,14 @@ class OutcomeUnknown(TransactionAborted):
     """
 
 
+class Forgotten(TransactionAborted):
+    """The group gave this worker's partitions to others: it was silent for too long, or a rebalance came in between.
+
+    Recovery: as for an aborted one; the client joins again by itself.
+    Operator action, when it repeats: more processor for the worker, or a longer session timeout.
+    """
+
+
 class TaskMigrated(BotmeterError):  # noqa: N818
     """Another worker owns our partitions or our transactional id: we were fenced.
 

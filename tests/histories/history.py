@@ -130,7 +130,7 @@ class History:
 
     def _disturb(self) -> None:
         worker = self._dice.choice(self.workers)
-        kind = self._dice.choice(["kill", "freeze", "freeze", "stop"])
+        kind = self._dice.choice(self.plan.disturbances)
         if not worker.is_up:
             return
         self.scheduler.faults[kind] += 1
@@ -141,8 +141,18 @@ class History:
             self._die(worker.process, "killed")
         elif kind == "stop":
             worker.stop()
+        elif kind == "forget":
+            self._forget()
         elif not worker.process.is_frozen:
             self._freeze(worker.process)
+
+    def _forget(self) -> None:
+        """The group gives a member up, as one of which it hears nothing; the member's next heartbeat is told so."""
+        group = self.broker.group(self.group)
+        if group.members:
+            member = group.members[self._dice.choice(sorted(group.members))]
+            group.leave(member.id)
+            self.scheduler.after(self._dice.choice([10, 300, 3_000]), member.client.hear)
 
     def _freeze(self, process: Process) -> None:
         process.is_frozen = True

@@ -49,8 +49,9 @@ class Plan:
     late_end_share: float = 0.0
     slow_share: float = 0.0
     slow_fetch_share: float = 0.0
-    #: How often in the faulty part somebody is killed, frozen, stopped in good order, and how often one more comes.
+    #: How often in the faulty part something befalls somebody, and what.
     unrest: int = 0
+    disturbances: tuple[str, ...] = ("kill", "freeze", "freeze", "stop")
     skews_ms: tuple[int, ...] = ()
     #: The clock of the whole cluster jumps so far, in the midst of it.
     jump_ms: int = 0

@@ -77,6 +77,17 @@ def test_the_end_of_a_transaction_that_comes_late_ends_no_other() -> None:
     assert figures.faults["abort late"] + figures.faults["abort repeated"] > 0
 
 
+def test_a_worker_that_its_group_forgets_again_and_again_goes_on() -> None:
+    """As one that is starved of its processor: it is too slow, and has no namesake."""
+    figures = Figures()
+    for seed in range(4):
+        plan = Plan(2, 3, 400, unrest=100, disturbances=("forget",), unrest_ms=60_000, switch_share=0.9)
+        figures.add(History(seed, plan).run())
+
+    assert figures.faults["forget"] > 300
+    assert figures.ended_with.total() == 0
+
+
 def test_a_seed_replays_its_history() -> None:
     """In any process, whatever Python draws for its hashes."""
     told = [

@@ -12,6 +12,7 @@ from botmeter.errors import (
     BotmeterError,
     ClusterError,
     ConfigurationError,
+    Forgotten,
     OutcomeUnknown,
     PermissionMissing,
     Retriable,
@@ -55,8 +56,11 @@ GIVEN_UP_AFTER_S = 6
         pytest.param(KafkaError(KafkaError.UNKNOWN_MEMBER_ID), TaskMigrated, id="no member any more"),
         pytest.param(
             KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True),
-            TransactionAborted,
+            Forgotten,
             id="offsets of an old generation",
+        ),
+        pytest.param(
+            KafkaError(KafkaError.UNKNOWN_MEMBER_ID, txn_requires_abort=True), Forgotten, id="offsets of no member"
         ),
         pytest.param(
             KafkaError(KafkaError.FENCED_INSTANCE_ID, txn_requires_abort=True),

@@ -24,13 +24,13 @@ from botmeter.engine.inputs import Inputs
 from botmeter.engine.rescues import Rescues
 from botmeter.engine.restoring import Restoring
 from botmeter.engine.task import Status, Task
-from botmeter.errors import ConfigurationError, TaskMigrated
+from botmeter.errors import ConfigurationError, Forgotten, TaskMigrated
 
 log = logging.getLogger(__name__)
 
-#: So often may others take over from a worker in so short a time; in a rebalance it happens once.
-_MIGRATIONS_MAX: Final = 5
-_MIGRATIONS_WITHIN_S: Final = 60.0
+#: So often may a namesake fence a worker, or its group forget it, in so short a time; in a rebalance it happens once.
+_OFTEN: Final = 5
+_OFTEN_WITHIN_S: Final = 60.0
 
 
 class Membership:
@@ -58,7 +58,8 @@ class Membership:
             consumer, topics.interactions.name, name, restoring.rescued, restoring.beginnings, clock
         )
         self._error: BaseException | None = None
-        self._migrations: deque[float] = deque(maxlen=_MIGRATIONS_MAX)
+        self._fenced: deque[float] = deque(maxlen=_OFTEN)
+        self._forgotten: deque[float] = deque(maxlen=_OFTEN)
         self.inputs = Inputs(consumer, topics, broker_time)
         self.tasks: dict[int, Task] = {}
 
@@ -163,13 +164,27 @@ class Membership:
 
         Two workers of one name end each other's producer in turn, and each would come back for ever.
         """
-        now_s = self._clock.monotonic_s()
-        if len(self._migrations) == _MIGRATIONS_MAX and now_s - self._migrations[0] < _MIGRATIONS_WITHIN_S:
+        if self._happens_often(self._fenced):
             raise ConfigurationError(
-                f"fenced {_MIGRATIONS_MAX} times within {_MIGRATIONS_WITHIN_S:.0f} s, at last by: {error}; give each "
+                f"fenced {_OFTEN} times within {_OFTEN_WITHIN_S:.0f} s, at last by: {error}; give each "
                 "worker a BOTMETER_INSTANCE of its own"
             ) from error
-        self._migrations.append(now_s)
+
+    def was_forgotten(self, error: Forgotten) -> None:
+        """Warns when it happens again and again: the worker goes on, and meters little."""
+        if self._happens_often(self._forgotten):
+            log.warning(
+                "the group forgot this worker %d times within %.0f s, at last: %s; it joins again. If its processor is "
+                "busy, give it more, or start more workers; else raise BOTMETER_KAFKA__SESSION_TIMEOUT_MS",
+                _OFTEN, _OFTEN_WITHIN_S, error,
+            )  # fmt: skip
+
+    def _happens_often(self, times: deque[float]) -> bool:
+        """Notes that it happened now; whether it has, so often and in so short a time before."""
+        now_s = self._clock.monotonic_s()
+        is_often = len(times) == _OFTEN and now_s - times[0] < _OFTEN_WITHIN_S
+        times.append(now_s)
+        return is_often
 
     # --- Rebalances ---
 

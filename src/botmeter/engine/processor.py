@@ -37,6 +37,7 @@ from botmeter.engine.traced import FindTraced, find_none
 from botmeter.engine.transaction import Batch, Part, Passage, Transaction
 from botmeter.errors import (
     BotmeterError,
+    Forgotten,
     OutcomeUnknown,
     PartitionFailed,
     Retriable,
@@ -270,9 +271,12 @@ class Processor:
     def recover(self, error: BotmeterError) -> None:
         """After a failed commit: forgets what was decided since the last one that succeeded, and restores it.
 
-        Raises the error itself when commits keep failing.
+        Raises the error itself when commits keep failing, unless it is for want of a place in the group.
         """
-        self._failures += 1
+        if isinstance(error, Forgotten):
+            self._members.was_forgotten(error)
+        else:
+            self._failures += 1
         if self._failures > _FAILURES_MAX:
             raise error
         if isinstance(error, TaskMigrated):

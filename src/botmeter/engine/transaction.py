@@ -34,7 +34,15 @@ from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.budget import Allowance
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.traced import Traced
-from botmeter.errors import BotmeterError, OutcomeUnknown, PartitionFailed, Retriable, TaskMigrated, TransactionAborted
+from botmeter.errors import (
+    BotmeterError,
+    Forgotten,
+    OutcomeUnknown,
+    PartitionFailed,
+    Retriable,
+    TaskMigrated,
+    TransactionAborted,
+)
 from botmeter.kafka.errors import cause, classify
 from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import LOG_APPEND_TIME, Output
@@ -175,7 +183,7 @@ class Transaction:
         """Steps 1 to 7; False when there was nothing to commit.
 
         Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew),
-        PartitionFailed (nothing was begun); then none of the batch may be kept in memory.
+        Forgotten and PartitionFailed (aborted, or not begun); then none of the batch may be kept in memory.
         """
         now_s = self._clock.monotonic_s()
         chosen = _with_snapshots(batch, now_s)  # 1
@@ -183,7 +191,7 @@ class Transaction:
         if not work:
             return False
         if batch.group_metadata is None:
-            raise TaskMigrated("the group does not know this worker any more; nothing of the batch is committed")
+            raise Forgotten("the group does not know this worker any more; nothing of the batch is committed")
         journal_ends = self._transact(work, batch.group_metadata)  # 2 to 6
         for w in work:  # 7
             part = w.part

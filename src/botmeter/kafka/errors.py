@@ -7,6 +7,7 @@ The first row that matches counts:
 | a permission is missing | PermissionMissing | an operator must grant it |
 | the login is refused | ClusterError | an operator must fix it |
 | a record is larger than its topic allows | ClusterError | the same records would be refused again |
+| a transaction of a member that the group does not know any more | Forgotten | nothing of the batch counts |
 | fenced by a newer producer or group member | TaskMigrated | another worker owns the partitions now |
 | any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
 | the transaction must be aborted | TransactionAborted | nothing of the batch counts |
@@ -33,6 +34,7 @@ from confluent_kafka import KafkaError, KafkaException
 from botmeter.errors import (
     BotmeterError,
     ClusterError,
+    Forgotten,
     OutcomeUnknown,
     PartitionRefused,
     PermissionMissing,
@@ -63,6 +65,18 @@ _FENCED: Final = frozenset(
         KafkaError.STALE_MEMBER_EPOCH,
         KafkaError.UNKNOWN_MEMBER_ID,
         KafkaError.UNRELEASED_INSTANCE_ID,
+    }
+)
+#: Of them, those that the group answers a member that it gave up or that missed a rebalance. The others mean that
+#: another worker has the same name.
+_OF_THE_GROUP: Final = frozenset(
+    {
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNKNOWN_MEMBER_ID,
     }
 )
 #: Delivery failed. librdkafka fails the transaction with it, but the delivery report of a record carries no flags.
@@ -145,6 +159,8 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
         return ClusterError(f"{line}; {_login_remedy(line)}")
     if code in _TOO_LARGE:
         return ClusterError(f"{line}; max.message.bytes of the topic is too small; {_CHECK_TOPICS}")
+    if code in _OF_THE_GROUP and error.txn_requires_abort():
+        return Forgotten(line)
     if code in _FENCED and not error.txn_requires_abort():
         return TaskMigrated(line)
     if error.fatal():
