@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from click.testing import CliRunner
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from botmeter.cli import program as botmeter
 from botmeter.client import BalanceTable, Client, Connection, as_command, as_interaction
+from botmeter.contracts.partition_notes import Stands, encode_note
+from botmeter.contracts.topics import partition_of
 from botmeter.errors import BotmeterError
+from botmeter.kafka import clients
 from botmeter.settings.model import Settings
 from worker.cluster import Cluster
 from worker.process import PATIENCE_S, WorkerProcess
@@ -57,6 +60,7 @@ class Programs:
             "simulate": self._simulate,
             "verify": self._verify,
             "dead-letters": lambda: self._commands("dead-letters", ["list"], ["redrive", "--go", "--again"]),
+            "partition": self._partition,
             "rules": self._rules,
             "account": self._account,
             "replay": lambda: self._commands("replay", ["--from-cluster", "acme"]),
@@ -207,6 +211,23 @@ class Programs:
             if is_well:
                 witness.stop(signal.SIGTERM)
             return Ran(is_well, witness.said)
+
+    def _partition(self) -> Ran:
+        """One that stands at a record, which is skipped, and then a loss of its journal is accepted."""
+        cluster, interactions = self._cluster, self._cluster.topics.interactions.name
+        number = partition_of(b"acme", cluster.partitions)
+        cluster.put(cluster.topics.interactions, "acme", b"not JSON", partition=number)
+        cluster.flush()
+        offset = cluster.committed()[interactions, number]
+        calls = [["skip", str(number), f"{interactions}@{offset}"], ["restore-from", str(number), "journal"]]
+        remedy = " or ".join(f"botmeter partition {' '.join(call)}" for call in calls)
+        note = encode_note(Stands("it is a test", f"run: {remedy}", "2026-11-23T10:00:00Z", "a worker"))
+        config = clients.reader_config({}, self._secured.bootstrap_servers, cluster.group)
+        with clients.make_consumer(config) as consumer:
+            told = TopicPartition(interactions, number, offset, metadata=note)
+            consumer.commit(offsets=[told], asynchronous=False)
+        signed = ["--yes", "--by", "jane", "--why", "a test"]
+        return self._commands("partition", *([*call, *signed] for call in calls))
 
     def _rules(self) -> Ran:
         """No worker may run."""

@@ -36,8 +36,8 @@ def command() -> None:
     """A partition that cannot go on stands alone, with reason and remedy; these commands are the remedies.
 
     Each says first what it would do and what it costs; --yes does it. It is recorded with who and why in the log of the
-    rules. A worker that has the partition notices within seconds; nothing need be restarted. WRITE on that topic and on
-    the transactional id <BOTMETER_GROUP>-rules is needed, and READ on the group.
+    rules. A worker that has the partition notices within seconds; nothing need be restarted. The permissions that this
+    takes are in docs/security.md.
     """
 
 

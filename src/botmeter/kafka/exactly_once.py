@@ -62,7 +62,8 @@ class ExactlyOnce:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._producer.purge()
-        self._producer.flush(0)
+        with suppress(KafkaException):  # an abort that the broker refused is fatal; what led to it is raised already
+            self._producer.flush(0)
         self._consumer.close()
 
     def send(

@@ -247,6 +247,21 @@ def _dead_letters(settings: Settings) -> list[Permission]:
     ]
 
 
+def _partition(settings: Settings) -> list[Permission]:
+    topics = settings.topics()
+    read = (
+        topics.interactions, topics.commands, topics.journal, topics.balances, topics.command_results,
+        topics.dead_letters,
+    )  # fmt: skip
+    return [
+        *(_topic(topic, _READ, _CONFIGS) for topic in read),
+        _topic(topics.rules, _READ, _WRITE, _CONFIGS),
+        *(_topic(topic, _SEE, _CONFIGS) for topic in topics.all() if topic not in (*read, topics.rules)),
+        _group(settings.group, _READ),
+        Permission("transactional id", transactional_id(settings.group), _WRITE),
+    ]
+
+
 def _rules(settings: Settings) -> list[Permission]:
     topics = settings.topics()
     return [
@@ -318,6 +333,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Settings], list[Permission]]]] = {
     "simulate": _simulate,
     "verify": _verify,
     "dead-letters": _dead_letters,
+    "partition": _partition,
     "rules": _rules,
     "account": _account,
     "replay": _replay,

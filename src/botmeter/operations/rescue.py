@@ -28,6 +28,7 @@ from botmeter.kafka.reader import committed_records
 from botmeter.kafka.rules_log import RULES_PARTITION
 from botmeter.operations.evidence import Evidence, Outputs
 from botmeter.operations.partitions import Committed, Extent, Partition, PartitionDesk
+from botmeter.operations.rules import transactional_id
 
 _SHOWN_MAX: Final = 5
 
@@ -177,7 +178,10 @@ class RescueDesk:
         """Records the rescue. Raises ConfigurationError when something changed since it was planned."""
         desk, settings = self._desk, self._desk.settings
         producer = clients.producer_config(
-            settings.kafka, settings.bootstrap_servers, f"{settings.group}-rules", settings.transaction_timeout_ms
+            settings.kafka,
+            settings.bootstrap_servers,
+            transactional_id(settings.group),
+            settings.transaction_timeout_ms,
         )
         notes = {}
         if not isinstance(plan.rescue, RecordSkipped):
