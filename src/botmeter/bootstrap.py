@@ -75,7 +75,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
     require_topics(admin, topics.all(), settings.partitions)
     name = instance_id(settings)
     RulesDesk(settings, admin).agree(by=name)
-    consumer = clients.consumer_config(settings.kafka, settings.bootstrap_servers, settings.group)
+    consumer = clients.consumer_config(settings.kafka, settings.bootstrap_servers, settings.group, name)
     reader = clients.reader_config(settings.kafka, settings.bootstrap_servers, settings.group)
     producer = clients.producer_config(
         settings.kafka,

@@ -43,7 +43,7 @@ def test_a_new_producer_is_asked_for_again_with_a_pause_until_there_is_one() -> 
         producer: Producer = made[-1]
         return producer
 
-    transaction = Transaction(make, Topics.named(), 15.0, BrokerTime(clock, 1_000), clock)
+    transaction = Transaction(make, Topics.named(), 15.0, BrokerTime(clock, 1_000), clock, lambda: 0)
     transaction.reopen()
     transaction.close()
 

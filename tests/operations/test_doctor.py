@@ -73,6 +73,7 @@ def test_a_system_at_work_is_well(cluster: Cluster) -> None:
         "rules",
         "group",
         "lag",
+        "partitions",
         "transactions",
         "journal",
         "clocks",

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from dataclasses import replace
 from typing import Any, Final
@@ -89,6 +90,15 @@ def await_told(cluster: Cluster, worker: WorkerProcess, number: int = 0) -> dict
     return found
 
 
+def await_state(cluster: Cluster, worker: WorkerProcess, state: str) -> None:
+    cluster.await_true(
+        lambda: [status(cluster, number)["state"] for number in range(PARTITIONS)] == [state] * PARTITIONS,
+        [worker],
+        PATIENCE_S,
+        f"the partitions are not {state}",
+    )
+
+
 def say(cluster: Cluster, traffic: Traffic, user: str) -> None:
     for name in ON.values():
         traffic.say(interaction(name, user))
@@ -119,6 +129,10 @@ def test_a_record_that_cannot_be_taken_is_skipped_and_its_worker_goes_on_with_th
         shown = run(cluster, "status")
         assert (shown.returncode, shown.stdout.count("running")) == (1, 1)
         assert told["remedy"] in shown.stdout
+        examined = program(cluster, "doctor", "--json", "--listen", "0")
+        [found] = [each for each in map(json.loads, examined.stdout.splitlines()) if each["check"] == "partitions"]
+        assert re.fullmatch(r"partition 0 FAILED for \d+ s, says worker: " + re.escape(told["reason"]), found["text"])
+        assert (examined.returncode, found["state"], found["remedy"]) == (1, "problem", told["remedy"])
         assert run(cluster, "skip", "0", f"{topic.name}@{at}", "--yes").returncode == 2, "it must be said why"
         others = run(cluster, "skip", "0", f"{topic.name}@{at + 1}", *SIGNED)
         assert f"partition 0 failed for something else: {told['reason']}" in others.stderr
@@ -223,9 +237,33 @@ def test_a_record_with_its_producers_time_is_skipped(cluster: Cluster) -> None:
     worker = cluster.worker()
     line = worker.hears(FAILED + ".*the record carries its producer's time")
     await_told(cluster, worker)
+    worker.leaves()
 
     rescue(cluster, line)
-    await_all(cluster, traffic, worker, rf"{re.escape(topic.name)}-0@{at} skipped")
+    told = status(cluster, 0)
+    assert (told["state"], told["awaited"]) == ("FAILED", [f"{topic.name}@{at}"])
+    assert told["remedy"].startswith("somebody has had that record skipped: its worker goes on")
+    assert run(cluster, "skip", "0", f"{topic.name}@{at}", *SIGNED).returncode == 2
+    await_all(cluster, traffic, cluster.worker(), rf"{re.escape(topic.name)}-0@{at} skipped")
+
+
+@pytest.mark.chaos
+def test_a_partition_that_stands_without_a_failure_shows_by_its_records(cluster: Cluster) -> None:
+    traffic = begin(cluster)
+    told = status(cluster, 0)
+    assert (told["state"], told["reason"], told["remedy"]) == (
+        "standing", "no worker is in the group", "run: botmeter worker",
+    )  # fmt: skip
+    worker = cluster.worker().restored(PARTITIONS)
+    await_state(cluster, worker, "running")
+    assert "botmeter-worker-worker at" in status(cluster, 0)["owner"]
+    worker.send(signal.SIGSTOP)
+    say(cluster, traffic, "u-2")
+    await_state(cluster, worker, "waiting")
+    assert "records have waited for more than 10 s" in run(cluster, "status").stdout
+    worker.send(signal.SIGCONT)
+    await_state(cluster, worker, "running")
+    worker.leaves()
 
 
 @pytest.mark.chaos

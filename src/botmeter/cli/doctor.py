@@ -45,7 +45,9 @@ Examples:
 )
 @click.pass_obj
 def command(settings: Settings, as_json: bool, strict: bool, listen: float, program: str) -> None:  # noqa: FBT001
-    """Check settings, brokers, topics, permissions, rules, group, transactions, journal, dead letters, clocks, disk.
+    """Check settings, brokers, topics, permissions, rules, group, partitions, journal and more; say what to do.
+
+    These too: transactions that hang, dead letters, clocks, disk.
 
     It only reads and queries: it writes no record and moves no offset. Where the brokers check permissions, it starts a
     session under the transactional id <BOTMETER_GROUP>-doctor, to see whether that is allowed. Run it with the settings

@@ -21,7 +21,7 @@ from botmeter.verification.verification import told
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_COLOURS: Final = {"running": "green", "standing": "yellow", "FAILED": "red"}
+_COLOURS: Final = {"running": "green", "waiting": "yellow", "standing": "yellow", "FAILED": "red"}
 _EPILOG: Final = """\b
 Examples:
   botmeter partition status                  how each partition stands
@@ -57,7 +57,10 @@ def _rescuing(function: F) -> F:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a partition and line.")
 @click.pass_obj
 def status(settings: Settings, number: int | None, as_json: bool) -> None:  # noqa: FBT001
-    """Show how each partition stands: running, FAILED or standing, and why, since when and what to do.
+    """Show how each partition stands: running, waiting, FAILED or standing, and why, since when and what to do.
+
+    It goes by what the cluster knows: a worker that was killed has its partitions until its session has timed out, and
+    one that stands still without a failure shows by the records that wait.
 
     Exit code 0: all are running; 1: some are not.
     """
@@ -143,6 +146,7 @@ class _Asked:
 def _rescue(settings: Settings, number: int, asked: _Asked, planned: Callable[[RescueDesk], Plan]) -> None:
     _existing(settings, number)
     with _desk(settings) as desk:
+        require_topics(desk.admin, settings.topics().all(), settings.partitions)
         rescues = RescueDesk(desk, asked.author)
         plan = planned(rescues)
         for line in plan.lines:
@@ -164,10 +168,8 @@ def _existing(settings: Settings, number: int) -> int:
 def _desk(settings: Settings) -> Iterator[PartitionDesk]:
     config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     questions.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
-    with clients.make_admin(config) as admin:
-        require_topics(admin, settings.topics().all(), settings.partitions)
-        with PartitionDesk(settings, admin) as desk:
-            yield desk
+    with clients.make_admin(config) as admin, PartitionDesk(settings, admin) as desk:
+        yield desk
 
 
 # --- Showing ---------------------------------------------------------------------------------------------------------

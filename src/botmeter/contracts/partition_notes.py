@@ -27,6 +27,11 @@ class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
     has_begun: bool = True
 
 
+def skip_command(partition: int, topic: str, offset: int) -> str:
+    """What steps past a record."""
+    return f"botmeter partition skip {partition} {topic}@{offset}"
+
+
 def encode_note(note: Stands) -> str:
     """Encodes the note as text."""
     short = Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100], note.has_begun)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from botmeter.contracts.partition_notes import skip_command
 from botmeter.errors import (
     BotmeterError,
     ConfigurationError,
@@ -62,7 +63,7 @@ def failed_record(partition: int, record: Record | None, error: BaseException) -
     if record is None:
         return Failure(f"the timer: {_bug(error)}", _STATUS.format(partition))
     place = f"{record.topic()}@{record.offset()}"
-    skip = f"run: botmeter partition skip {partition} {place}"
+    skip = f"run: {skip_command(partition, str(record.topic()), record.offset())}"
     if isinstance(error, PartitionRefused):
         return Failure(error.reason, f"{error.remedy}; {skip}" if error.remedy else skip)
     return Failure(f"the record {place} cannot be taken: {_bug(error)}", f"keep the log, it is a bug; then {skip}")

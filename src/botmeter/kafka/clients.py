@@ -185,11 +185,14 @@ def _poll(admin: ref[_PolledAdmin], closing: Event) -> None:
         del client
 
 
-def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) -> Config:
-    """Configures the worker's consumer: a member of the group that commits only through the producer's transaction."""
+def consumer_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str, worker: str = "") -> Config:
+    """Configures the worker's consumer: a member of the group that commits only through the producer's transaction.
+
+    `worker`: its name, which tells the members of the group apart.
+    """
     tuned: Config = {
         **_READING,
-        "client.id": "botmeter-worker",
+        "client.id": f"botmeter-worker-{worker}" if worker else "botmeter-worker",
         # A killed worker's partitions move after this time. With less, a long garbage collection of the broker or a
         # paused container would look like a death; the transaction timeout delays the next owner about as long anyway.
         "session.timeout.ms": 15_000,

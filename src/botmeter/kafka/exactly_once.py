@@ -21,6 +21,8 @@ from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 #: Kafka's `offset.metadata.max.bytes`: the broker refuses longer notes.
 NOTE_BYTES_MAX: Final = 4096
 _CALL_TIMEOUT_S: Final = 30.0
+#: What is told of records that went with a transaction, whatever broke that.
+_ECHOES: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001
 
 Place = tuple[str, int]
 
@@ -111,7 +113,7 @@ class ExactlyOnce:
                 raise OutcomeUnknown(
                     f"{fault.str()}: whether these records were sent is not known; run it again, it sends none twice"
                 ) from exception
-            raise classify(faults[0] if faults else fault) from exception
+            raise classify(next((each for each in faults if each.code() not in _ECHOES), fault)) from exception
 
     def _abort(self) -> None:
         with suppress(KafkaException):  # the broker ends it, or the next process that takes the transactional id

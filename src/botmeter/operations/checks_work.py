@@ -1,4 +1,4 @@
-"""Checks of the work: the group and its lag, transactions, dead letters, journal and snapshots, clocks, disk."""
+"""Checks of the work: group, lag, failed partitions, transactions, dead letters, journal, snapshots, clocks, disk."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from botmeter.kafka import clients, descriptions, questions
 from botmeter.kafka.arrivals import arrivals
 from botmeter.kafka.descriptions import Admin
 from botmeter.operations.findings import Finding
+from botmeter.operations.partitions import PartitionDesk
 from botmeter.settings.model import Settings
 
 #: Clocks further apart than this make chats too late or in the future that are not.
@@ -79,19 +80,6 @@ def _lag(asking: Asking) -> Iterator[Finding]:
         committed = questions.committed_offsets(
             asker, [(topic.name, number) for topic in inputs for number in asking.numbers]
         )
-    journal = questions.end_offsets(asking.admin, topics.journal.name, asking.numbers)
-    lost = [
-        number
-        for number in asking.numbers
-        if journal[number] and all(committed.get((topic.name, number)) is None for topic in inputs)
-    ]
-    if lost:
-        yield Finding(
-            "offsets",
-            "problem",
-            f"partitions {', '.join(map(str, lost))} have a journal and the group no offsets: a worker refuses them",
-            "check BOTMETER_GROUP; if the offsets were forgotten, run: botmeter partition restore-from P journal",
-        )
     for topic in inputs:
         behind = questions.offsets_at(asking.admin, topic.name, asking.numbers, asking.now_ms - _BEHIND_MS)
         late = [number for number in asking.numbers if (committed.get((topic.name, number)) or 0) < behind[number]]
@@ -108,6 +96,19 @@ def _lag(asking: Asking) -> Iterator[Finding]:
             )
         else:
             yield Finding("lag", "ok", f"{topic.name}: nothing of more than a minute ago is left ({left:,} offsets)")
+
+
+def partitions(asking: Asking) -> Iterator[Finding]:
+    """Those that cannot go on before somebody rescues them: why, since when, and what gets each going."""
+    with PartitionDesk(asking.settings, asking.admin) as desk:
+        failed = [each for each in desk.partitions(asking.numbers) if each.state == "FAILED"]
+    for partition in failed:
+        age_s, note = partition.age_s(asking.now_ms), partition.committed.note
+        since = "" if age_s is None or note is None else f" for {age_s:,} s, says {note.worker}"
+        text = f"partition {partition.number} FAILED{since}: {partition.reason}"
+        yield Finding("partitions", "problem", text, partition.remedy)
+    if not failed:
+        yield Finding("partitions", "ok", "none has failed")
 
 
 def transactions(asking: Asking) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ CHECKS: dict[str, Check] = {
     "permissions": lambda asking: permissions.check(asking.admin, asking.program, asking.settings),
     "rules": lambda asking: rules.check(asking.settings, asking.admin),
     "group": checks_work.group,
+    "partitions": checks_work.partitions,
     "transactions": checks_work.transactions,
     "journal": checks_work.journal,
     "dead letters": checks_work.dead_letters,

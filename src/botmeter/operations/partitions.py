@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,21 +13,31 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from botmeter.contracts.instants import millis
-from botmeter.contracts.partition_notes import Stands, decode_note, has_begun
+from botmeter.contracts.partition_notes import Stands, decode_note, has_begun, skip_command
 from botmeter.contracts.rescues import RecordSkipped, Rescue
 from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topic
 from botmeter.kafka import clients, descriptions, questions
-from botmeter.kafka.descriptions import Admin
+from botmeter.kafka.descriptions import Admin, GroupDescription
 from botmeter.kafka.exactly_once import Note, Place, read_notes
 from botmeter.kafka.rules_log import read_rules
 from botmeter.settings.model import Settings
 
-#: `FAILED`: it cannot go on before somebody rescues it. `standing`: no worker has it. `running`: one has it, and
-#: nothing is known against that.
-State = Literal["running", "FAILED", "standing"]
+#: `FAILED`: it cannot go on before somebody rescues it. `standing`: no worker has it. `waiting`: one has it, and does
+#: not take its records. `running`: one has it, and nothing is known against that.
+State = Literal["running", "waiting", "FAILED", "standing"]
+
+#: Records that are not taken for longer are worth a word.
+_WAITS_MS: Final = 10_000
 
 _OFFSETS_GONE: Final = "its journal has records, but its inputs have no committed offsets"
+_LOOK_AT_WORKERS: Final = "if it stays so for a minute, look at the workers' logs, and run: botmeter doctor"
+_LOOK_AT_WORKER: Final = "if it stays so, look at /health and the log of its worker, and run: botmeter doctor"
+_NO_WORKER: Final = "no worker is in the group"
+_NO_OWNER: Final = "no worker has it: the group gives it to one within seconds, unless that cannot join"
+_WAITS: Final = (
+    "records have waited for more than 10 s: its worker restores it, is busy or held up, or died and is not missed yet"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,12 @@ class Partition:
     #: The worker that the group gives it to.
     owner: str | None
     committed: Committed
+    #: Whether any worker is a member of the group.
+    has_workers: bool
     #: Inputs, journal and snapshots by the topic's name.
     extents: Mapping[str, Extent]
+    #: Of each input: the offset below which records came more than ten seconds ago.
+    due: Mapping[str, int]
     journal: Extent
     rescues: tuple[Rescue, ...]
     store: Path
@@ -68,30 +83,49 @@ class Partition:
     @property
     def has_lost_its_offsets(self) -> bool:
         """Whether a worker would refuse it for that."""
-        return self.journal.end > 0 and not self.committed.is_whole
+        return self.journal.stable > 0 and not self.committed.is_whole
+
+    @property
+    def waits(self) -> bool:
+        """Whether records of more than ten seconds ago are not taken."""
+        return any((self.committed.offsets[topic] or 0) < due for topic, due in self.due.items())
 
     @property
     def state(self) -> State:
         """In a word."""
         if self.committed.note is not None or self.has_lost_its_offsets:
             return "FAILED"
-        return "standing" if self.owner is None else "running"
+        if self.owner is None:
+            return "standing"
+        return "waiting" if self.waits else "running"
 
     @property
     def reason(self) -> str | None:
-        """Why it failed."""
+        """Why it does not run."""
         if self.committed.note is not None:
             return self.committed.note.reason
-        return _OFFSETS_GONE if self.has_lost_its_offsets else None
+        if self.has_lost_its_offsets:
+            return _OFFSETS_GONE
+        return {"standing": _NO_OWNER if self.has_workers else _NO_WORKER, "waiting": _WAITS}.get(self.state)
 
     @property
     def remedy(self) -> str | None:
         """What to do about it."""
+        if self.is_skipped:
+            return "somebody has had that record skipped: its worker goes on within seconds, or as soon as one runs"
         if self.committed.note is not None:
             return self.committed.note.remedy
         if self.has_lost_its_offsets:
             return f"check BOTMETER_GROUP; then run: botmeter partition restore-from {self.number} journal"
-        return None if self.owner is not None else "run: botmeter worker"
+        if self.owner is None:
+            return _LOOK_AT_WORKERS if self.has_workers else "run: botmeter worker"
+        return _LOOK_AT_WORKER if self.waits else None
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether somebody has had the record skipped that it stands at, and no worker has come to that yet."""
+        told = "" if self.committed.note is None else self.committed.note.remedy
+        return any(told.endswith(skip_command(self.number, each.topic, each.offset)) for each in self.awaited)
 
     def age_s(self, now_ms: int) -> int | None:
         """For how long it has failed, in seconds, as far as that is known."""
@@ -136,17 +170,25 @@ class PartitionDesk:
     def partitions(self, numbers: Iterable[int]) -> list[Partition]:
         """These partitions. Raises ClusterError, Retriable."""
         wanted, topics = list(numbers), self.topics
-        owners = self._owners()
+        group = descriptions.describe_group(self.admin, self.settings.group)
+        owners = self._owners(group)
         committed = self.committed(wanted)
         looked_at = (topics.interactions, topics.commands, topics.journal, topics.snapshots)
         extents = {topic.name: self._extents(topic, wanted) for topic in looked_at}
+        since_ms = time.time_ns() // 1_000_000 - _WAITS_MS
+        due = {
+            topic.name: questions.offsets_at(self.admin, topic.name, wanted, since_ms)
+            for topic in (topics.interactions, topics.commands)
+        }
         history = self.history()
         return [
             Partition(
                 number,
                 owners.get(number),
                 committed[number],
+                bool(group.members),
                 {name: of_topic[number] for name, of_topic in extents.items()},
+                {name: of_topic[number] for name, of_topic in due.items()},
                 extents[topics.journal.name][number],
                 history.rescues_of(number),
                 self.settings.data_dir / f"partition-{number}",
@@ -187,8 +229,7 @@ class PartitionDesk:
         """The rules and the rescues; waits for one that is being recorded. Raises ClusterError, Retriable."""
         return read_rules(self.reader, self.admin, self.topics.rules.name, self.settings.rules(), Flag())
 
-    def _owners(self) -> dict[int, str]:
-        group = descriptions.describe_group(self.admin, self.settings.group)
+    def _owners(self, group: GroupDescription) -> dict[int, str]:
         return {
             number: member
             for member, places in group.members.items()

@@ -20,6 +20,7 @@ from typing import Final
 
 from botmeter.contracts import catalogue
 from botmeter.contracts.instants import rfc3339
+from botmeter.contracts.partition_notes import skip_command
 from botmeter.contracts.rescues import LossAccepted, OffsetsSet, OutputEnd, RecordSkipped, Rescue
 from botmeter.errors import ConfigurationError, TaskMigrated
 from botmeter.kafka import clients, questions
@@ -62,7 +63,7 @@ class RescueDesk:
 
     def skip(self, number: int, topic: str, offset: int) -> Plan:
         """Makes the record that a partition stands at a dead letter. Raises ConfigurationError for any other."""
-        partition = self._failed(number, f"botmeter partition skip {number} {topic}@{offset}")
+        partition = self._failed(number, skip_command(number, topic, offset))
         head = self._head(partition, topic)
         if head is None or head[0] != offset:
             stands_at = "its end" if head is None else f"{topic}@{head[0]}"
