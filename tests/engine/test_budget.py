@@ -156,6 +156,7 @@ def states() -> RunningState:
         commands_from=0,
         memory_ms=0,
         clock=Clock(),
+        rules_end=0,
     )
 
 
@@ -171,7 +172,9 @@ def test_snapshots_that_are_all_due_are_written_in_several_transactions(
     allowed: Allowance, in_each: list[int], side: MemorySide
 ) -> None:
     running, log = states(), side.broker.log((TOPICS.snapshots.name, 0))
-    transaction = Transaction(lambda _: side.producer("worker"), TOPICS, 60.0, BrokerTime(Clock(), 1_000), Clock(), lambda: 0)
+    transaction = Transaction(
+        lambda _: side.producer("worker"), TOPICS, 60.0, BrokerTime(Clock(), 1_000), Clock(), lambda: 0
+    )
     transaction.open()
     left = [len(running.snapshots.pending())]
     for _ in in_each:

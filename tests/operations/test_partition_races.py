@@ -13,9 +13,9 @@ from typing import Final, Self
 import pytest
 
 from worker.cluster import PARTITIONS, Cluster
+from worker.outage import make_anew
 from worker.process import PATIENCE_S, WorkerProcess
 from worker.test_failed_partition import begin
-from worker.test_restore import make_anew
 
 from .test_partition import SIGNED, await_all, await_told, balances, run, started
 

@@ -32,6 +32,7 @@ from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.budget import Allowance
+from botmeter.engine.producing import OnDelivery, flush, put_all
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.traced import Traced
 from botmeter.errors import (
@@ -48,8 +49,6 @@ from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import LOG_APPEND_TIME, Output
 
 log = logging.getLogger(__name__)
-
-_OnDelivery = Callable[[KafkaError | None, Message], None]
 
 #: Between two attempts of a call the cluster could not answer for the moment.
 _RETRY_PAUSE_S: Final = 0.05
@@ -216,7 +215,7 @@ class Transaction:
             for w in work:  # 3
                 self._produce(producer, w.part.decided, partial(_delivered, journal_ends), deadline)
                 self._produce_snapshots(producer, w, deadline)
-            _flush(producer, deadline)  # 4
+            flush(producer, deadline)  # 4
             offsets = [offset for w in work for offset in self._offsets(w.part)]
             self._ask(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
             self._require_not_rescued([w.part.states for w in work])
@@ -270,13 +269,13 @@ class Transaction:
             raise TransactionAborted(str(error)) from error
         raise error
 
-    def _produce(self, producer: Producer, decided: Decided, on_journal: _OnDelivery, deadline: Deadline) -> None:
+    def _produce(self, producer: Producer, decided: Decided, on_journal: OnDelivery, deadline: Deadline) -> None:
         partition, outputs, journal = decided.partition, decided.outputs, self._topics.journal.name
         # The one delivery report that is asked for, since each costs: of the last record of the journal.
         last = next((i for i in reversed(range(len(outputs))) if outputs[i].topic == journal), -1)
-        _put_all(producer, partition, outputs[: max(last, 0)], None, deadline)
-        _put_all(producer, partition, outputs[max(last, 0) : last + 1], on_journal, deadline)
-        _put_all(producer, partition, outputs[last + 1 :], None, deadline)
+        put_all(producer, partition, outputs[: max(last, 0)], None, deadline)
+        put_all(producer, partition, outputs[max(last, 0) : last + 1], on_journal, deadline)
+        put_all(producer, partition, outputs[last + 1 :], None, deadline)
 
     def _produce_snapshots(self, producer: Producer, work: _Work, deadline: Deadline) -> None:
         last = next(reversed([*work.due]), None)  # the one of which a delivery report is asked for
@@ -284,7 +283,7 @@ class Transaction:
             value = encoding.encode_snapshot(account, work.encoded[key], work.floor)
             output = Output(self._topics.snapshots.name, key, value, [])
             on_delivery = self._stamped if key == last else None
-            _put_all(producer, work.part.decided.partition, [output], on_delivery, deadline)
+            put_all(producer, work.part.decided.partition, [output], on_delivery, deadline)
 
     def _stamped(self, error: KafkaError | None, message: Message) -> None:
         """A snapshot is written: at what time of the broker's."""
@@ -319,36 +318,6 @@ def _close(producer: Producer) -> None:
     except (KafkaException, SystemError) as exception:
         # Fenced or dead, it can abort nothing any more: the next producer of its id does, or the broker in time.
         log.info("the producer is gone: %s", classify(cause(exception)))
-
-
-def _put_all(
-    producer: Producer, partition: int, outputs: Sequence[Output], on_delivery: _OnDelivery | None, deadline: Deadline
-) -> None:
-    """Hands records to the client; waits while its queue is full."""
-    produce = producer.produce
-    for topic, key, value, headers, timestamp in outputs:
-        while True:
-            try:
-                produce(
-                    topic,
-                    value,
-                    key,
-                    partition,
-                    headers=headers or None,  # type: ignore[arg-type]  # without any, None costs a third of a µs less
-                    timestamp=timestamp or 0,
-                    on_delivery=on_delivery,
-                )
-                break
-            except BufferError:
-                if deadline.is_past:
-                    raise TransactionAborted("the broker does not take records as fast as they are made") from None
-                producer.poll(_RETRY_PAUSE_S)
-
-
-def _flush(producer: Producer, deadline: Deadline) -> None:
-    left = producer.flush(deadline.left_s)
-    if left:
-        raise TransactionAborted(f"{left} records were not acknowledged in time")
 
 
 def _resumed(call: Callable[[], object], deadline: Deadline) -> bool:
