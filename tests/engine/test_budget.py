@@ -103,7 +103,7 @@ def test_an_input_of_which_too_many_bytes_wait_is_read_on_once_they_are_taken() 
 
     def read() -> int:
         before = len(task.interactions.waiting)
-        inputs.sort_in(consumer.consume(1_000, timeout=1.0))
+        inputs.distribute(consumer.consume(1_000, timeout=1.0))
         inputs.throttle([task])
         return len(task.interactions.waiting) - before
 

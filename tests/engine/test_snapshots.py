@@ -64,7 +64,7 @@ def commit(
     for key in too_large:
         if due.pop(key, None) is not None:
             schedule.postpone([key], now_s)
-    floor = schedule.floor(before, but=due)
+    floor = schedule.floor(before, excluding=due)
     for key, found in due.items():
         journal.snapshots[key] = (found.version, floor)
         journal.written_s[key].append(now_s)
@@ -84,7 +84,7 @@ def test_nothing_is_lacking_below_the_highest_offset_a_snapshot_carries(seed: in
         assert journal.lacking_before(max((at for _, at in journal.snapshots.values()), default=0)) == []
         assert journal.lacking_before(schedule.floor(journal.end)) == []
         postponed = schedule.postponed()
-        lacking = journal.lacking_before(schedule.floor(journal.end, but=postponed))
+        lacking = journal.lacking_before(schedule.floor(journal.end, excluding=postponed))
         assert all(key in postponed and at >= postponed[key] for key, at in lacking)
     for moments in journal.written_s.values():
         assert all(later - earlier >= INTERVAL_S for earlier, later in pairwise(moments))
@@ -133,7 +133,7 @@ def test_accounts_that_were_postponed_can_be_told_from_those_that_wait_for_their
 
     assert schedule.postponed() == {b"acme": 7}
     schedule.written([b"globex"], 0.0)
-    assert (schedule.floor(40), schedule.floor(40, but=schedule.postponed())) == (7, 40)
+    assert (schedule.floor(40), schedule.floor(40, excluding=schedule.postponed())) == (7, 40)
     schedule.due(INTERVAL_S, ALL)
     schedule.written([b"acme"], INTERVAL_S)
     assert (schedule.postponed(), schedule.floor(40)) == ({}, 40)

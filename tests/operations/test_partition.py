@@ -191,7 +191,7 @@ def test_a_journal_with_a_gap_is_read_over_it_when_somebody_accepts_that(cluster
         assert projection.ended() == 1
 
     assert "1 do not follow the one before, 1 cannot be read." in rescue(cluster, line)
-    worker.hears("partition 0: somebody has rescued it")
+    worker.hears("partition 0: an operator has rescued it")
     await_all(cluster, traffic, worker, "partition 0 verified from an accepted loss on")
     shutil.rmtree(cluster.data_dir())
     again = cluster.worker().restored(PARTITIONS)
@@ -242,7 +242,7 @@ def test_a_record_with_its_producers_time_is_skipped(cluster: Cluster) -> None:
     rescue(cluster, line)
     told = status(cluster, 0)
     assert (told["state"], told["awaited"]) == ("FAILED", [f"{topic.name}@{at}"])
-    assert told["remedy"].startswith("somebody has had that record skipped: its worker goes on")
+    assert told["remedy"].startswith("that record is to be skipped: its worker continues")
     assert run(cluster, "skip", "0", f"{topic.name}@{at}", *SIGNED).returncode == 2
     await_all(cluster, traffic, cluster.worker(), rf"{re.escape(topic.name)}-0@{at} skipped")
 
@@ -284,7 +284,7 @@ def test_inputs_that_were_deleted_before_they_were_taken_are_given_up(cluster: C
 
     told = rescue(cluster, line)
     if is_made_anew:  # the group forgets the offsets of a topic that is deleted
-        assert "it was made anew or has lost records" in told
+        assert "it was recreated or has lost records" in told
         rescue(cluster, worker.hears("partition 1 FAILED, the others go on: .*"))
         await_all(cluster, traffic, worker, *(f"partition {n} verified from an accepted loss on" for n in range(2)))
     else:
@@ -318,7 +318,7 @@ def test_a_journal_that_snapshots_tell_more_of_goes_on_without_these(cluster: Cl
     shutil.rmtree(cluster.data_dir())
     worker = cluster.worker()
     for number in range(PARTITIONS):
-        line = worker.hears(rf"the journal of partition {number} ends at offset 0, but its snapshots tell of events")
+        line = worker.hears(rf"the journal of partition {number} ends at offset 0, but its snapshots reflect events")
         await_told(cluster, worker, number)
         rescue(cluster, line)
     await_all(cluster, traffic, worker, *(f"partition {n} verified from an accepted loss on" for n in range(2)))

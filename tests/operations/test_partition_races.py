@@ -72,7 +72,7 @@ def test_a_restore_that_began_before_a_rescue_commits_nothing(cluster: Cluster) 
             assert rescued.returncode == 0, rescued.stderr
 
         race.go_on()
-        race.next.hears("somebody rescued a partition since the last restore")
+        race.next.hears("a partition was rescued since its last restore")
         require_all_is_decided_again(race)
 
 
@@ -85,7 +85,7 @@ def test_a_rescue_waits_for_a_first_commit_under_way_which_gives_way(cluster: Cl
             lambda: has_begun_to_record(cluster, rescue, before), [race.next], PATIENCE_S, "it was not recorded"
         )
         race.go_on()
-        race.next.hears("somebody rescued a partition since the last restore")
+        race.next.hears("a partition was rescued since its last restore")
         _, faults = rescue.communicate(timeout=PATIENCE_S)
         assert rescue.returncode == 0, faults
         assert run(cluster, "status", "0").stdout.count("rescued") == 1

@@ -18,7 +18,7 @@ from botmeter.metering.pipeline import Meter
 from botmeter.metering.records import Record
 
 take = vars(Meter)["_take"]
-has_offsets_to_tell = vars(transaction)["_has_offsets_to_tell"]
+has_uncommitted_offsets = vars(transaction)["_has_uncommitted_offsets"]
 
 
 def take_or_stumble(meter: Meter, records: Sequence[Record]) -> None:
@@ -29,12 +29,12 @@ def take_or_stumble(meter: Meter, records: Sequence[Record]) -> None:
 
 
 def has_taken_something(part: Part, now_s: float) -> bool:
-    return any(part.positions) and has_offsets_to_tell(part, now_s)
+    return any(part.positions) and has_uncommitted_offsets(part, now_s)
 
 
 if __name__ == "__main__":
     vars(cli)  # the program as it is, but for one method
     type.__setattr__(Meter, "_take", take_or_stumble)
     if "AT_ONCE" in os.environ:
-        vars(transaction)["_has_offsets_to_tell"] = has_taken_something
+        vars(transaction)["_has_uncommitted_offsets"] = has_taken_something
     cli.main()

@@ -82,7 +82,7 @@ BETWEEN_LIVES: list[tuple[Callable[[Cluster], None], str]] = [
     (leave_the_store, r"warm restore of 3 accounts"),
     (lose_the_store, r"cold restore of 3 accounts"),
     (spoil_an_account, r"the store at .* failed: not an account: .*; wiped"),
-    (mark_the_stores(lambda mark: replace(mark, topic_id="another")), r"the journal topic was made anew; wiped"),
+    (mark_the_stores(lambda mark: replace(mark, topic_id="another")), r"the journal topic was recreated; wiped"),
     (mark_the_stores(lambda mark: replace(mark, journal_offset=-1)), r"the journal begins at 0, after .* wiped"),
     (mark_the_stores(lambda mark: replace(mark, written_at=0)), r"it is too old; wiped"),
     (leave_the_store, r"warm restore of 3 accounts"),
@@ -290,7 +290,7 @@ def test_a_journal_that_lost_records_which_snapshots_or_a_store_tell_of_fails_it
     make_anew(cluster, topics.journal)
     worker = cluster.worker()
 
-    worker.hears(FAILED + r"the journal of partition \d ends at offset 0, but its snapshots tell of events up to \d+")
+    worker.hears(FAILED + r"the journal of partition \d ends at offset 0, but its snapshots reflect events up to \d+")
     worker.leaves()
 
     lose_the_store(cluster)

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from botmeter.kafka import clients, questions
-from botmeter.operations.checks_work import Asking
+from botmeter.operations.checks_work import CheckContext
 from botmeter.operations.doctor import examine
 from botmeter.operations.findings import Finding, State
 from botmeter.operations.permissions import PROGRAMS
@@ -59,7 +59,7 @@ def command(settings: Settings, as_json: bool, strict: bool, listen: float, prog
     questions.wait_for_broker(config, settings.broker_timeout_s, lambda line: click.echo(f"botmeter: {line}", err=True))
     states: list[State] = []
     with clients.make_admin(config) as admin:
-        for finding in examine(Asking(admin, settings, time.time_ns() // 1_000_000, listen, program)):
+        for finding in examine(CheckContext(admin, settings, time.time_ns() // 1_000_000, listen, program)):
             states.append(finding.state)
             _print(finding, as_json=as_json)
     problems, warnings = states.count("problem"), states.count("warning")

@@ -1,4 +1,4 @@
-"""What turns records into transactions: batches, tasks, the commit protocol, restore and the local store.
+"""Turns records into transactions: batches, tasks, the commit protocol, restore and the local store.
 
-Nothing here knows of Faust, the web or the terminal.
+It does not depend on Faust, the web or the terminal.
 """

@@ -1,6 +1,6 @@
-"""A partition that cannot go on: why, and what a person can do. The others of its worker meter on.
+"""A partition that cannot continue: why, and what an operator can do. The worker's other partitions continue.
 
-Every remedy is a command of `botmeter partition`, which says what it will cost before it does anything.
+Every remedy is a command of `botmeter partition`, which shows its consequences before it changes anything.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STATUS: Final = "keep the log, it is a bug; then run: botmeter partition status
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a partition stands, and the command that gets it going; each is part of one line."""
+    """Why a partition failed, and the command that fixes it; both are printed on one line."""
 
     reason: str
     remedy: str
@@ -35,19 +35,19 @@ class Failure:
 
 
 def is_for_all(error: BaseException) -> bool:
-    """Whether it concerns the whole worker: fenced, a permission or a topic is missing, a setting is wrong."""
+    """Whether the error concerns the whole worker: fencing, a missing permission or topic, a wrong setting."""
     if isinstance(error, PartitionRefused):
         return False
     return isinstance(error, ConfigurationError | TaskMigrated) or not isinstance(error, Exception)
 
 
 def is_bug(error: BaseException) -> bool:
-    """Whether its traceback is what helps."""
+    """Whether the error is a bug, so that its traceback is needed."""
     return not isinstance(error, BotmeterError)
 
 
 def failed_restore(partition: int, error: BaseException) -> Failure:
-    """What a restore ended with, which concerns this partition alone."""
+    """Describes the error of a restore that concerns only this partition."""
     if isinstance(error, PartitionRefused):
         return Failure(error.reason, error.remedy)
     if isinstance(error, InvariantViolated):
@@ -59,7 +59,7 @@ def failed_restore(partition: int, error: BaseException) -> Failure:
 
 
 def failed_record(partition: int, record: Record | None, error: BaseException) -> Failure:
-    """What deciding ended with: at this record, or without one in the timer."""
+    """Describes the error of a decision: at this record, or in the timer when there is no record."""
     if record is None:
         return Failure(f"the timer: {_bug(error)}", _STATUS.format(partition))
     place = f"{record.topic()}@{record.offset()}"

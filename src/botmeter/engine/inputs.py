@@ -51,10 +51,10 @@ class Inputs:
             self._paused.discard((assigned.topic, partition))
         return pair
 
-    def sort_in(self, messages: list[Message]) -> None:
-        """Hands each input what came for it, runs of one input as a whole.
+    def distribute(self, messages: list[Message]) -> None:
+        """Appends the messages to their inputs, whole runs of one input at a time.
 
-        Raises what an error of the client asks for, unless it passes by itself.
+        Raises the errors of the client, classified, except those that it recovers from by itself.
         """
         begin, place = 0, _place(messages[0]) if messages else (None, None)
         for index, message in enumerate(messages):

@@ -1,9 +1,10 @@
-"""The partitions that the group gives this worker, and where each stands: restored, metered, failed, given up.
+"""The partitions that the group assigns to this worker, and the status of each: restoring, running, failed, closed.
 
-A partition that cannot go on fails alone: its inputs are not read, nothing of it is committed, and its worker goes on
-with the others. It stays so until it is revoked or rescued (`botmeter partition`), or the worker is restarted.
+A partition that cannot continue fails alone: its inputs are not read, nothing of it is committed, and the worker
+continues with the others. It stays failed until it is revoked or rescued (`botmeter partition`), or the worker is
+restarted.
 
-All but `tasks` and `restore_left` belongs to the thread that polls.
+Everything except `tasks` and `restore_left` is used by the polling thread only.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from botmeter.errors import ConfigurationError, Forgotten, TaskMigrated
 
 log = logging.getLogger(__name__)
 
-#: So often may a namesake fence a worker, or its group forget it, in so short a time; in a rebalance it happens once.
+#: How often, within what time, a namesake may fence this worker, or its group forget it; a rebalance does it once.
 _OFTEN: Final = 5
 _OFTEN_WITHIN_S: Final = 60.0
 
 
 class Membership:
-    """The tasks of one worker, as the group and their faults make them come and go."""
+    """The tasks of one worker: created and closed by rebalances, failed by errors, restored after rescues."""
 
     def __init__(
         self,
@@ -46,14 +47,14 @@ class Membership:
         broker_time: BrokerTime,
         clock: Clock,
     ) -> None:
-        """`partitions`: how many there are for good; `name`: the worker's."""
+        """`partitions`: the fixed number of partitions; `name`: the worker's name."""
         self._consumer, self._topics, self._partitions = consumer, topics, partitions
         self._restoring, self._clock = restoring, clock
-        #: Waits for the commit under way, which still needs the states of its tasks: a restore beside it would find
-        #: half of it, and a store that was closed would not take it.
+        #: Waits for the commit in progress, which still needs the states of its tasks: a parallel restore would read
+        #: half of it, and a closed store would ignore it.
         self.await_commit: Callable[[], None] = lambda: None
-        #: Told of each partition whose inputs are not read on.
-        self.forgotten: Callable[[int], None] = lambda _: None
+        #: Called with each partition whose inputs are no longer read.
+        self.on_unassigned: Callable[[int], None] = lambda _: None
         self._rescues = Rescues(
             consumer, topics.interactions.name, name, restoring.rescued, restoring.beginnings, clock
         )
@@ -65,21 +66,21 @@ class Membership:
 
     @property
     def restore_left(self) -> Mapping[int, int]:
-        """How many events of the journal the restores under way have still to read, by partition."""
+        """The number of journal events that running restores have still to read, by partition."""
         return self._restoring.events_left
 
     @property
     def running(self) -> list[Task]:
-        """The tasks that are metered."""
+        """The running tasks."""
         return [task for task in self.tasks.values() if task.status is Status.RUNNING]
 
     def join(self) -> None:
-        """Becomes a member of the group with the next poll."""
+        """Subscribes; the next poll joins the group."""
         topic = self._topics.interactions.name
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def leave(self) -> None:
-        """Gives everything back; to be called once the commit under way is through. Raises what that ran into."""
+        """Leaves the group and closes the tasks; called after the last commit. Raises errors of rebalance callbacks."""
         self._rescues.close()
         self._consumer.close()  # revokes what is assigned, which closes the tasks
         for task in self.tasks.values():
@@ -88,16 +89,16 @@ class Membership:
         self._raise_error()
 
     def metadata(self) -> object | None:
-        """The group's metadata that fences a commit, None while the group does not know this worker.
+        """Returns the group metadata that fences a commit, None while this worker is not a member of the group.
 
-        That is so from the moment the group gives up on a silent worker until the next poll tells it. Metadata without
-        a member would be taken by the broker as a commit from outside the group, and fence nothing.
+        It is not a member after the group has expelled it for its silence, until the next poll. The broker would accept
+        metadata without a member id as a commit from outside the group, which fences nothing.
         """
         metadata: object = self._consumer.consumer_group_metadata()
         return metadata if self._consumer.memberid() else None
 
     def require_sound(self) -> None:
-        """Raises what a rebalance ran into; fails the partitions whose inputs cannot be read on."""
+        """Raises errors of rebalance callbacks; fails the partitions whose inputs cannot be read any more."""
         self._raise_error()
         while self.inputs.refused:
             number, refused = self.inputs.refused.popitem()
@@ -112,32 +113,32 @@ class Membership:
                 )
 
     def _raise_error(self) -> None:
-        """Once: what ends a worker is not told again while it closes."""
+        """Raises the error of a callback once: it is not raised again while the worker closes."""
         error, self._error = self._error, None
         if error is not None:
             raise error
 
     # --- Restored, failed, rescued ---
 
-    def look_after(self) -> None:
-        """Takes over finished restores, and restores those that somebody has rescued. Raises what is for all."""
+    def update_tasks(self) -> None:
+        """Runs the restored tasks, and restores the rescued ones. Raises errors that concern the whole worker."""
         for number, restored in self._restoring.finished():
             task = self.tasks[number]
             if not isinstance(restored, BaseException):
                 task.run(restored)
                 self.inputs.assign(task)
-                gc.freeze()  # what was restored stays; the collector need not walk it again and again
+                gc.freeze()  # restored states live long; the garbage collector need not scan them repeatedly
             elif is_for_all(restored):
                 raise restored
             else:
                 self.fail(task, failed_restore(number, restored), restored)
         failed = {task.partition: task for task in self.tasks.values() if task.status is Status.FAILED}
-        for number in self._rescues.since_the_last_look(failed):
-            log.info("partition %d: somebody has rescued it, restoring it", number)
+        for number in self._rescues.newly_rescued(failed):
+            log.info("partition %d: an operator has rescued it, restoring it", number)
             self.restore(failed[number])
 
     def fail(self, task: Task, failure: Failure, error: BaseException | None = None) -> None:
-        """The partition stands from here on; the log tells why and what to do."""
+        """Fails the partition; the log line says why and what to do."""
         self.await_commit()
         self._stop_reading(task)
         self._restoring.abandon(task.partition)
@@ -148,21 +149,21 @@ class Membership:
         log.error("partition %d FAILED, the others go on: %s", task.partition, failure, exc_info=bug)
 
     def restore(self, task: Task) -> None:
-        """Forgets what was decided since the last commit, and restores that."""
+        """Drops the decisions since the last commit, and restores the state of that commit."""
         self.await_commit()
         self._stop_reading(task)
         task.restore()
         self._restoring.begin(task.partition)
 
     def _stop_reading(self, task: Task) -> None:
-        self.forgotten(task.partition)
+        self.on_unassigned(task.partition)
         if task.status is Status.RUNNING:
             self._consumer.incremental_unassign(self.inputs.forget(task.partition))
 
     def was_fenced(self, error: TaskMigrated) -> None:
-        """Raises ConfigurationError when it happens again and again.
+        """Raises ConfigurationError when the worker is fenced repeatedly.
 
-        Two workers of one name end each other's producer in turn, and each would come back for ever.
+        Two workers of the same name fence each other's producers in turn, without end.
         """
         if self._happens_often(self._fenced):
             raise ConfigurationError(
@@ -171,7 +172,7 @@ class Membership:
             ) from error
 
     def was_forgotten(self, error: Forgotten) -> None:
-        """Warns when it happens again and again: the worker goes on, and meters little."""
+        """Logs a warning when the group forgets this worker repeatedly: it continues, but meters little."""
         if self._happens_often(self._forgotten):
             log.warning(
                 "the group forgot this worker %d times within %.0f s, at last: %s; it joins again. If its processor is "
@@ -180,7 +181,7 @@ class Membership:
             )  # fmt: skip
 
     def _happens_often(self, times: deque[float]) -> bool:
-        """Notes that it happened now; whether it has, so often and in so short a time before."""
+        """Adds the current time; returns whether `_OFTEN` times before it lie within `_OFTEN_WITHIN_S`."""
         now_s = self._clock.monotonic_s()
         is_often = len(times) == _OFTEN and now_s - times[0] < _OFTEN_WITHIN_S
         times.append(now_s)
@@ -189,7 +190,7 @@ class Membership:
     # --- Rebalances ---
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """Nothing is read before it is restored, so nothing is assigned to the client yet."""
+        """Starts the restores. Nothing is assigned to the client yet, because nothing is read before it is restored."""
         try:
             self._consumer.incremental_assign([])
             for number in sorted(partition.partition for partition in partitions):
@@ -199,11 +200,11 @@ class Membership:
                     self.restore(task)
                 else:
                     self.fail(task, grown(self._topics.interactions.name, number, self._partitions))
-        except BaseException as error:  # noqa: BLE001 - the client would assign regardless of what is raised here
+        except BaseException as error:  # noqa: BLE001 - the client ignores exceptions and would assign anyway
             self._error = error
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """What is being committed is finished first, so that the next owner finds it."""
+        """Finishes the commits in progress first, so that the next owner finds them; then closes the tasks."""
         try:
             self.await_commit()
             self._rescues.await_note()
@@ -212,7 +213,7 @@ class Membership:
             self._error = error
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """They are another worker's already: nothing of them may be committed, and the broker will see to that."""
+        """Closes the tasks. Another worker owns them already, so the broker rejects commits of this one."""
         log.warning("the group took %d partitions away", len(partitions))
         self._on_revoke(consumer, partitions)
 
@@ -222,7 +223,7 @@ class Membership:
             log.info("partition %d: revoked", number)
             task = self.tasks.pop(number, None)
             self._restoring.abandon(number)
-            self.forgotten(number)
+            self.on_unassigned(number)
             if task is None:
                 continue
             if task.status is Status.RUNNING:
@@ -232,10 +233,10 @@ class Membership:
 
 
 def grown(topic: str, number: int, partitions: int) -> Failure:
-    """Of a partition that somebody added to the inputs: taking it would move accounts away from their journal."""
+    """Describes the failure of an added partition: metering it would separate accounts from their journal."""
     return Failure(
         f"partition {number} of {topic} is new: the number of partitions is for good, {partitions} here, because an "
         "account's partition is computed from it; nothing of the new one is metered, and producers that know it send "
         "records astray",
-        f"the topic has to be made anew with {partitions}: docs/runbook.md, 'More partitions'",
+        f"the topic has to be recreated with {partitions}: docs/runbook.md, 'More partitions'",
     )

@@ -1,4 +1,4 @@
-"""What a restore finds at its outset: rules and rescues, the committed offsets, the ends of journal and snapshots."""
+"""Reads what a restore starts from: rules and rescues, committed offsets, the ends of journal and snapshots."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from botmeter.kafka import questions
 from botmeter.kafka.reader import REQUEST_S, until_answered
 from botmeter.kafka.rules_log import read_rules, require_agreement
 
-#: How long committed offsets are asked for again where there must be some (KAFKA-20416), and how often.
+#: How long, and how often, the query for committed offsets is repeated when there must be some (KAFKA-20416).
 _NO_OFFSETS_S: Final = 3.0
 _PAUSE_S: Final = 0.2
 
 
 class Outset:
-    """Asks for it, on the threads of the restores."""
+    """Reads what restores start from; used by the threads of the restores."""
 
     def __init__(self, topics: Topics, rules: Rules, admin: AdminClient, clock: Clock) -> None:
         self._topics, self._rules, self._admin, self._clock = topics, rules, admin, clock
-        #: The number of the last rescue of each partition that its last restore knew of.
+        #: The number of each partition's last rescue when it was last restored.
         self._rescue_known: dict[int, int] = {}
-        #: Where the interactions begin of the partitions that nothing was ever committed of. Where only the offsets are
-        #: gone, they may come back, and nothing is to be committed in their place.
+        #: The first offset of the interactions, for partitions without any commit so far. A partition whose offsets
+        #: were lost is not among them: its offsets may come back, so nothing may be committed instead.
         self.beginnings: dict[int, int] = {}
 
     def job(self, reader: Consumer, partition: int, stop: Flag) -> Job:
-        """The restore of a partition. Raises as `Restorer.restore`."""
+        """Returns the job of restoring a partition. Raises like `Restorer.restore`."""
         history = self._history(reader, stop)
         require_agreement(history, self._rules)
         self._rescue_known[partition] = history.last_rescue(partition)
         positions = self._positions(reader, partition, stop)
-        # In this order: what a snapshot tells of is in the journal, up to an end that was asked for later.
+        # In this order: the journal then contains every event that a snapshot reflects.
         snapshots = self._log(self._topics.snapshots.name, partition)
         journal = self._log(self._topics.journal.name, partition)
         job = Job(
@@ -64,24 +64,24 @@ class Outset:
         return replace(job, snapshots=replace(snapshots, begin=begin))
 
     def note_beginning(self, job: Job) -> None:
-        """The journal has nothing; is there nothing committed either?"""
+        """Notes where the interactions begin, if no offsets were committed; called for partitions without accounts."""
         if not job.positions.was_committed:
             self.beginnings[job.partition] = job.positions.interactions
 
     def rescued(self, reader: Consumer, partitions: Iterable[int], stop: Flag) -> set[int]:
-        """Those of the partitions that somebody has rescued since their last restore. Raises as `job`."""
+        """Returns the partitions that were rescued since their last restore. Raises like `job`."""
         history = self._history(reader, stop)
         known = {number: self._rescue_known[number] for number in partitions if number in self._rescue_known}
         return {number for number, before in known.items() if history.last_rescue(number) > before}
 
     def _history(self, reader: Consumer, stop: Flag) -> RulesHistory:
-        """The rules and the rescues; waits for one that is being recorded."""
+        """Returns the rules and the rescues; waits for one that is being recorded."""
         return read_rules(reader, self._admin, self._topics.rules.name, self._rules, stop)
 
     def _positions(self, reader: Consumer, partition: int, stop: Flag) -> Positions:
-        """The committed offsets; waits for the end of a transaction that holds newer ones.
+        """Returns the committed offsets; waits for the end of a transaction that contains newer ones.
 
-        An offset that only carries a note is none.
+        An offset that only carries a note does not count.
         """
         names = (self._topics.interactions.name, self._topics.commands.name)
         asked = [TopicPartition(name, partition) for name in names]
@@ -90,14 +90,14 @@ class Outset:
             committed = until_answered(stop, lambda: reader.committed(asked, timeout=REQUEST_S))
             if all(found.offset >= 0 for found in committed) and has_begun(committed[0].metadata):
                 return Positions(committed[0].offset, committed[1].offset, was_committed=True)
-            if patience.is_past or not self._was_worked_on(partition):
+            if patience.is_past or not self._has_journal(partition):
                 break
             stop.wait(_PAUSE_S)
         begins = [questions.begin_offsets(self._admin, name, [partition])[partition] for name in names]
         return Positions(begins[0], begins[1], was_committed=False)
 
-    def _was_worked_on(self, partition: int) -> bool:
-        """Whether there must be committed offsets: a broker that has just returned may say that there are none."""
+    def _has_journal(self, partition: int) -> bool:
+        """Whether offsets must have been committed: a broker that has just restarted may report none."""
         return questions.end_offsets(self._admin, self._topics.journal.name, [partition])[partition] > 0
 
     def _log(self, name: str, partition: int) -> Log:

@@ -100,7 +100,7 @@ class Precedence:
         self._logged_s.pop(partition, None)
 
     @property
-    def is_asking(self) -> bool:
+    def has_query(self) -> bool:
         """Whether a query is in progress."""
         return bool(self._queries)
 

@@ -1,8 +1,8 @@
-"""The worker's engine: consume, decide, commit; what comes and goes with the rebalances is in `membership.py`.
+"""The worker's engine: consume, decide, commit. `membership.py` handles rebalances, failures and rescues.
 
 One turn is `take`, which reads and decides, then `submit`. The commit of a turn overlaps the `take` of the next, which
-goes on reading and deciding until that commit is through: a batch is as large as the load asks for, a few records when
-little comes, thousands when the worker is behind. Faust's side of it, which calls them, is in `host/`.
+reads and decides until that commit is complete. So a batch is a few records under low load and thousands when the
+worker is behind. The Faust side, which calls both, is in `host/`.
 """
 
 from __future__ import annotations
@@ -50,43 +50,43 @@ from botmeter.kafka.topic_watch import TopicWatch
 
 log = logging.getLogger(__name__)
 
-#: How long an idle poll waits for a record: bounds how late the timer and a stop are noticed.
+#: How long an idle poll waits for a record: the limit of the delay of the timer and of a stop.
 _IDLE_POLL_S: Final = 0.2
 #: Records read and decided at a time: few enough to stay in the processor's cache, and to notice the end of a commit.
 _CHUNK_RECORDS: Final = 2_000
-#: How long to wait for records while a commit is under way, before looking whether it has ended.
+#: How long to wait for records during a commit before checking whether it has ended.
 _GATHER_S: Final = 0.002
-#: How long a turn waits for the commands that its chats may follow. One in which something else was decided waits for
-#: an answer of the cluster alone, which takes a millisecond.
+#: How long a turn waits for the commands before its chats. A turn that has decided other records only waits for a
+#: response of the cluster, which takes a millisecond.
 _HELD_S: Final = 0.2
-_ANSWER_S: Final = 0.01
-#: The end of the linger is left to the question about the commands.
-_ANSWERED_S: Final = 0.001
-#: While a commit is under way, what came meanwhile need not be asked about more often.
+_RESPONSE_S: Final = 0.01
+#: The end of the linger is left to the query about the commands.
+_QUERY_S: Final = 0.001
+#: During a commit, queries about the commands need not be more frequent.
 _ASK_PAUSE_S: Final = 0.01
-#: Commits that may fail one after the other before the worker gives up and exits.
+#: Consecutive commits that may fail before the worker exits.
 _FAILURES_MAX: Final = 10
-#: How long a rebalance waits for the commit under way; within the broker's patience (max.poll.interval.ms).
+#: How long a rebalance waits for the commit in progress; below the limit of max.poll.interval.ms.
 _REVOKE_BUDGET_S: Final = 30.0
-#: How long the cluster may take to tell the leaders of partitions.
+#: How long the cluster may take to return the leaders of partitions.
 _LEADER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the engine needs to know besides its parts."""
+    """The settings of the engine."""
 
     topics: Topics
     rules: Rules
-    #: How many each topic has, for good.
+    #: The fixed number of partitions of each topic.
     partitions: int
     batch_records: int
     linger_s: float
-    #: How this worker is called.
+    #: The worker's name.
     name: str
-    #: So many percent of a minute's records may become dead letters before their partition stands; 100 is any number.
+    #: The percentage of a minute's records that may become dead letters before their partition fails; 100: no limit.
     dead_letter_percent: int = NEVER_PERCENT
-    #: Finds the records of which spans are made.
+    #: Finds the records for which spans are created.
     find_traced: FindTraced = find_none
 
 
@@ -122,23 +122,23 @@ class Processor:
         )
         self._inputs = self._members.inputs
         self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
-        self._members.await_commit, self._members.forgotten = self._await_commit, self._precedence.forget
+        self._members.await_commit, self._members.on_unassigned = self._await_commit, self._precedence.forget
         self._budget = Budget(settings.batch_records)
         self._letters = DeadLetterLimit(settings.dead_letter_percent, clock.monotonic_s)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._in_flight: Future[bool] | None = None
         self._failures = 0
-        #: Whether the last turn left something undecided that could have been decided.
+        #: Whether the last turn left records undecided that could have been decided.
         self._is_behind = False
-        #: The place of the task that is served first.
+        #: The index of the task that is served first.
         self._first_task = 0
-        #: What was decided since the start, by outcome and dead-letter reason.
+        #: The number of decisions since the start, by outcome and dead-letter reason.
         self.counts: Counter[str] = Counter()
 
     def open(self) -> None:
-        """Opens the producer and joins the group. Raises ClusterError, or Retriable without an answer."""
+        """Opens the producer and joins the group. Raises ClusterError, or Retriable when there is no response."""
         self._commits.submit(self._transaction.open).result()
-        # The group finds the leaders of the subscribed topic; the client looks for those of the other once a second.
+        # Joining finds the leaders of the subscribed topic; the client looks for those of the other once a second.
         commands = self._settings.topics.commands.name
         questions.retried(lambda: self._consumer.list_topics(commands, timeout=_LEADER_S), commands)
         self._members.join()
@@ -147,7 +147,7 @@ class Processor:
         self._lag.start(lambda: [number for number in dict(self._members.tasks) if number < own])
 
     def close(self) -> None:
-        """Waits for the commit under way, leaves the group, closes stores and producer."""
+        """Waits for the commit in progress, leaves the group, closes stores and producer."""
         self._restoring.stop()
         self._lag.stop()
         self._await_commit()
@@ -161,12 +161,12 @@ class Processor:
 
     @property
     def tasks(self) -> Mapping[int, Task]:
-        """The partitions that the group gives this worker."""
+        """The tasks of the partitions that the group assigns to this worker."""
         return self._members.tasks
 
     @property
     def broker_time(self) -> BrokerTime:
-        """What time it is at the brokers, and whether the worker's clock agrees."""
+        """The brokers' time, and whether the worker's clock agrees with it."""
         return self._timer.broker_time
 
     @property
@@ -176,27 +176,27 @@ class Processor:
 
     @property
     def lags(self) -> Mapping[int, Lag]:
-        """How far behind each of them is, as far as the cluster has told."""
+        """The last known lag of each partition."""
         return self._lag.lags
 
     @property
     def restore_left(self) -> Mapping[int, int]:
-        """How many events of the journal the restores under way have still to read, by partition."""
+        """The number of journal events that running restores have still to read, by partition."""
         return self._members.restore_left
 
     # --- A turn ---
 
     def take(self) -> Batch:
-        """Reads and decides what makes up one transaction, and takes over finished restores.
+        """Reads and decides the records of one transaction, and takes over finished restores.
 
-        It ends when the budget is used up, or when nothing waits and no commit is under way: what comes while one is
-        could not be committed earlier anyway. Blocks shortly when nothing comes at all. A partition that cannot go on
-        fails alone. Raises what a rebalance ran into, and what is wrong for all partitions.
+        It ends when the budget is used up, or when no record waits and no commit is in progress: records that arrive
+        during a commit could not be committed earlier anyway. Blocks briefly when no record arrives. A partition that
+        cannot continue fails alone. Raises errors of rebalances, and errors that concern all partitions.
         """
         self._topics_watched.check()
-        self._members.look_after()
+        self._members.update_tasks()
         running = self._members.running
-        self._first_task = (self._first_task + 1) % max(1, len(running))  # so that none uses up the budget every time
+        self._first_task = (self._first_task + 1) % max(1, len(running))  # so that no task always uses up the budget
         in_turn = running[self._first_task :] + running[: self._first_task]
         shares = [Share.of(task, self._settings.find_traced) for task in in_turn]
         passage = self._take_records(shares)
@@ -212,12 +212,12 @@ class Processor:
         return Batch(parts, self._members.metadata() if parts else None, self._budget.snapshots(), passage)
 
     def _take_records(self, shares: list[Share]) -> Passage | None:
-        """Chunk by chunk; how the oldest record came by."""
+        """Reads and decides chunk by chunk; returns the times of the oldest record."""
         left, passage = self._budget.records(), None
-        messages, waits = self._first_chunk(), self._clock.deadline(_HELD_S)
+        messages, hold = self._first_chunk(), self._clock.deadline(_HELD_S)
         while True:
             polled_at = self._clock.now_ms()
-            self._inputs.sort_in(messages)
+            self._inputs.distribute(messages)
             self._members.require_sound()
             kept = self._kept(shares)
             self._precedence.advance([share.task for share in kept], _ASK_PAUSE_S if self._is_committing else 0.0)
@@ -228,31 +228,31 @@ class Processor:
             self._inputs.throttle(share.task for share in self._kept(kept))
             if passage is None and oldest_at is not None and left.records < before:
                 passage = Passage(oldest_at, polled_at, self._clock.now_ms())
-            self._is_behind, within_s = left.is_used_up, _HELD_S if passage is None else _ANSWER_S
+            self._is_behind, within_s = left.is_used_up, _HELD_S if passage is None else _RESPONSE_S
             if left.is_used_up:
                 return passage
             if self._is_committing:
                 messages = self._consumer.consume(min(left.records, _CHUNK_RECORDS), timeout=_GATHER_S)
             elif len(messages) >= _CHUNK_RECORDS:
                 messages = self._consumer.consume(min(left.records, _CHUNK_RECORDS), timeout=0)
-            elif not waits.is_past and self._precedence.holds(self._members.running, within_s):
-                messages = self._while_held()
+            elif not hold.is_past and self._precedence.holds(self._members.running, within_s):
+                messages = self._poll_while_held()
             else:
                 return passage
 
-    def _while_held(self) -> list[Message]:
-        """What comes while chats wait: an answer first, then the commands that it tells of."""
+    def _poll_while_held(self) -> list[Message]:
+        """Polls while chats wait: first for the response about the commands, then for the commands."""
         self._precedence.wait(_GATHER_S)
-        first = self._consumer.poll(0 if self._precedence.is_asking else _GATHER_S)
+        first = self._consumer.poll(0 if self._precedence.has_query else _GATHER_S)
         return [] if first is None else [first, *self._consumer.consume(_CHUNK_RECORDS - 1, timeout=0)]
 
     def _first_chunk(self) -> list[Message]:
-        """Waits for a first record while there is nothing else to do, then shortly for more of its kind."""
+        """Waits for a first record while there is nothing else to do, then briefly for more records."""
         is_busy = self._is_behind or self._is_committing or self._precedence.holds(self._members.running, _HELD_S)
         first = self._consumer.poll(0 if is_busy else _IDLE_POLL_S)
         if first is None:
             return []
-        linger_s = 0.0 if is_busy else max(0.0, self._settings.linger_s - _ANSWERED_S)
+        linger_s = 0.0 if is_busy else max(0.0, self._settings.linger_s - _QUERY_S)
         return [first, *self._consumer.consume(_CHUNK_RECORDS - 1, timeout=linger_s)]
 
     @property
@@ -260,18 +260,18 @@ class Processor:
         return self._in_flight is not None and not self._in_flight.done()
 
     def _kept(self, shares: list[Share]) -> list[Share]:
-        """Those of tasks that neither a rebalance nor a failure took away meanwhile; the others are not committed."""
+        """Returns the shares of tasks that still run after rebalances and failures; the others are not committed."""
         return [share for share in shares if share.task.status is Status.RUNNING]
 
     def submit(self, batch: Batch) -> Future[bool]:
-        """Commits the batch on the commit thread; the one before must have been waited for."""
+        """Commits the batch on the commit thread; the previous commit must be complete."""
         self._in_flight = self._commits.submit(self._commit, batch)
         return self._in_flight
 
     def recover(self, error: BotmeterError) -> None:
-        """After a failed commit: forgets what was decided since the last one that succeeded, and restores it.
+        """Recovers from a failed commit: drops the decisions since the last successful one, and restores the tasks.
 
-        Raises the error itself when commits keep failing, unless it is for want of a place in the group.
+        Raises the error itself when commits keep failing, unless they fail because the group forgot the worker.
         """
         if isinstance(error, Forgotten):
             self._members.was_forgotten(error)
@@ -301,49 +301,49 @@ class Processor:
         return is_committed
 
     def _await_commit(self) -> None:
-        """Waits for the commit under way; whether it failed is told to whoever holds its future."""
+        """Waits for the commit in progress; its error stays in its future."""
         if self._in_flight is not None:
             wait_for([self._in_flight], timeout=_REVOKE_BUDGET_S)
 
     # --- Deciding ---
 
     def _decide(self, share: Share, left: Allowance) -> None:
-        """Decides what can be taken of a task's inputs, as far as the allowance goes, which it uses."""
+        """Decides the records of a task that can be taken, within the allowance, and subtracts them from it."""
         if left.is_used_up:
             return
         records, taken, written = min(left.records, share.left), share.taken, len(share.decided.outputs)
-        if self._budget.is_cut:  # not worth the look at each record as long as all goes well
+        if self._budget.is_cut:  # computing the size of each record is only worth it after a failure
             records = min(records, share.task.fitting(left.bytes))
         self._guarded(share, lambda: share.take(records))
         left.use(share.taken - taken, share.bytes_from(written))
 
     def _roll_cycles(self, shares: list[Share]) -> bool:
-        """The timer; whether there are more cycles to roll than one transaction should hold."""
+        """Rolls due cycles; returns whether more are due than fit into one transaction."""
         left, is_due = self._budget.cycles, False
         for share in self._kept(shares):
             self._timer.advance(share.task)
             state = share.states.meter.state
-            # Records still unread have timestamps at or after the last taken; ahead of the log goes only the timer.
+            # Unread records have timestamps at or after the last one taken; only the timer runs ahead of the log.
             tick_at = max(state.stream_time, share.task.timer_at)
             left -= self._guarded(share, lambda: share.states.meter.tick(tick_at, left)) or 0  # noqa: B023 - at once
             is_due = is_due or state.is_due(tick_at)
         return is_due
 
     def _guarded(self, share: Share, step: Callable[[], int | None]) -> int | None:
-        """What the step returns. What it raises concerns the share's partition alone, unless it is for all."""
+        """Returns the step's result. An error concerns only the share's partition, unless `is_for_all`."""
         try:
             return step()
         except Exception as error:
             if is_for_all(error):
                 raise
-            self._stopped(share, error)
+            self._drop(share, error)
             return None
 
-    def _stopped(self, share: Share, error: Exception) -> None:
-        """A share cannot be completed: drops it. Its partition is restored, or stands.
+    def _drop(self, share: Share, error: Exception) -> None:
+        """Drops a share that cannot be completed, and restores or fails its partition.
 
-        The record it stopped at is found by taking fewer at a time. So all before it is metered, and the failure names
-        it.
+        After a restore fewer records are taken at a time, until only the one that fails is left. So all records before
+        it are metered, and the failure names it.
         """
         task = share.task
         if isinstance(error, TaskCorrupted):
@@ -366,11 +366,11 @@ class Processor:
             decided=share.decided,
             interactions_position=share.task.interactions.position,
             commands_position=share.task.commands.position,
-            forget_before=state.stream_time - memory_ms(self._settings.rules),
-            stamped=state.soonest() if self._timer.asks_the_time(share.task) else {},
+            sweep_before=state.stream_time - memory_ms(self._settings.rules),
+            stamped=state.soonest() if self._timer.needs_time(share.task) else {},
             traced=share.traced,
         )
 
 
-#: What a failed commit may raise for `Processor.recover`; anything else is a bug or needs a person.
+#: The errors of a commit that `Processor.recover` handles; any other is a bug or needs an operator.
 RECOVERABLE: Final = (TransactionAborted, TaskMigrated, Retriable, TaskCorrupted, PartitionFailed)

@@ -1,4 +1,4 @@
-"""The records of a transaction on their way through the producer: handed over, and waited for."""
+"""Produces the records of a transaction, and waits until the broker has acknowledged them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from botmeter.clock import Deadline
 from botmeter.errors import TransactionAborted
 from botmeter.metering.records import Output
 
-#: Told of a record that the broker has, or why it has not.
+#: Called when the broker has acknowledged a record, or with the error.
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
-#: Between two attempts to hand a record to a client whose queue is full.
+#: Pause before a record is produced again when the client's queue was full.
 _FULL_PAUSE_S: Final = 0.05
 
 
 def put_all(
     producer: Producer, partition: int, outputs: Sequence[Output], on_delivery: OnDelivery | None, deadline: Deadline
 ) -> None:
-    """Hands records to the client; waits while its queue is full.
+    """Produces the records; waits while the client's queue is full.
 
-    Raises TransactionAborted when it is past the deadline.
+    Raises TransactionAborted past the deadline.
     """
     produce = producer.produce
     for topic, key, value, headers, timestamp in outputs:

@@ -1,7 +1,7 @@
-"""Tells operators which partitions stand, and notices when one was rescued.
+"""Reports failed partitions to operators, and notices when one was rescued.
 
-Beside the group's offset of a failed partition the worker leaves a note (`contracts/partition_notes.py`), which
-`botmeter partition status` finds on whatever machine it runs. What somebody does about it is in the log of the rules.
+The worker commits a note (`contracts/partition_notes.py`) with the group's offset of a failed partition, which
+`botmeter partition status` reads from any machine. The rescue is recorded in the log of the rules.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from botmeter.kafka.errors import cause, classify
 
 log = logging.getLogger(__name__)
 
-#: How often the cluster is asked while a partition stands.
+#: How often the cluster is queried while a partition is failed.
 _LOOK_EVERY_S: Final = 1.0
-#: One answer.
+#: Timeout of one request.
 _REQUEST_S: Final = 5.0
-#: How long a note under way is waited for; within the broker's patience in a rebalance.
+#: How long a rebalance waits for the commit of a note; within its own timeout.
 _NOTE_S: Final = 30.0
 
 
-class _Seen(NamedTuple):
-    """What the cluster says of the failed partitions."""
+class _Response(NamedTuple):
+    """The cluster's response about the failed partitions."""
 
     committed: list[TopicPartition]
     rescued: set[int]
 
 
 class Rescues:
-    """Of the failed partitions of one worker. Costs nothing while there are none."""
+    """Notes and rescues of the failed partitions of one worker. Costs nothing while there are none."""
 
     def __init__(
         self,
@@ -51,70 +51,70 @@ class Rescues:
         beginnings: Mapping[int, int],
         clock: Clock,
     ) -> None:
-        """`consumer`: the member of the group; `topic`: the interactions; `worker`: how it is called.
+        """`consumer`: the member of the group; `topic`: the interactions; `worker`: its name.
 
-        `rescued` tells which of some partitions were rescued since their last restore; it may wait for the cluster,
-        until the flag is set. `beginnings`: where the interactions begin of partitions that nothing was committed of.
+        `rescued` returns the partitions that were rescued since their last restore; it may wait for the cluster, until
+        the flag is set. `beginnings`: the first offset of the interactions, for partitions without any commit.
         """
         self._consumer, self._topic, self._worker, self._clock = consumer, topic, worker, clock
         self._rescued, self._beginnings, self._stop = rescued, beginnings, Flag()
-        self._asking = ThreadPoolExecutor(1, thread_name_prefix="rescues")
-        self._answer: Future[_Seen] | None = None
-        self._marking: Future[None] | None = None
-        self._asked_s = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rescues")
+        self._query: Future[_Response] | None = None
+        self._note_commit: Future[None] | None = None
+        self._queried_s = 0.0
 
-    def since_the_last_look(self, failed: Mapping[int, Task]) -> list[int]:
-        """Those of the failed partitions that were rescued; never waits."""
-        if self._answer is not None:
-            return self._taken(failed) if self._answer.done() else []
-        if failed and self._clock.monotonic_s() - self._asked_s >= _LOOK_EVERY_S:
-            self._asked_s = self._clock.monotonic_s()
-            self._answer = self._asking.submit(self._ask, list(failed))
+    def newly_rescued(self, failed: Mapping[int, Task]) -> list[int]:
+        """Returns the failed partitions that were rescued since the last call; never waits."""
+        if self._query is not None:
+            return self._take_response(failed) if self._query.done() else []
+        if failed and self._clock.monotonic_s() - self._queried_s >= _LOOK_EVERY_S:
+            self._queried_s = self._clock.monotonic_s()
+            self._query = self._thread.submit(self._ask, list(failed))
         return []
 
     def await_note(self) -> None:
-        """Waits for a note under way: later, its offset would come over what the partition's next owner commits."""
-        if self._marking is not None:
-            wait([self._marking], timeout=_NOTE_S)
+        """Waits for the commit of a note: later, it would overwrite the offsets that the next owner commits."""
+        if self._note_commit is not None:
+            wait([self._note_commit], timeout=_NOTE_S)
 
     def close(self) -> None:
-        """Waits for the question under way, which ends now."""
+        """Stops the query in progress and waits for it."""
         self._stop.set()
-        self._asking.shutdown(cancel_futures=True)
+        self._thread.shutdown(cancel_futures=True)
 
-    def _ask(self, numbers: list[int]) -> _Seen:
-        asked = [TopicPartition(self._topic, number) for number in numbers]
-        return _Seen(self._consumer.committed(asked, timeout=_REQUEST_S), self._rescued(numbers, self._stop))
+    def _ask(self, numbers: list[int]) -> _Response:
+        places = [TopicPartition(self._topic, number) for number in numbers]
+        return _Response(self._consumer.committed(places, timeout=_REQUEST_S), self._rescued(numbers, self._stop))
 
-    def _taken(self, failed: Mapping[int, Task]) -> list[int]:
-        answer, self._answer = self._answer, None
-        assert answer is not None
+    def _take_response(self, failed: Mapping[int, Task]) -> list[int]:
+        query, self._query = self._query, None
+        assert query is not None
         try:
-            seen = answer.result()
+            response = query.result()
         except (KafkaException, BotmeterError) as error:
-            told = classify(cause(error)) if isinstance(error, KafkaException) else error
-            log.info("the failed partitions wait for the cluster: %s", told)
+            reason = classify(cause(error)) if isinstance(error, KafkaException) else error
+            log.info("the failed partitions wait for the cluster: %s", reason)
             return []
-        unmarked = [
-            self._marked(each, task.failure)
-            for each in seen.committed
+        without_note = [
+            self._with_note(each, task.failure)
+            for each in response.committed
             if (task := failed.get(each.partition)) is not None and task.failure is not None
             if each.error is None and (each.offset >= 0 or each.partition in self._beginnings)
-            if each.partition not in seen.rescued and decode_note(each.metadata) is None
+            if each.partition not in response.rescued and decode_note(each.metadata) is None
         ]
-        if unmarked:
-            self._marking = self._asking.submit(self._mark, unmarked)
-        return [number for number in seen.rescued if number in failed]
+        if without_note:
+            self._note_commit = self._thread.submit(self._commit_notes, without_note)
+        return [number for number in response.rescued if number in failed]
 
-    def _marked(self, place: TopicPartition, failure: Failure) -> TopicPartition:
+    def _with_note(self, place: TopicPartition, failure: Failure) -> TopicPartition:
         since, has_begun = rfc3339(self._clock.now_ms()), place.offset >= 0
         note = Stands(failure.reason, failure.remedy, since, self._worker, has_begun)
         offset = place.offset if has_begun else self._beginnings[place.partition]
         return TopicPartition(place.topic, place.partition, offset, metadata=encode_note(note))
 
-    def _mark(self, places: list[TopicPartition]) -> None:
-        """The offsets as they are, with the notes; the group refuses them from whoever is no member any more."""
+    def _commit_notes(self, places: list[TopicPartition]) -> None:
+        """Commits the unchanged offsets with the notes; the group refuses them from a worker that is not a member."""
         try:
             self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as exception:
-            log.info("the group was not told of the failed partitions: %s", classify(cause(exception)))
+            log.info("the notes of the failed partitions were not committed: %s", classify(cause(exception)))

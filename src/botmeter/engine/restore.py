@@ -1,4 +1,4 @@
-"""Bringing the states of a partition back: from the local store, the snapshots and the journal.
+"""Restores the states of a partition from the local store, the snapshots and the journal.
 
 1. ask for the ends of journal and snapshots: high watermarks, because records may lie above an open transaction
 2. open the local store; wipe it when it cannot be trusted
@@ -6,8 +6,8 @@
 4. read the journal, from where the states lack something, to its high watermark of step 1
 5. write what was read into the store, chunk by chunk, each with the offset it reflects
 
-A restore is done when a record or the end of the partition at or past the high watermark was seen, never because
-nothing came for a while: an open transaction of the previous owner holds the reader back until it is committed or
+A restore is complete when it has seen a record or the end of the partition at or past the high watermark, never because
+no record came for a while: an open transaction of the previous owner holds the reader back until it is committed or
 aborted.
 """
 
@@ -39,7 +39,7 @@ from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.store_rocksdb import RocksDbStore, wipe
 from botmeter.engine.trust import (
     Job,
-    SnapshotsMadeAnew,
+    SnapshotsRecreated,
     require_journal_below,
     require_journal_of,
     require_loss_known,
@@ -57,42 +57,42 @@ from botmeter.metering.store import Store, StoreMark, StoreUpdate
 
 log = logging.getLogger(__name__)
 
-#: How often a long restore says how far it is.
+#: How often a long restore logs its progress.
 _PROGRESS_S: Final = 5.0
-#: Events folded before they are written to the store: large batches are cheap, and bound what a crash loses.
+#: Events folded between two writes to the store: large batches are cheap, and limit what a crash loses.
 _WRITE_EVENTS: Final = 50_000
-#: The clocks of two brokers may differ by this much: a partition's next leader may be behind the one before.
+#: The clocks of two brokers may differ by this much: a partition's new leader may be behind the old one.
 _CLOCK_MARGIN_MS: Final = HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreSettings:
-    """What a restore needs to know besides the clients."""
+    """The settings of restores."""
 
     topics: Topics
     rules: Rules
     partitions: int
     data_dir: Path
-    #: Windows kept in memory, per partition.
+    #: Maximum number of windows in memory, per partition.
     cache_windows: int
     snapshot_interval_s: float
-    #: A store not written for longer is restored cold.
+    #: A store that was not written to for longer is restored cold.
     store_max_age_ms: int
 
 
 class _Progress:
-    """The states under restore; below `floor`, no account's snapshot lacks anything, but of those `postponed`."""
+    """The states being restored. Below `floor`, no account's snapshot lacks an event, except those `postponed`."""
 
     def __init__(self, store: Store, state: PartitionState, floor: int, postponed: Mapping[str, int]) -> None:
         self.store, self.state, self.floor, self.postponed = store, state, floor, postponed
-        #: The version of each account's latest snapshot, where it was read.
+        #: The version of each account's latest snapshot, if it was read.
         self.snapshot_versions: dict[bytes, int] = {}
-        #: The first event that an account's snapshot may lack.
+        #: The offset of the first event that an account's snapshot may lack.
         self.pending: dict[bytes, int] = {account_id.encode(): since for account_id, since in postponed.items()}
 
 
 class Restorer:
-    """Restores partitions, each call on a thread of its own; every call blocks until it is done or stopped."""
+    """Restores partitions, each call on its own thread; every call blocks until it is done or stopped."""
 
     def __init__(
         self, settings: RestoreSettings, make_reader: Callable[[], Consumer], admin: AdminClient, clock: Clock
@@ -100,35 +100,35 @@ class Restorer:
         self._settings, self._clock = settings, clock
         self._outset = Outset(settings.topics, settings.rules, admin, clock)
         self._make_reader = make_reader
-        # A reader takes a second to find its brokers, so each serves many partitions.
+        # A new reader takes a second to find its brokers, so readers are reused.
         self._idle_readers: SimpleQueue[Consumer] = SimpleQueue()
         self._admin = admin
-        #: How many events of the journal a restore under way has still to read, by partition.
+        #: The number of journal events that running restores have still to read, by partition.
         self.left: dict[int, int] = {}
-        # A partition that comes back at once may find the restore it abandoned still at its store.
-        self._one_each = [Lock() for _ in range(settings.partitions)]
+        # When a partition is reassigned at once, its abandoned restore may still use the store.
+        self._locks = [Lock() for _ in range(settings.partitions)]
 
     def restore(self, partition: int, stop: Flag) -> RunningState:
-        """The states of `partition` and the positions to read its inputs from.
+        """Returns the states of `partition`, with the positions to read its inputs from.
 
         Raises RestoreStopped when `stop` is set meanwhile, InvariantViolated when the journal has a gap,
-        PartitionRefused when the journal or the committed offsets are gone while the other is there, TaskCorrupted when
-        the store fails again after it was wiped.
+        PartitionRefused when only one of journal and committed offsets is left, TaskCorrupted when the store fails
+        again after it was wiped.
         """
-        with self._one_each[partition], self._reader() as reader:
+        with self._locks[partition], self._reader() as reader:
             try:
                 return self._restore(self._outset.job(reader, partition, stop))
             finally:
                 self.left.pop(partition, None)
 
     def rescued(self, partitions: Iterable[int], stop: Flag) -> set[int]:
-        """Those of the partitions that somebody has rescued since their last restore. Raises as `restore`."""
+        """Returns the partitions that were rescued since their last restore. Raises like `restore`."""
         with self._reader() as reader:
             return self._outset.rescued(reader, partitions, stop)
 
     @property
     def beginnings(self) -> dict[int, int]:
-        """As the outset of their restores found it."""
+        """The first offset of the interactions, for partitions without any commit so far."""
         return self._outset.beginnings
 
     @contextmanager
@@ -143,7 +143,7 @@ class Restorer:
             self._idle_readers.put(reader)
 
     def close(self) -> None:
-        """Lets the readers go; no restore may be under way."""
+        """Closes the readers; no restore may be running."""
         while not self._idle_readers.empty():
             self._idle_readers.get().close()
 
@@ -155,15 +155,15 @@ class Restorer:
         except InvariantViolated as violated:
             if not had_store:
                 raise
-            # Whether it is the journal's fault or the store's, only the journal can tell.
+            # Either the journal or the store is wrong; a restore from the journal alone shows which.
             log.warning(
                 "partition %d: %s; its store is wiped, to be restored from the journal", job.partition, violated
             )
         except TaskCorrupted as corrupted:
             log.warning("%s; wiped, to be restored from the journal", corrupted)
-            if isinstance(corrupted, SnapshotsMadeAnew):
+            if isinstance(corrupted, SnapshotsRecreated):
                 job = replace(job, snapshots=replace(job.snapshots, end=job.snapshots.begin))
-        wipe(path)  # not before the traceback, which may hold something of the open store, is gone
+        wipe(path)  # only here: the traceback is gone, which may have kept the store open
         return self._from(path, job)
 
     def _from(self, path: Path, job: Job) -> RunningState:
@@ -175,7 +175,7 @@ class Restorer:
             read = self._fold_journal(job, progress, start)
             require_offsets(job, progress.state)
             self._outset.note_beginning(job)
-            require_wanted(job.partition, job.stop)  # else the store is closed at once
+            require_wanted(job.partition, job.stop)  # else the store is closed
         log.info(
             "partition %d: %s restore of %d accounts, %d events of the journal, in %.1f s",
             job.partition, kind, len(progress.state.accounts), read, self._clock.monotonic_s() - began_s,
@@ -209,9 +209,9 @@ class Restorer:
     # --- Step 2: the local store ---
 
     def _from_store(self, job: Job, store: Store, mark: StoreMark) -> tuple[_Progress, int]:
-        """The accounts of the store, and the journal offset from which it or a snapshot lacks something.
+        """Returns the accounts of the store, and the first journal offset that it or a snapshot lacks.
 
-        Raises TaskCorrupted where the store must not be built upon, PartitionRefused where its journal is gone.
+        Raises TaskCorrupted when the store cannot be trusted, PartitionRefused when its journal is gone.
         """
         require_loss_known(job, mark)
         require_journal_of(job, store)
@@ -228,9 +228,9 @@ class Restorer:
     # --- Step 3: snapshots ---
 
     def _from_snapshots(self, job: Job, store: Store) -> tuple[_Progress, int]:
-        """The accounts of the snapshots, and the journal offset from which something is missing.
+        """Returns the accounts of the snapshots, and the first journal offset that they may lack.
 
-        Raises PartitionRefused where they tell of more than the journal holds.
+        Raises PartitionRefused when they reflect more events than the journal has.
         """
         state, floor = self._state(store), job.journal.begin
         name, ends = self._settings.topics.snapshots.name, (job.snapshots.begin, job.snapshots.end)
@@ -247,10 +247,10 @@ class Restorer:
         return progress, start
 
     def _windows_from(self, job: Job) -> int:
-        """The offset of the first event whose window or handoff may still matter.
+        """Returns the offset of the first event whose window or handoff may still matter.
 
-        What matters depends on the next interaction to be taken: a worker that was down for a week begins with
-        interactions of last week. One that is not written yet gets a timestamp past all that the brokers gave before.
+        This depends on the next interaction to be taken: a worker that was down for a week starts with interactions of
+        last week. An interaction not written yet gets a later timestamp than all that the brokers gave so far.
         """
         topics = self._settings.topics
         inputs, next_ = topics.interactions.name, job.positions.interactions
@@ -261,21 +261,21 @@ class Restorer:
         return questions.offsets_at(self._admin, topics.journal.name, [job.partition], max(0, since))[job.partition]
 
     def _latest_timestamp(self, partition: int) -> int:
-        """The highest timestamp that a broker gave a record of the inputs, UTC ms, and never the worker's clock.
+        """Returns the highest timestamp that a broker gave an input record, UTC ms, never the worker's clock.
 
-        Where retention has deleted them all, the journal's: its records carry the times of what they came from.
+        When retention has deleted all of them, returns the journal's: its records carry the times of their inputs.
         """
         topics = self._settings.topics
         inputs = (topics.interactions.name, topics.commands.name)
-        found = [questions.latest_timestamp(self._admin, name, partition) for name in inputs]
-        known = [at for at in found if at is not None]
+        latest = [questions.latest_timestamp(self._admin, name, partition) for name in inputs]
+        known = [at for at in latest if at is not None]
         return max(known) if known else questions.latest_timestamp(self._admin, topics.journal.name, partition) or 0
 
     # --- Steps 4 and 5: the journal ---
 
     def _fold_journal(self, job: Job, progress: _Progress, start: int) -> int:
-        """Folds the journal from `start` into the states; how many events that were."""
-        read, written, said_s, end = 0, 0, self._clock.monotonic_s(), job.journal.end
+        """Folds the journal from `start` into the states; returns the number of events."""
+        read, written, logged_s, end = 0, 0, self._clock.monotonic_s(), job.journal.end
         name, begin = self._settings.topics.journal.name, max(start, job.journal.begin)
         gaps_below = job.lost_below(name, job.journal)
         fold = JournalFold(progress.state, progress.snapshot_versions, progress.pending, gaps_below)
@@ -289,8 +289,8 @@ class Restorer:
                 if read - written >= _WRITE_EVENTS:
                     self._write_folded(job, progress, fold, offset)
                     written = read
-                if self._clock.monotonic_s() - said_s > _PROGRESS_S:
-                    said_s = self._clock.monotonic_s()
+                if self._clock.monotonic_s() - logged_s > _PROGRESS_S:
+                    logged_s = self._clock.monotonic_s()
                     log.info("partition %d: restoring, journal offset %d of %d", job.partition, offset, end)
         if read > written:
             self._write_folded(job, progress, fold, end)
@@ -324,7 +324,7 @@ class Restorer:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Store]:
-    """The store, which is closed again only if the restore fails."""
+    """Yields the store, and closes it only if the restore fails."""
     store = RocksDbStore(path)
     try:
         yield store

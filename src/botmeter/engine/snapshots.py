@@ -90,11 +90,11 @@ class SnapshotSchedule:
         """Returns the accounts that could not be written when last due, with the first offset that they lack."""
         return {key: self._pending[key].since for key in self._postponed}
 
-    def floor(self, journal_offset: int, but: Container[bytes] = ()) -> int:
-        """The lowest offset of the journal that the snapshot of some account, but of these, may lack.
+    def floor(self, journal_offset: int, excluding: Container[bytes] = ()) -> int:
+        """Returns the lowest journal offset that an account's snapshot may lack, `excluding` some accounts.
 
-        It is the end of the journal, `journal_offset`, if none lacks anything.
+        Returns the end of the journal, `journal_offset`, if no snapshot lacks an event.
         """
         # Accounts became pending in the order of their offsets, so the first is the lowest.
-        rest = (pending.since for key, pending in self._pending.items() if key not in but)
-        return next(rest, journal_offset)
+        others = (pending.since for key, pending in self._pending.items() if key not in excluding)
+        return next(others, journal_offset)

@@ -85,7 +85,7 @@ class Timer:
             return None
         return past_ms if self.broker_time.agreement() is Agreement.AGREED else None
 
-    def asks_the_time(self, task: Task) -> bool:
+    def needs_time(self, task: Task) -> bool:
         """Whether to request the brokers' time: a boundary may be due, by the worker's clock or by theirs.
 
         False when the two are close, and within a few seconds of the last request.

@@ -1,16 +1,16 @@
-"""The commit protocol: one Kafka transaction holds all that a micro-batch comes to, and the offsets it came from.
+"""The commit protocol: one Kafka transaction contains the outputs of a micro-batch and the offsets of its inputs.
 
 1. choose the snapshots that are due
 2. begin the transaction
 3. produce the outputs of each partition, then its snapshots
 4. flush: every record is acknowledged; the journal's new end offsets are known
-5. send the input offsets to the transaction; for the first time since a restore, look whether somebody rescues
+5. send the input offsets to the transaction; at the first commit after a restore, check for a new rescue
 6. commit
 7. write the local stores, each with the journal offset it now reflects
 
-Anything that fails before 6 aborts and nothing counts. When 6 runs out of time the outcome is unknown: a new producer
-with the same transactional id ends the old transaction, and the restored journal tells which way. After 6, a crash
-before 7 only leaves a store behind its journal, which the next start reads up.
+A failure before 6 aborts the transaction. When 6 gets no response in time, the outcome is unknown: a new producer of
+the same transactional id completes or aborts the old transaction, and the restored journal shows which. A crash between
+6 and 7 only leaves a store behind its journal, and the next start reads the missing events.
 
 All of it runs on one thread: transactional calls must not overlap.
 """
@@ -50,18 +50,18 @@ from botmeter.metering.records import LOG_APPEND_TIME, Output
 
 log = logging.getLogger(__name__)
 
-#: Between two attempts of a call the cluster could not answer for the moment.
+#: Pause before a retriable call is repeated.
 _RETRY_PAUSE_S: Final = 0.05
-#: Between two attempts to get a new producer.
+#: Pause between two attempts to open a new producer.
 _OPEN_PAUSE_S: Final = 0.5
-#: What a record of the snapshots topic may hold (8 MiB), less what surrounds an account there.
+#: The limit of a record in the snapshots topic (8 MiB), less what is stored besides the account.
 SNAPSHOT_MAX_BYTES: Final = 8 * 1024 * 1024 - 64 * 1024
-#: A group forgets offsets that nobody committed for offsets.retention.minutes, a week by default, in topics that no
-#: member subscribes to, as it is with the commands; so those of idle partitions are committed again.
+#: A group expires offsets that were not committed for offsets.retention.minutes, a week by default, in topics that no
+#: member subscribes to, such as the commands. So the offsets of idle partitions are committed again after this time.
 OFFSETS_AGE_MAX_S: Final = 3_600.0
-#: The client aborts and flushes without a limit before it closes a producer, and after an outage may never come back.
+#: The client aborts and flushes without a timeout before it closes a producer, and after an outage may never return.
 _CLOSE_S: Final = 3.0
-#: Windows looked at after each commit, to drop those past use: a slow walk through the whole store.
+#: Windows checked after each commit, to drop expired ones: a slow scan of the whole store.
 _SWEEP_WINDOWS: Final = 200
 
 
@@ -73,22 +73,22 @@ class Part:
     decided: Decided
     interactions_position: int
     commands_position: int
-    #: Starts before this, UTC ms, are past use.
-    forget_before: int
-    #: Its snapshot is written though nothing of it changed: the broker's timestamp of that tells what time it is there.
+    #: Starts and handoffs before this time, UTC ms, are expired.
+    sweep_before: int
+    #: An unchanged account whose snapshot is written because the broker's timestamp of it shows the brokers' time.
     stamped: Mapping[bytes, Account] = field(default_factory=dict)
-    #: Those of its records of which spans are made.
+    #: The records for which spans are created.
     traced: Sequence[Traced] = ()
 
     @property
     def positions(self) -> tuple[int, int]:
-        """Of interactions and commands."""
+        """The positions of interactions and commands."""
         return self.interactions_position, self.commands_position
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """When a batch's oldest record was appended, and when the batch came to each stage; UTC ms."""
+    """When a batch's oldest record was appended, polled and decided; UTC ms."""
 
     appended_at: int
     polled_at: int
@@ -97,10 +97,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is committed together.
+    """The parts that are committed together.
 
-    `group_metadata` is the consumer's, taken when the batch was decided: it fences. None: the group lost this worker.
-    `snapshots`: so much of them is written with it at most. `passage` is None for a batch without records.
+    `group_metadata` is the consumer's when the batch was decided: it fences. None: the worker is not a member any more.
+    `snapshots`: the limit of the snapshots in the transaction. `passage` is None for a batch without records.
     """
 
     parts: Sequence[Part]
@@ -111,17 +111,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A part, and which of its accounts are written as snapshots, `due`, with the journal offset `floor`."""
+    """A part, the accounts whose snapshots are written, `due`, and the journal offset that these carry, `floor`."""
 
     part: Part
-    #: The accounts changed or due; each is encoded once, for the store and for its snapshot.
+    #: The changed and the due accounts; each is encoded once, for the store and for its snapshot.
     encoded: Mapping[bytes, bytes]
     due: Mapping[bytes, Account]
     floor: int
 
 
 class Transaction:
-    """Commits batches one after the other; see the protocol above."""
+    """Commits batches one after another by the protocol above."""
 
     def __init__(
         self,
@@ -132,23 +132,23 @@ class Transaction:
         clock: Clock,
         rules_end: Callable[[], int],
     ) -> None:
-        """`make_producer` is given what is to be called, in a poll, when the producer has lost a connection.
+        """`make_producer` gets a callback, which polling calls when the producer has lost a connection.
 
-        `timeout_s`: how long one transaction may take; the broker aborts it by then too.
+        `timeout_s`: how long one transaction may take; the broker also aborts it after this time.
 
-        `rules_end` asks the cluster where the log of the rules and rescues ends, open transactions included.
+        `rules_end` queries the end of the log of the rules and rescues, including open transactions.
         """
         self._make_producer, self._rules_end = make_producer, rules_end
         self._broker_time, self._clock = broker_time, clock
         self._topics = topics
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
-        #: Whether a request of its producer may still come to the broker a second time: it would count for whatever
-        #: transaction is open by then, since all of a producer's carry one epoch. A new producer has another.
+        #: Whether a request of the producer may still reach the broker a second time. It would then count for the
+        #: transaction open at that time, since all requests of a producer carry one epoch. A new producer has another.
         self._may_echo = False
 
     def open(self) -> None:
-        """A new producer; ends what an earlier one of the same transactional id left open.
+        """Opens a new producer; ends the transaction that an earlier one of the same transactional id left open.
 
         Raises the error classes of `classify`.
         """
@@ -159,7 +159,7 @@ class Transaction:
         self._producer, self._may_echo = producer, False
 
     def reopen(self) -> None:
-        """`open`, however long the cluster takes to answer: without a producer nothing can go on; nothing is lost."""
+        """Like `open`, but retries until the cluster responds: nothing can be committed before, and nothing is lost."""
         while True:
             try:
                 return self.open()
@@ -168,7 +168,7 @@ class Transaction:
             self._clock.sleep(_OPEN_PAUSE_S)
 
     def close(self) -> None:
-        """Lets the producer go. Its transaction, if one is open, is aborted: by it, its successor or the broker."""
+        """Closes the producer. An open transaction is aborted: by the producer, its successor or the broker."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
@@ -179,14 +179,14 @@ class Transaction:
             log.warning("the producer does not close and is left behind; the next one of its name fences it")
 
     def commit(self, batch: Batch) -> bool:
-        """Steps 1 to 7; False when there was nothing to commit.
+        """Runs steps 1 to 7; returns False when there was nothing to commit.
 
-        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be opened anew),
-        Forgotten and PartitionFailed (aborted, or not begun); then none of the batch may be kept in memory.
+        Raises TransactionAborted (aborted), OutcomeUnknown or TaskMigrated (the producer must be reopened), Forgotten
+        and PartitionFailed (aborted, or not begun). After an error nothing of the batch may be kept in memory.
         """
         now_s = self._clock.monotonic_s()
         chosen = _with_snapshots(batch, now_s)  # 1
-        work = [w for w in chosen if w.part.decided.outputs or w.due or _has_offsets_to_tell(w.part, now_s)]
+        work = [w for w in chosen if w.part.decided.outputs or w.due or _has_uncommitted_offsets(w.part, now_s)]
         if not work:
             return False
         if batch.group_metadata is None:
@@ -196,19 +196,19 @@ class Transaction:
             part = w.part
             journal_end = journal_ends.get(part.decided.partition)
             part.states.commit(part.decided.changes, w.encoded, w.due, part.positions, journal_end, now_s)
-            part.states.store.sweep(part.forget_before, _SWEEP_WINDOWS)
+            part.states.store.sweep(part.sweep_before, _SWEEP_WINDOWS)
         return True
 
     def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
-        """Steps 2 to 6; the new ends of the journal, by partition."""
-        self._hear()
+        """Runs steps 2 to 6; returns the new ends of the journal, by partition."""
+        self._poll_events()
         if self._may_echo:
             self.open()
         producer = self._producer
         if producer is None:
             raise OutcomeUnknown("there is no producer")
         deadline = self._clock.deadline(self._timeout_s)
-        # Of this transaction alone: a producer left behind may still tell of records of its own.
+        # Only for this transaction: an abandoned producer may still report deliveries of its own records.
         journal_ends: dict[int, int] = {}
         try:
             producer.begin_transaction()  # 2
@@ -226,8 +226,8 @@ class Transaction:
             self._give_up(producer, error, deadline)
         return journal_ends
 
-    def _hear(self) -> None:
-        """Lets the producer tell of lost connections, and of whatever else befell it since the last transaction."""
+    def _poll_events(self) -> None:
+        """Lets the producer report lost connections and errors since the last transaction."""
         try:
             if self._producer is not None:
                 self._producer.poll(0)
@@ -235,27 +235,27 @@ class Transaction:
             raise classify(cause(exception)) from exception
 
     def _note_loss(self) -> None:
-        """The client may have repeated a request by itself, as it does where a connection ends before the answer."""
+        """Notes that the client may have repeated a request, as it does when a connection ends before the response."""
         self._may_echo = True
 
     def _require_not_rescued(self, states: Sequence[RunningState]) -> None:
-        """Raises TransactionAborted where the log of rescues has grown since a restore that commits for the first time.
+        """Raises TransactionAborted if the log of rescues has grown since a restore, at its first commit.
 
-        Offsets first, then this look; a rescue writes its message first, and then waits for the offsets of whoever has
-        sent some. So of the two at least one sees the other (decision 13).
+        A worker sends its offsets first and then checks the log; a rescue writes its message first and then waits for
+        offsets that a worker has sent. So at least one of the two sees the other (decision 13).
         """
         known = [each.rules_end for each in states if each.committed is None]
         if known and self._rules_end() > min(known):
-            raise TransactionAborted("somebody rescued a partition since the last restore, which has to be made again")
+            raise TransactionAborted("a partition was rescued since its last restore, which has to be repeated")
 
     def _ask(self, call: Callable[[], object], deadline: Deadline) -> None:
-        """Has the broker do it, as `_resumed`."""
+        """Makes a transactional call, like `_resumed`."""
         self._may_echo = _resumed(call, deadline) or self._may_echo
 
     def _give_up(self, producer: Producer, error: BotmeterError, deadline: Deadline) -> NoReturn:
-        """Aborts where that is possible, and raises what the caller has to do."""
+        """Aborts the transaction if possible, and raises the error by which the caller recovers."""
         if isinstance(error, TaskMigrated) and deadline.is_past:
-            # A broker that ends a transaction past its time fences its producer, as another worker of its name would.
+            # A broker that aborts an expired transaction fences its producer, as another worker of its name would.
             raise OutcomeUnknown(f"the transaction took longer than {self._timeout_s:g} s: {error}") from error
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
@@ -271,14 +271,14 @@ class Transaction:
 
     def _produce(self, producer: Producer, decided: Decided, on_journal: OnDelivery, deadline: Deadline) -> None:
         partition, outputs, journal = decided.partition, decided.outputs, self._topics.journal.name
-        # The one delivery report that is asked for, since each costs: of the last record of the journal.
+        # Only the last record of the journal requests a delivery report, since each report has a cost.
         last = next((i for i in reversed(range(len(outputs))) if outputs[i].topic == journal), -1)
         put_all(producer, partition, outputs[: max(last, 0)], None, deadline)
         put_all(producer, partition, outputs[max(last, 0) : last + 1], on_journal, deadline)
         put_all(producer, partition, outputs[last + 1 :], None, deadline)
 
     def _produce_snapshots(self, producer: Producer, work: _Work, deadline: Deadline) -> None:
-        last = next(reversed([*work.due]), None)  # the one of which a delivery report is asked for
+        last = next(reversed([*work.due]), None)  # only this one requests a delivery report
         for key, account in work.due.items():
             value = encoding.encode_snapshot(account, work.encoded[key], work.floor)
             output = Output(self._topics.snapshots.name, key, value, [])
@@ -286,7 +286,7 @@ class Transaction:
             put_all(producer, work.part.decided.partition, [output], on_delivery, deadline)
 
     def _stamped(self, error: KafkaError | None, message: Message) -> None:
-        """A snapshot is written: at what time of the broker's."""
+        """Takes the brokers' time from the delivery report of a snapshot."""
         kind, timestamp = message.timestamp()
         if error is None and kind == LOG_APPEND_TIME:
             self._broker_time.answer(timestamp)
@@ -301,12 +301,12 @@ class Transaction:
         ]
 
 
-#: One attempt of a transactional call; it is resumed until the transaction's own deadline.
+#: Timeout of one attempt of a transactional call; it is repeated until the transaction's own deadline.
 _REQUEST_S: Final = 2.0
 
 
 def _delivered(ends: dict[int, int], error: KafkaError | None, message: Message) -> None:
-    """The end of the journal; an error needs nothing here, because it fails the transaction."""
+    """Notes the end of the journal; an error is ignored here, because it fails the transaction."""
     partition, offset = message.partition(), message.offset()
     if error is None and partition is not None and offset is not None:
         ends[partition] = offset + 1
@@ -316,14 +316,14 @@ def _close(producer: Producer) -> None:
     try:
         producer.close()
     except (KafkaException, SystemError) as exception:
-        # Fenced or dead, it can abort nothing any more: the next producer of its id does, or the broker in time.
+        # A fenced or failed producer cannot abort: the next producer of its id does, or the broker after the timeout.
         log.info("the producer is gone: %s", classify(cause(exception)))
 
 
 def _resumed(call: Callable[[], object], deadline: Deadline) -> bool:
-    """The same call again with the same arguments while it is retriable; OutcomeUnknown past the deadline.
+    """Repeats a call while its error is retriable; raises OutcomeUnknown past the deadline.
 
-    Returns whether it was made more than once.
+    Returns whether the call was made more than once.
     """
     is_again = False
     while True:
@@ -341,12 +341,12 @@ def _resumed(call: Callable[[], object], deadline: Deadline) -> bool:
             return is_again
 
 
-def _has_offsets_to_tell(part: Part, now_s: float) -> bool:
+def _has_uncommitted_offsets(part: Part, now_s: float) -> bool:
     return part.states.committed != part.positions or now_s - part.states.committed_s >= OFFSETS_AGE_MAX_S
 
 
 def _with_snapshots(batch: Batch, now_s: float) -> list[_Work]:
-    """Each part with the snapshots that are due, as many as one transaction should hold over all parts."""
+    """Returns each part with its due snapshots, within the limit of the batch over all parts."""
     work = []
     for part in batch.parts:
         try:
@@ -357,7 +357,7 @@ def _with_snapshots(batch: Batch, now_s: float) -> list[_Work]:
 
 
 def _with_due(part: Part, now_s: float, left: Allowance) -> _Work:
-    """The part with those of its snapshots that are due, as far as the allowance goes: it is used up by them."""
+    """Returns the part with its due snapshots, as far as the allowance reaches, and subtracts them from it."""
     states, changed = part.states, part.decided.changes.accounts
     states.snapshots.note(changed, states.journal_offset)
     states.snapshots.note(part.stamped, states.journal_offset)
@@ -375,4 +375,4 @@ def _with_due(part: Part, now_s: float, left: Allowance) -> _Work:
             continue
         encoded[key], due[key] = value, account
         left.use(1, len(value))
-    return _Work(part, encoded, due, states.snapshots.floor(states.journal_offset, but=due))
+    return _Work(part, encoded, due, states.snapshots.floor(states.journal_offset, excluding=due))

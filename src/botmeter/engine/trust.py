@@ -1,7 +1,7 @@
-"""What a restore refuses to build upon, and what it wipes first.
+"""The checks of a restore: what it refuses to continue from, and which stores it wipes.
 
-A refusal is a PartitionRefused: something outside has to be mended, and going on would charge twice or forget what was
-charged. A store that only cannot be trusted is TaskCorrupted: the journal has all that it had.
+PartitionRefused: an operator has to fix something outside; to continue would charge twice or lose charged sessions.
+TaskCorrupted: only the store cannot be trusted, and the journal has everything that it contained.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from botmeter.metering.store import Store, StoreMark
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A partition of the journal or of the snapshots as it was when the restore began."""
+    """A partition of the journal or of the snapshots when the restore began."""
 
     topic_id: str
     begin: int
@@ -31,7 +31,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Where the inputs are to be read from: the committed offsets, else the beginnings."""
+    """The offsets from which the inputs are read: the committed ones, else the first ones."""
 
     interactions: int
     commands: int
@@ -40,7 +40,7 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One restore: of what, what it reads with, and what it found at its beginning."""
+    """One restore: the partition, the reader, and what was read before it began."""
 
     partition: int
     reader: Consumer
@@ -48,52 +48,52 @@ class Job:
     positions: Positions
     snapshots: Log
     journal: Log
-    #: When it began, by the worker's clock, UTC ms.
+    #: When the restore began, by the worker's clock, UTC ms.
     began_at: int
-    #: Up to where the log of the rules and rescues was read, which this restore goes by.
+    #: The offset up to which the log of the rules and rescues was read for this restore.
     rules_end: int
-    #: The last loss of the partition that somebody has accepted.
+    #: The last accepted loss of the partition.
     loss: LossAccepted | None
-    #: The records that people skip, by topic and offset.
+    #: The records that operators skip, by topic and offset.
     skipped: Mapping[tuple[str, int], RecordSkipped]
 
     @property
     def loss_number(self) -> int:
-        """That of the accepted loss; 0 without one."""
+        """The number of the accepted loss; 0 without one."""
         return 0 if self.loss is None else self.loss.number
 
     def to_skip(self, topics: Topics) -> dict[tuple[str, int], str]:
-        """The records that are still to be skipped, by topic and offset, each with why."""
+        """Returns the records that are still to be skipped, by topic and offset, each with its reason."""
         taken = {topics.interactions.name: self.positions.interactions, topics.commands.name: self.positions.commands}
         return {place: each.reason for place, each in self.skipped.items() if each.offset >= taken[each.topic]}
 
     def lost_below(self, topic: str, log: Log) -> int:
-        """The offset of the journal or of the snapshots below which the accepted loss lies; 0 without one."""
+        """Returns the offset of the journal or snapshots below which the accepted loss lies; 0 without one."""
         return 0 if self.loss is None else self.loss.reaches_to(topic, log.topic_id)
 
 
-class SnapshotsMadeAnew(TaskCorrupted):
-    """The snapshots topic is another than the store knew.
+class SnapshotsRecreated(TaskCorrupted):
+    """The snapshots topic was recreated since the store was written.
 
-    Recovery: as for any, but without the snapshots of the new topic. A worker that did not know may have written them,
-    with offsets that speak for accounts whose snapshots are gone.
+    Recovery: as for any TaskCorrupted, but without the snapshots of the new topic. A worker that had not noticed may
+    have written them, with floors that do not include the accounts whose snapshots are gone.
     """
 
 
 def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
-    """Raises TaskCorrupted where the store must not be built upon, such as one older than `age_max_ms`.
+    """Raises TaskCorrupted when the store cannot be trusted, such as one older than `age_max_ms`.
 
-    Raises PartitionRefused where the store reflects more than its journal has: an unclean election lost events.
+    Raises PartitionRefused when the store reflects more than its journal has: an unclean election lost events.
     """
     place, journal = f"the store of partition {job.partition}", job.journal
     if mark.topic_id != journal.topic_id:
-        raise TaskCorrupted(f"{place}: the journal topic was made anew")
+        raise TaskCorrupted(f"{place}: the journal topic was recreated")
     if mark.snapshots_topic_id != job.snapshots.topic_id:
-        raise SnapshotsMadeAnew(f"{place}: the snapshots topic was made anew")
+        raise SnapshotsRecreated(f"{place}: the snapshots topic was recreated")
     if mark.journal_offset > journal.end:
         raise PartitionRefused(
             f"{place} reflects the journal up to offset {mark.journal_offset}, but the journal ends at {journal.end}: "
-            "committed events were lost, and going on would charge and number anew what was charged and told",
+            "committed events were lost, and going on would charge sessions again and reuse the versions of events",
             f"bring the journal's records back, or accept the loss: botmeter partition restore-from {job.partition} "
             "journal",
         )
@@ -104,13 +104,13 @@ def require_trust(job: Job, mark: StoreMark, age_max_ms: int) -> None:
 
 
 def require_loss_known(job: Job, mark: StoreMark) -> None:
-    """Raises TaskCorrupted where a loss was accepted that the store does not know of: it may hold what is lost."""
+    """Raises TaskCorrupted when a loss was accepted after the store was written: it may contain lost events."""
     if mark.loss != job.loss_number:
         raise TaskCorrupted(f"the store of partition {job.partition}: it is from before an accepted loss")
 
 
 def require_memory(job: Job, mark: StoreMark, wanted_ms: int) -> None:
-    """Raises TaskCorrupted where the store was swept of session starts that matter under the rules in force (`C5`)."""
+    """Raises TaskCorrupted when the store lacks swept session starts that matter under the rules in force (`C5`)."""
     if mark.memory_ms < wanted_ms:
         raise TaskCorrupted(
             f"the store of partition {job.partition}: it remembers session starts for "
@@ -119,9 +119,9 @@ def require_memory(job: Job, mark: StoreMark, wanted_ms: int) -> None:
 
 
 def require_offsets(job: Job, state: PartitionState) -> None:
-    """Raises PartitionRefused where a journal tells of accounts, but nothing of how far the inputs were taken.
+    """Raises PartitionRefused when the journal has accounts, but no offsets of the inputs are committed.
 
-    Judged by what was read: a journal may hold nothing but the first transaction of a worker that died in it.
+    The states decide, not the journal's end: it may contain only the aborted first transaction of a killed worker.
     """
     if state.accounts and not job.positions.was_committed:
         raise PartitionRefused(
@@ -133,10 +133,10 @@ def require_offsets(job: Job, state: PartitionState) -> None:
 
 
 def require_journal_of(job: Job, store: Store) -> None:
-    """Raises PartitionRefused where the journal of a store's accounts is gone, and with it what was charged.
+    """Raises PartitionRefused when the journal of a store's accounts is gone, and with it the charged sessions.
 
-    The store is kept, for the next start to find. Without committed offsets all is new but the data directory, and the
-    store is wiped.
+    The store is kept for the next start. Without committed offsets only the data directory is old, and the store is
+    wiped.
     """
     if job.journal.end == 0 and job.positions.was_committed and any(True for _ in store.accounts()):
         raise PartitionRefused(
@@ -148,16 +148,16 @@ def require_journal_of(job: Job, store: Store) -> None:
 
 
 def require_journal_below(job: Job, state: PartitionState, floor: int) -> None:
-    """Raises PartitionRefused where snapshots tell of more than the journal holds; each version took an offset.
+    """Raises PartitionRefused when snapshots reflect more events than the journal has: each version took an offset.
 
     After an accepted loss some versions have none.
     """
     versions = sum(account.version for account in state.accounts.values()) if job.loss is None else 0
-    told = max(floor, versions)
-    if told > job.journal.end:
+    end = max(floor, versions)
+    if end > job.journal.end:
         raise PartitionRefused(
-            f"the journal of partition {job.partition} ends at offset {job.journal.end}, but its snapshots tell of "
-            f"events up to {told} at least: the topic was made anew or has lost records, and going on would give used "
+            f"the journal of partition {job.partition} ends at offset {job.journal.end}, but its snapshots reflect "
+            f"events up to {end} at least: the topic was recreated or has lost records, and going on would give used "
             "sessions again",
             "bring the journal topic back with its records, or accept the loss: botmeter partition restore-from "
             f"{job.partition} journal",

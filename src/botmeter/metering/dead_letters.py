@@ -40,7 +40,7 @@ REMEDIES: Final[dict[str, str]] = {
     "too_late": "the sender was late or its clock is behind; or raise BOTMETER_LATE_LIMIT_S",
     "unknown_account": "open the account: botmeter account open",
     "account_closed": "the account is closed; its chats should not reach the bots",
-    "skipped": "a person skipped it, its message says why: mend the cause, then send it back",
+    "skipped": "an operator skipped it, its message says why: fix the cause, then redrive it",
 }
 
 

@@ -1,1 +1,1 @@
-"""What operators look at and mend: dead letters, and the whole installation."""
+"""Tools for operators: checks of the installation, dead letters, rules, and rescues of partitions."""

@@ -1,4 +1,4 @@
-"""All checks, one after another; what cannot be asked is a finding too."""
+"""Runs all checks, one after another; a check that fails is a finding too."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 
 from botmeter.errors import BotmeterError, ClusterError, PermissionMissing
 from botmeter.operations import checks_cluster, checks_work, permissions, rules
-from botmeter.operations.checks_work import Asking
+from botmeter.operations.checks_work import CheckContext
 from botmeter.operations.findings import Finding
 
-Check = Callable[[Asking], Iterator[Finding]]
+Check = Callable[[CheckContext], Iterator[Finding]]
 
 
-def configuration(asking: Asking) -> Iterator[Finding]:
-    """The settings, which were read without a fault, as far as they are worth a second look."""
-    settings = asking.settings
+def configuration(context: CheckContext) -> Iterator[Finding]:
+    """Reports valid settings, with a warning for a risky one."""
+    settings = context.settings
     security = settings.kafka.get("security.protocol", "plaintext").lower()
     yield Finding(
         "configuration",
@@ -30,13 +30,13 @@ def configuration(asking: Asking) -> Iterator[Finding]:
         )
 
 
-#: In the order in which one fault explains the next ones.
+#: Ordered so that a fault comes before those that it causes.
 CHECKS: dict[str, Check] = {
     "configuration": configuration,
-    "brokers": lambda asking: checks_cluster.brokers(asking.admin, asking.settings),
-    "topics": lambda asking: checks_cluster.topics(asking.admin, asking.settings),
-    "permissions": lambda asking: permissions.check(asking.admin, asking.program, asking.settings),
-    "rules": lambda asking: rules.check(asking.settings, asking.admin),
+    "brokers": lambda context: checks_cluster.brokers(context.admin, context.settings),
+    "topics": lambda context: checks_cluster.topics(context.admin, context.settings),
+    "permissions": lambda context: permissions.check(context.admin, context.program, context.settings),
+    "rules": lambda context: rules.check(context.settings, context.admin),
     "group": checks_work.group,
     "partitions": checks_work.partitions,
     "transactions": checks_work.transactions,
@@ -47,15 +47,15 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def examine(asking: Asking) -> Iterator[Finding]:
-    """Every finding, as it is found."""
+def examine(context: CheckContext) -> Iterator[Finding]:
+    """Yields the findings of all checks as they are made."""
     for name, check in CHECKS.items():
         try:
-            yield from check(asking)
+            yield from check(context)
         except PermissionMissing as error:
-            named = permissions.named(error, "doctor", asking.settings)
-            yield Finding(name, "problem", str(named), "what it says; then look again")
+            named = permissions.named(error, "doctor", context.settings)
+            yield Finding(name, "problem", str(named), "fix it, then run the doctor again")
         except ClusterError as error:
-            yield Finding(name, "problem", str(error), "what it says; then look again")
+            yield Finding(name, "problem", str(error), "fix it, then run the doctor again")
         except BotmeterError as error:
             yield Finding(name, "unknown", f"could not be checked: {error}")

@@ -1,4 +1,4 @@
-"""How each partition stands: who has it, why it cannot go on, what is committed, what its topics and store hold."""
+"""The status of each partition: owner, failure, committed offsets, the extents of its topics, and its store."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from botmeter.kafka.exactly_once import Note, Place, read_notes
 from botmeter.kafka.rules_log import read_rules
 from botmeter.settings.model import Settings
 
-#: `FAILED`: it cannot go on before somebody rescues it. `standing`: no worker has it. `waiting`: one has it, and does
-#: not take its records. `running`: one has it, and nothing is known against that.
+#: `FAILED`: it cannot continue until an operator rescues it. `standing`: no worker has it. `waiting`: a worker has it
+#: and does not take its records. `running`: a worker has it, and no fault is known.
 State = Literal["running", "waiting", "FAILED", "standing"]
 
-#: Records that are not taken for longer are worth a word.
+#: Records that are not taken for longer than this are reported.
 _WAITS_MS: Final = 10_000
 
 _OFFSETS_GONE: Final = "its journal has records, but its inputs have no committed offsets"
@@ -42,7 +42,7 @@ _WAITS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A partition of a topic: the first offset there is, where readers of what is committed wait, and the end."""
+    """A partition of a topic: its first offset, its last stable offset and its end."""
 
     begin: int
     stable: int
@@ -51,30 +51,30 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the group has committed of the inputs, by topic, None where nothing; and the note that is left there."""
+    """The group's committed offsets of the inputs, by topic, None where there is none; and the note of a failure."""
 
     offsets: Mapping[str, int | None]
     note: Stands | None
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is an offset for both."""
+        """Whether both inputs have an offset."""
         return None not in self.offsets.values()
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition, as the cluster and this machine tell of it."""
+    """The status of one partition, from the cluster and this machine."""
 
     number: int
-    #: The worker that the group gives it to.
+    #: The worker that the group assigned it to.
     owner: str | None
     committed: Committed
     #: Whether any worker is a member of the group.
     has_workers: bool
     #: Inputs, journal and snapshots by the topic's name.
     extents: Mapping[str, Extent]
-    #: Of each input: the offset below which records came more than ten seconds ago.
+    #: By input: the offset below which records arrived more than ten seconds ago.
     due: Mapping[str, int]
     journal: Extent
     rescues: tuple[Rescue, ...]
@@ -82,17 +82,17 @@ class Partition:
 
     @property
     def has_lost_its_offsets(self) -> bool:
-        """Whether a worker would refuse it for that."""
+        """Whether a worker would refuse it because its offsets are missing."""
         return self.journal.stable > 0 and not self.committed.is_whole
 
     @property
     def waits(self) -> bool:
-        """Whether records of more than ten seconds ago are not taken."""
+        """Whether records have waited for more than ten seconds."""
         return any((self.committed.offsets[topic] or 0) < due for topic, due in self.due.items())
 
     @property
     def state(self) -> State:
-        """In a word."""
+        """The status in one word."""
         if self.committed.note is not None or self.has_lost_its_offsets:
             return "FAILED"
         if self.owner is None:
@@ -101,7 +101,7 @@ class Partition:
 
     @property
     def reason(self) -> str | None:
-        """Why it does not run."""
+        """Why it does not run, None when it does."""
         if self.committed.note is not None:
             return self.committed.note.reason
         if self.has_lost_its_offsets:
@@ -110,9 +110,9 @@ class Partition:
 
     @property
     def remedy(self) -> str | None:
-        """What to do about it."""
+        """What an operator can do, None when nothing is needed."""
         if self.is_skipped:
-            return "somebody has had that record skipped: its worker goes on within seconds, or as soon as one runs"
+            return "that record is to be skipped: its worker continues within seconds, or as soon as one runs"
         if self.committed.note is not None:
             return self.committed.note.remedy
         if self.has_lost_its_offsets:
@@ -123,18 +123,18 @@ class Partition:
 
     @property
     def is_skipped(self) -> bool:
-        """Whether somebody has had the record skipped that it stands at, and no worker has come to that yet."""
-        told = "" if self.committed.note is None else self.committed.note.remedy
-        return any(told.endswith(skip_command(self.number, each.topic, each.offset)) for each in self.awaited)
+        """Whether an operator has skipped the record that it failed at, and no worker has processed that yet."""
+        remedy = "" if self.committed.note is None else self.committed.note.remedy
+        return any(remedy.endswith(skip_command(self.number, each.topic, each.offset)) for each in self.awaited)
 
     def age_s(self, now_ms: int) -> int | None:
-        """For how long it has failed, in seconds, as far as that is known."""
+        """Returns for how long it has been failed, in seconds; None when that is unknown."""
         note = self.committed.note
         return None if note is None else max(0, now_ms - millis(datetime.fromisoformat(note.since))) // 1000
 
     @property
     def awaited(self) -> tuple[RecordSkipped, ...]:
-        """The records that are to be skipped and that no worker has come to yet."""
+        """The records that are to be skipped and that no worker has processed yet."""
         taken = self.committed.offsets
         return tuple(
             each
@@ -144,14 +144,14 @@ class Partition:
 
 
 class PartitionDesk:
-    """Asks one installation about its partitions. Used in one thread."""
+    """Reads the status of one installation's partitions. Used by one thread."""
 
     def __init__(self, settings: Settings, admin: Admin) -> None:
         """Raises ConfigurationError for a wrong option of the clients."""
         self.settings, self.admin, self.topics = settings, admin, settings.topics()
         self._closing = ExitStack()
         self.reader = self._closing.enter_context(clients.make_consumer(self.reading))
-        self._asker = self._closing.enter_context(clients.make_consumer(clients.asking_config(self.reading)))
+        self._query_client = self._closing.enter_context(clients.make_consumer(clients.asking_config(self.reading)))
 
     def __enter__(self) -> Self:
         return self
@@ -163,18 +163,18 @@ class PartitionDesk:
 
     @property
     def reading(self) -> clients.Config:
-        """Of a client that reads or asks, and is no member of the group."""
+        """The options of a client that reads and queries without joining the group."""
         settings = self.settings
         return clients.reader_config(settings.kafka, settings.bootstrap_servers, settings.group)
 
     def partitions(self, numbers: Iterable[int]) -> list[Partition]:
-        """These partitions. Raises ClusterError, Retriable."""
+        """Returns these partitions. Raises ClusterError, Retriable."""
         wanted, topics = list(numbers), self.topics
         group = descriptions.describe_group(self.admin, self.settings.group)
         owners = self._owners(group)
         committed = self.committed(wanted)
-        looked_at = (topics.interactions, topics.commands, topics.journal, topics.snapshots)
-        extents = {topic.name: self._extents(topic, wanted) for topic in looked_at}
+        described = (topics.interactions, topics.commands, topics.journal, topics.snapshots)
+        extents = {topic.name: self._extents(topic, wanted) for topic in described}
         since_ms = time.time_ns() // 1_000_000 - _WAITS_MS
         due = {
             topic.name: questions.offsets_at(self.admin, topic.name, wanted, since_ms)
@@ -197,36 +197,36 @@ class PartitionDesk:
         ]
 
     def committed(self, numbers: Iterable[int]) -> dict[int, Committed]:
-        """What the group has committed; of a transaction that is open, not yet. Raises ClusterError, Retriable."""
+        """Returns the committed offsets, without those of open transactions. Raises ClusterError, Retriable."""
         wanted = list(numbers)
-        return self._told(read_notes(self._asker, self._places(wanted)), wanted)
+        return self._committed_in(read_notes(self._query_client, self._places(wanted)), wanted)
 
     def settled(self, number: int) -> Committed:
-        """What the group has committed of a partition, once no transaction holds other offsets of it.
+        """Returns the committed offsets of a partition, once no open transaction contains newer ones.
 
-        Raises ClusterError, Retriable where one stays open.
+        Raises ClusterError, Retriable when one stays open.
         """
-        return self._told(read_notes(self.reader, self._places([number])), [number])[number]
+        return self._committed_in(read_notes(self.reader, self._places([number])), [number])[number]
 
     def _places(self, numbers: list[int]) -> list[Place]:
         return [
             (topic.name, number) for topic in (self.topics.interactions, self.topics.commands) for number in numbers
         ]
 
-    def _told(self, notes: Mapping[Place, Note], wanted: list[int]) -> dict[int, Committed]:
+    def _committed_in(self, notes: Mapping[Place, Note], wanted: list[int]) -> dict[int, Committed]:
         inputs = (self.topics.interactions.name, self.topics.commands.name)
-        found = {}
+        committed = {}
         for number in wanted:
             of_inputs = {name: notes.get((name, number)) for name in inputs}
-            told = of_inputs[inputs[0]]
+            first = of_inputs[inputs[0]]
             offsets = {name: None if note is None else note.offset for name, note in of_inputs.items()}
-            if told is not None and not has_begun(told.text):
+            if first is not None and not has_begun(first.text):
                 offsets[inputs[0]] = None
-            found[number] = Committed(offsets, None if told is None else decode_note(told.text))
-        return found
+            committed[number] = Committed(offsets, None if first is None else decode_note(first.text))
+        return committed
 
     def history(self) -> RulesHistory:
-        """The rules and the rescues; waits for one that is being recorded. Raises ClusterError, Retriable."""
+        """Returns the rules and the rescues; waits for one that is being recorded. Raises ClusterError, Retriable."""
         return read_rules(self.reader, self.admin, self.topics.rules.name, self.settings.rules(), Flag())
 
     def _owners(self, group: GroupDescription) -> dict[int, str]:

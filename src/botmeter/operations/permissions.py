@@ -1,7 +1,7 @@
-"""What each program has to be allowed on a cluster that asks: the table of docs/security.md, and what is missing of it.
+"""The permissions that each program needs on a cluster with an authorizer (table in docs/security.md), and the check.
 
-Kafka gives DESCRIBE to whoever may READ or WRITE, DESCRIBE_CONFIGS to whoever may ALTER_CONFIGS, and a producer's
-IDEMPOTENT_WRITE to whoever may WRITE some topic (brokers since 3.0), so the table has neither where it follows.
+In Kafka, READ and WRITE imply DESCRIBE, ALTER_CONFIGS implies DESCRIBE_CONFIGS, and WRITE on any topic implies a
+producer's IDEMPOTENT_WRITE (brokers since 3.0), so the table lacks permissions that are implied.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "
 _READ: Final[tuple[Operation, ...]] = ("READ",)
 _WRITE: Final[tuple[Operation, ...]] = ("WRITE",)
 _SEE: Final[tuple[Operation, ...]] = ("DESCRIBE",)
-#: Brokers tell nobody what is allowed with these.
-_UNTOLD: Final = frozenset({"transactional id", "cluster"})
-#: What looking whether a topic is set as the contract wants it takes beside READ or WRITE.
+#: Resources for which brokers do not report the allowed operations.
+_UNREPORTED: Final = frozenset({"transactional id", "cluster"})
+#: Needed, besides READ or WRITE, to check the settings of a topic.
 _CONFIGS: Final[tuple[Operation, ...]] = ("DESCRIBE_CONFIGS",)
 _OPTIONS: Final[Mapping[Resource, str]] = {
     "topic": "--topic {}",
@@ -42,7 +42,7 @@ _OPTIONS: Final[Mapping[Resource, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One row: operations on a resource, named in full or, as `prefixed`, by how its name begins."""
+    """One row: operations on a resource, by its full name or, when `prefixed`, by the prefix of its name."""
 
     resource: Resource
     name: str
@@ -50,11 +50,11 @@ class Permission:
     pattern: Literal["literal", "prefixed"] = "literal"
 
     def of(self, operation: Operation) -> Permission:
-        """This row with one operation alone."""
+        """Returns this row with only one operation."""
         return Permission(self.resource, self.name, (operation,), self.pattern)
 
     def command(self, bootstrap_servers: str, principal: str) -> str:
-        """What grants it."""
+        """Returns the command that grants it."""
         words = " ".join(f"--operation {each.title().replace('_', '')}" for each in self.operations)
         where = _OPTIONS[self.resource].format(self.name)
         pattern = " --resource-pattern-type prefixed" if self.pattern == "prefixed" else ""
@@ -70,7 +70,7 @@ class Permission:
 
 
 def principal_of(kafka: Mapping[str, str]) -> str:
-    """Who the brokers take us for, as far as the client's options tell."""
+    """Returns the principal that the brokers see, as far as the client's options show it."""
     protocol = kafka.get("security.protocol", "plaintext").lower()
     if protocol == "plaintext":
         return "User:ANONYMOUS"
@@ -78,39 +78,39 @@ def principal_of(kafka: Mapping[str, str]) -> str:
 
 
 def needed(program: str, settings: Settings) -> list[Permission]:
-    """The rows of a program: a command of `botmeter`, or one of other teams' roles. Each is needed, no other is."""
+    """Returns the rows of a program: a command of `botmeter` or another team's role. All and only these are needed."""
     return PROGRAMS[program](settings)
 
 
 def missing(admin: Admin, permissions: Iterable[Permission]) -> list[Permission]:
-    """Of these rows, what the brokers say we may not do, an operation each; nothing where they do not say.
+    """Returns the operations of these rows that the brokers report as not allowed, one row each.
 
-    What is allowed with transactional ids they do not tell at all. Raises ClusterError, Retriable.
+    Brokers do not report the operations allowed on transactional ids. Raises ClusterError, Retriable.
     """
     rows = list(permissions)
-    may_topics = descriptions.topic_operations(admin, [row.name for row in rows if row.resource == "topic"])
-    found = []
+    topic_operations = descriptions.topic_operations(admin, [row.name for row in rows if row.resource == "topic"])
+    lacking = []
     for row in rows:
         if row.resource == "topic":
-            had = may_topics[row.name]
+            allowed = topic_operations[row.name]
         elif row.resource == "group":
-            had = descriptions.group_operations(admin, row.name)
+            allowed = descriptions.group_operations(admin, row.name)
         else:
             continue
-        found += [] if had is None else [row.of(operation) for operation in _lacking(row, had)]
-    return found
+        lacking += [] if allowed is None else [row.of(operation) for operation in _lacking(row, allowed)]
+    return lacking
 
 
-def _lacking(row: Permission, had: frozenset[str]) -> list[Operation]:
-    lacking = [operation for operation in row.operations if operation not in had]
-    # Whoever may not even ask is not told of the others.
+def _lacking(row: Permission, allowed: frozenset[str]) -> list[Operation]:
+    lacking = [operation for operation in row.operations if operation not in allowed]
+    # Without DESCRIBE, brokers do not report the other operations.
     return ["DESCRIBE"] if "DESCRIBE" in lacking else lacking
 
 
 def require(settings: Settings, program: str) -> None:
-    """Returns if the program may do all that it will have to some day, as far as the brokers say.
+    """Raises ClusterError, with each missing permission, unless the program has all that the brokers report.
 
-    Raises ClusterError that names each missing permission, and Retriable.
+    Raises also Retriable.
     """
     with clients.make_admin(clients.admin_config(settings.kafka, settings.bootstrap_servers)) as admin:
         lacking = missing(admin, needed(program, settings))
@@ -119,9 +119,9 @@ def require(settings: Settings, program: str) -> None:
 
 
 def named(error: PermissionMissing, program: str, settings: Settings) -> ClusterError:
-    """What ended a program, with the permission that is missing, where the brokers say which."""
+    """Returns the error that ended a program, with the missing permission if the brokers report it."""
     rows = needed(program, settings)
-    lacking = [row for row in rows if row.resource == error.resource and row.resource in _UNTOLD]
+    lacking = [row for row in rows if row.resource == error.resource and row.resource in _UNREPORTED]
     config = clients.admin_config(settings.kafka, settings.bootstrap_servers)
     with suppress(BotmeterError), clients.make_admin(config) as admin:
         lacking = missing(admin, rows) or lacking
@@ -129,9 +129,9 @@ def named(error: PermissionMissing, program: str, settings: Settings) -> Cluster
 
 
 def check(admin: Admin, program: str, settings: Settings) -> Iterator[Finding]:
-    """What a program needs and these credentials have. Begins a session of transactions, and writes nothing."""
+    """Checks that these credentials have what a program needs. Initializes a transactional producer, writes nothing."""
     if not descriptions.has_authorizer(admin):
-        yield Finding("permissions", "ok", "the brokers ask for none: whoever reaches them may do anything")
+        yield Finding("permissions", "ok", "the brokers check none: every client may do anything")
         return
     rows = needed(program, settings)
     lacking = missing(admin, rows) + _refused_transactions(rows, settings)
@@ -144,7 +144,7 @@ def check(admin: Admin, program: str, settings: Settings) -> Iterator[Finding]:
 
 
 def _refused_transactions(rows: Iterable[Permission], settings: Settings) -> list[Permission]:
-    """The row of the transactional ids, when transactions may not be begun under one of them."""
+    """Returns the row of a transactional id that may not be used."""
     for row in (row for row in rows if row.resource == "transactional id"):
         name = f"{row.name}doctor" if row.pattern == "prefixed" else row.name
         config = clients.producer_config(
@@ -159,10 +159,10 @@ def _refused_transactions(rows: Iterable[Permission], settings: Settings) -> lis
 
 def _line(lacking: list[Permission], settings: Settings) -> str:
     principal = principal_of(settings.kafka)
-    told = ", ".join(map(str, lacking))
+    names = ", ".join(map(str, lacking))
     more = "" if len(lacking) == 1 else "; for the others alike"
     command = lacking[0].command(settings.bootstrap_servers, principal)
-    return f"missing permission of {principal}: {told}; run: {command}{more}"
+    return f"missing permission of {principal}: {names}; run: {command}{more}"
 
 
 # --- The table ---
@@ -346,7 +346,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Settings], list[Permission]]]] = {
 
 
 def rows(settings: Settings) -> Iterator[tuple[str, Permission]]:
-    """The whole table."""
+    """Yields the whole table."""
     for program, find in PROGRAMS.items():
         for permission in find(settings):
             yield program, permission

@@ -1,12 +1,12 @@
-"""Rescues of partitions that cannot go on: what each would do and cost, and the doing, recorded with who and why.
+"""Rescues of failed partitions: plans each with its consequences, executes it, and records by whom and why.
 
-A rescue is one transaction: its message in the log of the rules, and where the inputs are to be read on from, if that
-changes. Nobody can restore a partition while a message is on its way, since restores read that log to its end. A worker
-that began to restore it before sends its offsets first, and then looks whether that log has grown, in its first commit.
-A rescue writes its message first, and then looks at the offsets, waiting for a transaction that holds some: its worker
-commits, and the rescue is taken back, or it sees the message, and aborts. So of the two one takes place, or none.
+A rescue is one transaction: its message in the log of the rules, and the new offsets of the inputs, if they change. No
+restore can complete while a message is being written, since restores read that log to its end. A worker that began to
+restore the partition earlier sends its offsets first, and checks at its first commit whether that log has grown. A
+rescue writes its message first, and then reads the offsets, waiting for a transaction that contains newer ones. Either
+the worker commits and the rescue is aborted, or the worker sees the message and aborts. So at most one succeeds.
 
-A record that is skipped is made a dead letter by the worker that comes to it, with its offset in one transaction.
+A worker makes a skipped record a dead letter, and commits its offset in the same transaction.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SHOWN_MAX: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who does it, and why."""
+    """Who executes a rescue, and why."""
 
     by: str
     why: str
@@ -44,7 +44,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a rescue does, in lines for a person, and the message that it is; `committed` is what it was planned by."""
+    """A planned rescue: its description in lines, its message, and the `committed` offsets that it was planned on."""
 
     lines: tuple[str, ...]
     rescue: Rescue
@@ -52,25 +52,27 @@ class Plan:
 
 
 class RescueDesk:
-    """Plans rescues, and does them. Used in one thread."""
+    """Plans rescues and executes them. Used by one thread."""
 
-    def __init__(self, desk: PartitionDesk, author: Author, go_on: Callable[[int], None] = lambda _: None) -> None:
-        """`go_on` is told how many records were read for a plan, again and again."""
-        self._desk, self._author, self._go_on = desk, author, go_on
+    def __init__(
+        self, desk: PartitionDesk, author: Author, on_progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`on_progress` is called repeatedly while planning, with the number of records read since its last call."""
+        self._desk, self._author, self._on_progress = desk, author, on_progress
         self._inputs = (desk.topics.interactions.name, desk.topics.commands.name)
 
     # --- Skipping a record ---
 
     def skip(self, number: int, topic: str, offset: int) -> Plan:
-        """Makes the record that a partition stands at a dead letter. Raises ConfigurationError for any other."""
+        """Plans to skip the record at which a partition failed. Raises ConfigurationError for any other record."""
         partition = self._failed(number, skip_command(number, topic, offset))
         head = self._head(partition, topic)
         if head is None or head[0] != offset:
             stands_at = "its end" if head is None else f"{topic}@{head[0]}"
             raise ConfigurationError(f"partition {number} of {topic} stands at {stands_at}, not at {offset}")
-        _, told = head
+        _, description = head
         lines = (
-            f"{topic}@{offset} becomes a dead letter with the reason skipped: {told}",
+            f"{topic}@{offset} becomes a dead letter with the reason skipped: {description}",
             "An interaction that is skipped opens no session; a command that is skipped is not answered.",
             f"Partition {number} goes on after it. Sending it back: botmeter dead-letters redrive --reason skipped",
         )
@@ -78,7 +80,7 @@ class RescueDesk:
         return Plan(lines, rescue, partition.committed)
 
     def _head(self, partition: Partition, topic: str) -> tuple[int, str] | None:
-        """Offset and description of the first record that is not taken yet."""
+        """Returns offset and description of the first record that is not taken yet."""
         extent = partition.extents[topic]
         start = max(partition.committed.offsets[topic] or 0, extent.begin)
         chunks = committed_records(self._desk.reader, topic, partition.number, start, extent.end, Flag())
@@ -86,55 +88,55 @@ class RescueDesk:
             for chunk in chunks:
                 record = chunk[0]
                 key = (record.key() or b"").decode("utf-8", "backslashreplace")
-                told = f"key {key}, {len(record.value() or b''):,} bytes, of {rfc3339(record.timestamp()[1])}"
-                return record.offset() or 0, told
+                description = f"key {key}, {len(record.value() or b''):,} bytes, of {rfc3339(record.timestamp()[1])}"
+                return record.offset() or 0, description
         return None
 
-    # --- Inputs that are gone ---
+    # --- Deleted inputs ---
 
     def restore_from_inputs(self, number: int) -> Plan:
-        """Goes on from the first record that an input still has. Raises ConfigurationError where all are there."""
+        """Plans to continue from the first record that an input still has. Raises ConfigurationError if all exist."""
         partition = self._failed(number, f"botmeter partition restore-from {number} inputs")
         taken = {topic: partition.committed.offsets[topic] or 0 for topic in self._inputs}
-        offsets = {topic: _found(at, partition.extents[topic]) for topic, at in taken.items()}
+        offsets = {topic: _available(at, partition.extents[topic]) for topic, at in taken.items()}
         deleted = {topic: offsets[topic] - at for topic, at in taken.items() if at < offsets[topic]}
-        anew = [topic for topic, at in taken.items() if at > offsets[topic]]
+        recreated = [topic for topic, at in taken.items() if at > offsets[topic]]
         lines = [
             f"{topic}: {count:,} offsets from {taken[topic]} on were deleted before they were taken: never metered."
             for topic, count in deleted.items()
         ]
-        lines += [_made_anew(topic, taken[topic]) for topic in anew]
+        lines += [_recreated(topic, taken[topic]) for topic in recreated]
         if not lines:
             raise ConfigurationError(f"partition {number} has all records of its inputs that are to be taken")
         lines += _read_from(offsets)
         lost = sum(deleted.values())
-        rescue = self._loss(partition, offsets) if anew else self._offsets_set(number, offsets, lost)
+        rescue = self._loss(partition, offsets) if recreated else self._offsets_set(number, offsets, lost)
         return Plan(tuple(lines), rescue, partition.committed)
 
-    # --- A journal that has lost something, or whose offsets are gone ---
+    # --- A journal that has lost events, or whose offsets are gone ---
 
     def restore_from_journal(self, number: int) -> Plan:
-        """Goes on with what the journal has. Raises ConfigurationError where nothing is known against it."""
+        """Plans to continue with the events that the journal has. Raises ConfigurationError if it has not failed so."""
         partition = self._failed(number, f"botmeter partition restore-from {number} journal")
-        evidence = Outputs(self._desk, number, self._go_on).evidence(self._desk.history().loss(number))
-        told = f"The journal has {evidence.events:,} events of {len(evidence.versions):,} accounts"
-        stood = {
+        evidence = Outputs(self._desk, number, self._on_progress).evidence(self._desk.history().loss(number))
+        summary = f"The journal has {evidence.events:,} events of {len(evidence.versions):,} accounts"
+        taken = {
             topic: evidence.by_all_outputs[topic] if committed is None else committed
             for topic, committed in partition.committed.offsets.items()
         }
-        offsets = {topic: _found(at, partition.extents[topic]) for topic, at in stood.items()}
-        anew = [topic for topic, at in stood.items() if at > offsets[topic]]
-        if not partition.committed.is_whole and evidence.is_whole and not anew:
-            lost = sum(offsets[topic] - at for topic, at in stood.items())
-            lines = [f"{told}, and is whole. {lost:,} offsets of the inputs were deleted meanwhile: never metered."]
+        offsets = {topic: _available(at, partition.extents[topic]) for topic, at in taken.items()}
+        recreated = [topic for topic, at in taken.items() if at > offsets[topic]]
+        if not partition.committed.is_whole and evidence.is_whole and not recreated:
+            lost = sum(offsets[topic] - at for topic, at in taken.items())
+            lines = [f"{summary}, and is whole. {lost:,} offsets of the inputs were deleted meanwhile: never metered."]
             rescue: Rescue = self._offsets_set(number, offsets, lost)
         else:
             offsets, again = self._after_a_loss(partition, evidence, offsets)
             lines = [
-                f"{told}; {evidence.gaps:,} do not follow the one before, {evidence.unreadable:,} cannot be read.",
+                f"{summary}; {evidence.gaps:,} do not follow the one before, {evidence.unreadable:,} cannot be read.",
                 *_lacking(evidence),
                 again,
-                *(_made_anew(topic, stood[topic]) for topic in anew),
+                *(_recreated(topic, taken[topic]) for topic in recreated),
                 "What missing events changed is forgotten: sessions charged in them alone are unpaid.",
                 f"Partition {number} is restored cold: {evidence.events:,} events are read.",
             ]
@@ -144,7 +146,7 @@ class RescueDesk:
     def _after_a_loss(
         self, partition: Partition, evidence: Evidence, stands: dict[str, int]
     ) -> tuple[dict[str, int], str]:
-        """Where the journal ends, if the inputs still have all that came after it; else where the group `stands`."""
+        """Returns the offsets where the journal ends, if the inputs still have the records after it; else `stands`."""
         if not evidence.lacking:
             return stands, "Nothing is decided again."
         back = {topic: min(at, evidence.by_journal[topic]) for topic, at in stands.items()}
@@ -169,11 +171,11 @@ class RescueDesk:
         names = [topic.name for topic in outputs]
         ids = questions.topic_ids(admin, names)
         ends = {name: questions.end_offsets(admin, name, [number])[number] for name in names}
-        told = tuple(OutputEnd(name, ids[name], ends[name]) for name in names)
+        output_ends = tuple(OutputEnd(name, ids[name], ends[name]) for name in names)
         interactions, commands = (offsets[topic] for topic in self._inputs)
-        return LossAccepted(0, _now_ms(), *self._signed, number, interactions, commands, told)
+        return LossAccepted(0, _now_ms(), *self._signed, number, interactions, commands, output_ends)
 
-    # --- Doing it ---
+    # --- Execution ---
 
     def do(self, plan: Plan) -> Rescue:
         """Records the rescue. Raises ConfigurationError when something changed since it was planned."""
@@ -197,7 +199,7 @@ class RescueDesk:
                 recording.send([message], notes, lambda: self._require_unchanged(plan))
             except TaskMigrated as error:
                 raise ConfigurationError(
-                    "somebody else records a rescue or rules at the same time; nothing was done: try again"
+                    "another process records a rescue or rules at the same time; nothing was done: try again"
                 ) from error
         return rescue
 
@@ -213,7 +215,7 @@ class RescueDesk:
         return self._author.by, self._author.why
 
     def _failed(self, number: int, command: str) -> Partition:
-        """The partition. Raises ConfigurationError unless it stands, and this command is what its worker names."""
+        """Returns the partition. Raises ConfigurationError unless it has failed and its remedy is this command."""
         [partition] = self._desk.partitions([number])
         if partition.state != "FAILED":
             has = "no worker has it" if partition.owner is None else f"it is metered by {partition.owner}"
@@ -238,14 +240,14 @@ def _read_from(offsets: Mapping[str, int]) -> Iterator[str]:
         yield f"{topic} is read from offset {offset} on."
 
 
-def _found(offset: int, extent: Extent) -> int:
-    """The offset, where the partition has it; else its begin."""
+def _available(offset: int, extent: Extent) -> int:
+    """Returns the offset if the partition has it, else its first offset."""
     return offset if extent.begin <= offset <= extent.end else extent.begin
 
 
-def _made_anew(topic: str, taken: int) -> str:
+def _recreated(topic: str, taken: int) -> str:
     return (
-        f"{topic} ends before the offset {taken} that was taken last: it was made anew or has lost records. All that "
+        f"{topic} ends before the offset {taken} that was taken last: it was recreated or has lost records. All that "
         "is there is metered."
     )
 
