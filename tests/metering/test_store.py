@@ -78,7 +78,7 @@ def reopened(tmp_path: Path) -> Iterator[Callable[[], RocksDbStore]]:
 def test_what_was_never_written_is_empty(store: Store) -> None:
     assert store.mark() is None
     assert [*store.accounts()] == []
-    assert starts(store, [U1]) == [()]
+    assert [*store.windows([U1])] == [0]
     assert [*store.chats([C1])] == [NEVER]
     assert starts(store, []) == []
     assert [*store.chats([])] == []
