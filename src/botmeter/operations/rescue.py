@@ -68,8 +68,8 @@ class RescueDesk:
         partition = self._failed(number, skip_command(number, topic, offset))
         head = self._head(partition, topic)
         if head is None or head[0] != offset:
-            stands_at = "its end" if head is None else f"{topic}@{head[0]}"
-            raise ConfigurationError(f"partition {number} of {topic} stands at {stands_at}, not at {offset}")
+            failed_at = "its end" if head is None else f"{topic}@{head[0]}"
+            raise ConfigurationError(f"partition {number} of {topic} stands at {failed_at}, not at {offset}")
         _, description = head
         lines = (
             f"{topic}@{offset} becomes a dead letter with the reason skipped: {description}",
@@ -144,15 +144,15 @@ class RescueDesk:
         return Plan((*lines, *_read_from(offsets)), rescue, partition.committed)
 
     def _after_a_loss(
-        self, partition: Partition, evidence: Evidence, stands: dict[str, int]
+        self, partition: Partition, evidence: Evidence, current: dict[str, int]
     ) -> tuple[dict[str, int], str]:
-        """Returns the offsets where the journal ends, if the inputs still have the records after it; else `stands`."""
+        """Returns the offsets where the journal ends, if the inputs still have the records after it; else `current`."""
         if not evidence.lacking:
-            return stands, "Nothing is decided again."
-        back = {topic: min(at, evidence.by_journal[topic]) for topic, at in stands.items()}
+            return current, "Nothing is decided again."
+        back = {topic: min(at, evidence.by_journal[topic]) for topic, at in current.items()}
         if any(at < partition.extents[topic].begin for topic, at in back.items()):
-            return stands, "The inputs no longer have what these events came from: they are lost for good."
-        again = " and ".join(f"{at - back[topic]:,} offsets of {topic}" for topic, at in stands.items())
+            return current, "The inputs no longer have what these events came from: they are lost for good."
+        again = " and ".join(f"{at - back[topic]:,} offsets of {topic}" for topic, at in current.items())
         return back, (
             f"The inputs still have what they came from: {again} are decided again. Alerts, handoffs, results and dead "
             "letters of these come a second time, with the same ce_id where the same is decided."
