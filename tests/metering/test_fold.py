@@ -107,3 +107,28 @@ def test_t4_a_handoff_that_is_folded_again_does_not_take_the_last_one_back() -> 
     JournalFold(state, {}, {}).take([record(event) for event in journal[:-1]])
 
     assert [*state.chats.young.values()] == [NOON + DAY_MS]
+
+
+def test_t4_a_handoff_that_the_snapshot_knows_is_remembered() -> None:
+    state = state_of([])
+    state.put_account(given(open_account(), sessions(5), interaction("late", conversation="c-late")).account)
+    JournalFold(state, {}, {}).take([record(event) for event in JOURNAL])
+
+    assert [*state.chats.young.values()] == [JOURNAL[-1].at]
+
+
+def test_t4_a_handoff_after_a_gap_that_was_accepted_is_remembered() -> None:
+    state = state_of([])
+    left = [record(event) for event in JOURNAL if event.version != len(JOURNAL) - 1]
+    JournalFold(state, {}, {}, gaps_below=len(JOURNAL)).take(left)
+
+    assert [*state.chats.young.values()] == [JOURNAL[-1].at]
+
+
+def test_s5_sessions_and_handoffs_of_an_account_whose_opening_is_lost_are_remembered() -> None:
+    state = state_of([])
+    JournalFold(state, {}, {}, gaps_below=len(JOURNAL)).take([record(event) for event in JOURNAL[1:]])
+
+    assert state.accounts == {}
+    assert len([starts for starts in state.windows.young.values() if starts]) == 5
+    assert [*state.chats.young.values()] == [JOURNAL[-1].at]
