@@ -103,7 +103,7 @@ def make_processor(settings: Settings, report: Callable[[str], None]) -> Process
         return questions.end_offsets(admin, topic, [partition])[partition]
 
     transaction = Transaction(
-        lambda on_loss: clients.make_producer(clients.heard(producer, on_loss)),
+        lambda on_loss: clients.make_producer(clients.with_loss_listener(producer, on_loss)),
         topics,
         settings.transaction_timeout_ms / 1000,
         broker_time,

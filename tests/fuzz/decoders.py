@@ -14,7 +14,7 @@ from botmeter.client.decoding import decode as decode_for_clients
 from botmeter.contracts import catalogue, cloudevents
 from botmeter.contracts.codec import type_in
 from botmeter.contracts.encoding import decode_account, decode_snapshot, encode_account, encode_snapshot
-from botmeter.contracts.partition_notes import Stands, decode_note, encode_note
+from botmeter.contracts.partition_notes import FailureNote, decode_note, encode_note
 from botmeter.contracts.session_started import decode_start
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
@@ -138,7 +138,7 @@ def _of_worker_and_operators() -> Iterator[Decoder]:
     yield Decoder("account", decode_account, (ValueError,), (encoded,))
     yield Decoder("snapshots", decode_snapshot, (ValueError,), (encode_snapshot(account, encoded, 17),))
     yield Decoder("session start", decode_start, (), examples_of(catalogue.JOURNAL))
-    note = encode_note(Stands("why", "what to do", "2026-11-23T10:00:00Z", "w-1"))
+    note = encode_note(FailureNote("why", "what to do", "2026-11-23T10:00:00Z", "w-1"))
     yield Decoder("note", _note, (), (note.encode(),))
     yield Decoder("tape", _tape, (ConfigurationError,), tuple(_tape_lines()))
 

@@ -20,7 +20,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 
 from botmeter.cli import program as botmeter
 from botmeter.client import BalanceTable, Client, Connection, as_command, as_interaction
-from botmeter.contracts.partition_notes import Stands, encode_note
+from botmeter.contracts.partition_notes import FailureNote, encode_note
 from botmeter.contracts.topics import partition_of
 from botmeter.errors import BotmeterError
 from botmeter.kafka import clients
@@ -221,7 +221,7 @@ class Programs:
         offset = cluster.committed()[interactions, number]
         calls = [["skip", str(number), f"{interactions}@{offset}"], ["restore-from", str(number), "journal"]]
         remedy = " or ".join(f"botmeter partition {' '.join(call)}" for call in calls)
-        note = encode_note(Stands("it is a test", f"run: {remedy}", "2026-11-23T10:00:00Z", "a worker"))
+        note = encode_note(FailureNote("it is a test", f"run: {remedy}", "2026-11-23T10:00:00Z", "a worker"))
         config = clients.reader_config({}, self._secured.bootstrap_servers, cluster.group)
         with clients.make_consumer(config) as consumer:
             told = TopicPartition(interactions, number, offset, metadata=note)

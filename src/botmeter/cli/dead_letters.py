@@ -296,7 +296,7 @@ def _selected(topic: DeadLetterTopic, query: _Query) -> Iterator[Letter]:
 def _redriven(settings: Settings) -> Redriven:
     """Returns which letters were sent back so far."""
     name = settings.topics().dead_letters.name
-    with clients.make_consumer(clients.asking_config(_reader_config(settings))) as asker:
+    with clients.make_consumer(clients.query_config(_reader_config(settings))) as asker:
         return redriven_by(read_notes(asker, [(name, number) for number in range(settings.partitions)]))
 
 

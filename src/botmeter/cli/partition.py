@@ -17,7 +17,7 @@ from botmeter.operations import local_store
 from botmeter.operations.partitions import Extent, Partition, PartitionDesk
 from botmeter.operations.rescue import Author, Plan, RescueDesk
 from botmeter.settings.model import Settings
-from botmeter.verification.verification import told
+from botmeter.verification.verification import describe_rescue
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -192,7 +192,7 @@ def _fields(partition: Partition, now_ms: int) -> dict[str, Any]:
         },
         "store": str(partition.store),
         "store_bytes": local_store.bytes_of(partition.store),
-        "rescues": [told(rescue) for rescue in partition.rescues],
+        "rescues": [describe_rescue(rescue) for rescue in partition.rescues],
         "awaited": [f"{rescue.topic}@{rescue.offset}" for rescue in partition.awaited],
     }
 
@@ -216,7 +216,7 @@ def _lines(partition: Partition, now_ms: int, *, is_short: bool) -> Iterator[str
         yield f"    {name:<{width}}{text}"
     for rescue in partition.rescues:
         awaited = " (no worker has come to it yet)" if rescue in partition.awaited else ""
-        yield f"    {'rescued':<{width}}{told(rescue)}{awaited}"
+        yield f"    {'rescued':<{width}}{describe_rescue(rescue)}{awaited}"
 
 
 def _extent(extent: Extent, partition: Partition, name: str) -> str:

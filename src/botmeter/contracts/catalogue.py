@@ -31,7 +31,7 @@ Encode_co = TypeVar("Encode_co", covariant=True)
 Decode_co = TypeVar("Decode_co", covariant=True)
 
 
-class Told(Protocol):
+class AccountMessage(Protocol):
     """What every message has: its account, and when it took effect."""
 
     @property
@@ -91,7 +91,7 @@ class Channel(Generic[Encode_co, Decode_co]):
         found: Topic = getattr(topics, self.topic)
         return found
 
-    def headers(self, message: Told, traceparent: bytes | None, came_from: Place | None = None) -> Headers:
+    def headers(self, message: AccountMessage, traceparent: bytes | None, came_from: Place | None = None) -> Headers:
         """Returns the record's headers; `traceparent` is that of the record at `came_from`, if it had one."""
         if self.id is None:
             return [] if traceparent is None else [("traceparent", traceparent)]

@@ -1,6 +1,6 @@
 """A worker's note to operators about a failed partition: a text that is committed with the group's offset.
 
-A worker whose partition fails writes a `Stands`; the next commit of the partition removes it.
+A worker whose partition fails writes a `FailureNote`; the next commit of the partition removes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 _REASON_CHARACTERS_MAX: Final = 700
 
 
-class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
+class FailureNote(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
     """A failed partition, which no worker meters. `since` is RFC 3339.
 
     `has_begun` is false where nothing was ever committed: then the offset beside the note only carries it, and says
@@ -28,20 +28,20 @@ class Stands(msgspec.Struct, frozen=True, tag="stands", tag_field="botmeter"):
 
 
 def skip_command(partition: int, topic: str, offset: int) -> str:
-    """What steps past a record."""
+    """Returns the command that skips a record."""
     return f"botmeter partition skip {partition} {topic}@{offset}"
 
 
-def encode_note(note: Stands) -> str:
+def encode_note(note: FailureNote) -> str:
     """Encodes the note as text."""
-    short = Stands(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100], note.has_begun)
+    short = FailureNote(_cut(note.reason), _cut(note.remedy), note.since, note.worker[:100], note.has_begun)
     return msgspec.json.encode(short).decode()
 
 
-def decode_note(text: str | None) -> Stands | None:
+def decode_note(text: str | None) -> FailureNote | None:
     """Decodes a note; returns None for any other text."""
     try:
-        return msgspec.json.decode(text or "", type=Stands)
+        return msgspec.json.decode(text or "", type=FailureNote)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 

@@ -67,7 +67,7 @@ def decoder_of(rules: Rules) -> Decode:
     return decode
 
 
-def named_as_it_came(handoff: Handoff, rules: Rules, value: bytes | None) -> Handoff:
+def with_original_end_user(handoff: Handoff, rules: Rules, value: bytes | None) -> Handoff:
     """Returns the handoff with the end-user id that the interaction's record has."""
     if rules.pseudonyms is None or not isinstance(handoff, HandedOffChat):
         return handoff

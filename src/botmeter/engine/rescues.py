@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from botmeter.clock import Clock
 from botmeter.contracts.instants import rfc3339
-from botmeter.contracts.partition_notes import Stands, decode_note, encode_note
+from botmeter.contracts.partition_notes import FailureNote, decode_note, encode_note
 from botmeter.engine.failure import Failure
 from botmeter.engine.task import Task
 from botmeter.errors import BotmeterError
@@ -108,7 +108,7 @@ class Rescues:
 
     def _with_note(self, place: TopicPartition, failure: Failure) -> TopicPartition:
         since, has_begun = rfc3339(self._clock.now_ms()), place.offset >= 0
-        note = Stands(failure.reason, failure.remedy, since, self._worker, has_begun)
+        note = FailureNote(failure.reason, failure.remedy, since, self._worker, has_begun)
         offset = place.offset if has_begun else self._beginnings[place.partition]
         return TopicPartition(place.topic, place.partition, offset, metadata=encode_note(note))
 

@@ -93,7 +93,7 @@ class AccountLog:
         topics = self._connection.topics
         places = [(topic.name, self.partition) for topic in (topics.interactions, topics.commands)]
         config = clients.reader_config(self._connection.options, self._connection.bootstrap_servers, group)
-        asker = clients.make_consumer(clients.asking_config(config))
+        asker = clients.make_consumer(clients.query_config(config))
         try:
             answers = questions.committed_offsets(asker, places)
         finally:

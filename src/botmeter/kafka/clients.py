@@ -131,7 +131,7 @@ class _RepetitionFilter(logging.Filter):
         return True
 
 
-#: How a connection stood when it ended.
+#: The state of a connection when it ended.
 _STATE: Final = re.compile(r"\bin state (\w+)")
 _LOG: Final = logging.getLogger("botmeter.librdkafka")
 _LOG.addFilter(_UnusedOptionFilter())
@@ -139,7 +139,7 @@ _LOG.addFilter(_RepetitionFilter())
 
 
 class _LossListener:
-    """The log of a client, which it writes while it is polled; listens for connections in use that were lost."""
+    """Passes on a client's log lines, and calls `on_loss` for each lost connection that was in use."""
 
     def __init__(self, on_loss: Callable[[], None]) -> None:
         self._on_loss = on_loss
@@ -152,9 +152,9 @@ class _LossListener:
 
 
 def is_lost_connection(line: str) -> bool:
-    """Whether a line of librdkafka's log is of a connection that may have been in use when it ended.
+    """Returns whether a line of librdkafka's log reports the end of a connection that may have been in use.
 
-    One that did not come about, such as to a broker that is down, ends in another state.
+    A failed attempt to connect, such as to a broker that is down, ends in another state.
     """
     state = _STATE.search(line)
     return line.startswith("FAIL ") and (state is None or state[1] in ("UP", "REAUTH"))
@@ -219,7 +219,7 @@ def reader_config(kafka: Mapping[str, str], bootstrap_servers: str, group: str) 
     return _config(bootstrap_servers, tuned, {**_EXACTLY_ONCE_READING, "group.id": group})
 
 
-def asking_config(reading: Config) -> Config:
+def query_config(reading: Config) -> Config:
     """Configures a reader that only asks which offsets a group has committed.
 
     With read_committed it would get no answer while a transaction is open: with a busy worker, never.
@@ -268,11 +268,11 @@ def producer_config(
     return _config(bootstrap_servers, {**_WRITING, "client.id": "botmeter-worker", **kafka}, fixed)
 
 
-def heard(config: Config, on_loss: Callable[[], None]) -> Config:
-    """Of a client that calls `on_loss`, while it is polled, when it has lost a connection that was in use.
+def with_loss_listener(config: Config, on_loss: Callable[[], None]) -> Config:
+    """Returns the configuration of a client that calls `on_loss`, during a poll, after losing a connection in use.
 
-    What it had asked over it without an answer, it asks again by itself, and says so nowhere; of the loss it tells in
-    its log alone.
+    The client repeats the unanswered requests of that connection by itself and reports only the loss, and that only in
+    its log.
     """
     return {**config, "log.connection.close": True, "log_level": 6, "logger": _LossListener(on_loss)}
 

@@ -14,14 +14,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from botmeter.contracts.cloudevents import OriginalHeaders
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable
-from botmeter.kafka.clients import Config, asking_config, make_consumer, make_producer
+from botmeter.kafka.clients import Config, make_consumer, make_producer, query_config
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 
 #: Kafka's `offset.metadata.max.bytes`: the broker refuses longer notes.
 NOTE_BYTES_MAX: Final = 4096
 _CALL_TIMEOUT_S: Final = 30.0
-#: What is told of records that went with a transaction, whatever broke that.
+#: Delivery errors of records that were purged with their transaction, whatever error ended it.
 _ECHOES: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001
 
 Place = tuple[str, int]
@@ -54,7 +54,7 @@ class ExactlyOnce:
         classified error of the cluster.
         """
         self._producer: Producer = make_producer(producer_config)
-        self._consumer: Consumer = make_consumer(asking_config(reader_config))
+        self._consumer: Consumer = make_consumer(query_config(reader_config))
         retried(lambda: self._producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
 
     def __enter__(self) -> Self:

@@ -159,8 +159,8 @@ def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPar
     try:
         return consumer.committed(asked, timeout=REQUEST_TIMEOUT_S)
     except KafkaException:
-        told = None if consumer.assignment() else consumer.poll(0)
-        error = None if told is None else told.error()
+        polled = None if consumer.assignment() else consumer.poll(0)
+        error = None if polled is None else polled.error()
         if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
             raise KafkaException(error) from None
         raise

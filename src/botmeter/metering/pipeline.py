@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from botmeter.contracts import catalogue
-from botmeter.contracts.catalogue import Channel, Told
+from botmeter.contracts.catalogue import AccountMessage, Channel
 from botmeter.contracts.cloudevents import Place
 from botmeter.contracts.decoding import HotInteraction, decode_command, domain_interaction
 from botmeter.contracts.instants import millis
-from botmeter.contracts.pseudonyms import decoder_of, named_as_it_came
-from botmeter.contracts.session_started import cause_of, encode_session_started, stands_as_it_is
+from botmeter.contracts.pseudonyms import decoder_of, with_original_end_user
+from botmeter.contracts.session_started import cause_of, encode_session_started, needs_no_escaping
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.announcements import Alert, announce, answer, balance_of
 from botmeter.domain.billing import roll_due_cycles, take_command
@@ -51,7 +51,7 @@ from botmeter.metering.windows import (
     window_key,
 )
 
-M = TypeVar("M", bound=Told)
+M = TypeVar("M", bound=AccountMessage)
 
 #: On the first of a month, all cycles of a time zone end at once. Each takes tens of microseconds and a few records.
 TICK_ACCOUNTS_MAX: Final = 5_000
@@ -362,7 +362,7 @@ class Meter:
                 if isinstance(announcement, Alert):
                     self._write(catalogue.ALERTS, key, announcement, traceparent)
                 else:
-                    handoff = named_as_it_came(announcement, self._rules, interaction)
+                    handoff = with_original_end_user(announcement, self._rules, interaction)
                     self._write(catalogue.HANDOFFS, key, handoff, traceparent)
         self.state.put_account(decision.account)
         self._decided.changed[key] = (decision.events[-1].at, traceparent)
@@ -396,5 +396,5 @@ def _is_plain_start(state: AccountState, record: Record, hot: HotInteraction, oc
         state.used + 1 < state.counts_only_below
         and occurred_at >= state.cycle_starts_at
         and not hot.preview
-        and stands_as_it_is(record.value() or b"")
+        and needs_no_escaping(record.value() or b"")
     )

@@ -76,7 +76,7 @@ def group(context: CheckContext) -> Iterator[Finding]:
 def _lag(context: CheckContext) -> Iterator[Finding]:
     topics = context.settings.topics()
     inputs = (topics.interactions, topics.commands)
-    with clients.make_consumer(clients.asking_config(context.reader)) as client:
+    with clients.make_consumer(clients.query_config(context.reader)) as client:
         committed = questions.committed_offsets(
             client, [(topic.name, number) for topic in inputs for number in context.numbers]
         )

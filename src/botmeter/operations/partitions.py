@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from botmeter.contracts.instants import millis
-from botmeter.contracts.partition_notes import Stands, decode_note, has_begun, skip_command
+from botmeter.contracts.partition_notes import FailureNote, decode_note, has_begun, skip_command
 from botmeter.contracts.rescues import RecordSkipped, Rescue
 from botmeter.contracts.rules import RulesHistory
 from botmeter.contracts.topics import Topic
@@ -54,7 +54,7 @@ class Committed:
     """The group's committed offsets of the inputs, by topic, None where there is none; and the note of a failure."""
 
     offsets: Mapping[str, int | None]
-    note: Stands | None
+    note: FailureNote | None
 
     @property
     def is_whole(self) -> bool:
@@ -151,7 +151,7 @@ class PartitionDesk:
         self.settings, self.admin, self.topics = settings, admin, settings.topics()
         self._closing = ExitStack()
         self.reader = self._closing.enter_context(clients.make_consumer(self.reading))
-        self._query_client = self._closing.enter_context(clients.make_consumer(clients.asking_config(self.reading)))
+        self._query_client = self._closing.enter_context(clients.make_consumer(clients.query_config(self.reading)))
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ _as_json: Final = msgspec.json.Encoder().encode
 
 
 def read_event(value: bytes | None) -> Event:
-    """Returns the event of a journal record. Raises ValueError: a newer botmeter or somebody else wrote it."""
+    """Returns the event of a journal record. Raises ValueError: a newer botmeter or another program wrote it."""
     return JOURNAL.decode(value)
 
 

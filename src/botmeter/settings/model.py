@@ -195,7 +195,7 @@ class Settings(NotifySettings, WebSettings, ReadsideSettings, BaseSettings):
     @field_validator("data_dir", mode="before")
     @classmethod
     def _some_directory(cls, path: object) -> object:
-        # To pathlib it is the current directory, which nobody means who leaves it empty.
+        # pathlib takes an empty path as the current directory, which is not what an empty setting means.
         if path == "":
             raise ValueError("should name a directory")
         return path

@@ -81,7 +81,7 @@ class VerifiedCluster:
         admin = clients.admin_config(access.kafka, access.bootstrap_servers)
         self._admin = self._closing.enter_context(clients.make_admin(admin))
         reading = clients.reader_config(access.kafka, access.bootstrap_servers, access.group)
-        self._offsets_client = self._closing.enter_context(clients.make_consumer(clients.asking_config(reading)))
+        self._offsets_client = self._closing.enter_context(clients.make_consumer(clients.query_config(reading)))
         # One reader for each topic, so that each is read only as fast as it is compared.
         self._readers = {
             topic.name: self._closing.enter_context(clients.make_consumer(reading))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from botmeter.contracts.decoding import HotInteraction, decode_command, domain_interaction
 from botmeter.contracts.instants import millis
-from botmeter.contracts.pseudonyms import decoder_of, named_as_it_came
+from botmeter.contracts.pseudonyms import decoder_of, with_original_end_user
 from botmeter.contracts.topics import Topics, partition_of
 from botmeter.domain.announcements import Alert, announce, answer
 from botmeter.domain.billing import decide_command, decide_tick
@@ -222,7 +222,7 @@ class Recount:
                 if isinstance(announcement, Alert):
                     outputs.alerts.expect(announcement, identity, source)
                 else:
-                    handoff = named_as_it_came(announcement, self._rules, interaction)
+                    handoff = with_original_end_user(announcement, self._rules, interaction)
                     outputs.handoffs.expect(handoff, identity, source)
         outputs.balances.account_reached(account, events[-1].at)
 

@@ -115,7 +115,7 @@ class Verification:
                 del self._witnesses[number]  # a new one starts from the accepted loss
             else:
                 witness.update(self._rules.since_loss(number)[1], self._rules.skipped(number).keys())
-        self._findings.rescues |= {told(rescue): None for rescue in self._rules.rescues}
+        self._findings.rescues |= {describe_rescue(rescue): None for rescue in self._rules.rescues}
         return bounds
 
     def _new_witness(self, number: int) -> Witness:
@@ -169,7 +169,7 @@ class Verification:
             )
 
 
-def told(rescue: Rescue) -> str:
+def describe_rescue(rescue: Rescue) -> str:
     """A rescue in words."""
     author = f"by {rescue.by} at {rfc3339(rescue.at)}: {rescue.why}"
     match rescue:

@@ -154,7 +154,7 @@ async def finish(request: Request, code: str = "", state: str = "") -> Response:
     except jwt.InvalidTokenError:
         return RedirectResponse("/login?problem=expired", HTTPStatus.SEE_OTHER)
     if not code or not hmac.compare_digest(str(login["state"]), state):
-        raise forbidden("the login was cancelled, or was begun by somebody else; try again")
+        raise forbidden("the login was cancelled, or was started by another user; try again")
     access = await _provider(request).access(code, str(login["verifier"]), str(login["nonce"]))
     response = RedirectResponse(local_path(str(login["next"])), HTTPStatus.SEE_OTHER)
     guard.log_in(response, access)

@@ -59,7 +59,7 @@ class Waiters:
         self._loop = asyncio.get_running_loop()
         self._waiting: set[_Waiter] = set()
         self._wake, self._stop_requested = threading.Event(), threading.Event()
-        consumer_config = clients.asking_config(clients.reader_config(kafka, bootstrap_servers, group))
+        consumer_config = clients.query_config(clients.reader_config(kafka, bootstrap_servers, group))
         self._clients = ExitStack()
         self._consumer = self._clients.enter_context(clients.make_consumer(consumer_config))
         self._admin = self._clients.enter_context(clients.make_admin(clients.admin_config(kafka, bootstrap_servers)))
