@@ -74,7 +74,8 @@ fuzz: $(STAMP) ## fuzz every decoder, guided by coverage, 20 s each; ARGS="--sec
 
 mutants: $(STAMP) ## faults planted in the rules and the pure step, one by one; ARGS="botmeter.domain.cycles*" for some
 	$(PIP) install --quiet --require-hashes --no-deps -r requirements/mutants.txt
-	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 BOTMETER_TEST_EXAMPLES=$${BOTMETER_TEST_EXAMPLES:-20} \
+	@# A fault may be an endless loop that fills the memory: 4 GiB each.
+	ulimit -v 4194304; PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 BOTMETER_TEST_EXAMPLES=$${BOTMETER_TEST_EXAMPLES:-20} \
 		nice -n 15 $(RUN)/mutmut run $(ARGS)
 	@$(RUN)/mutmut results | sed '/not checked/d'
 	@$(RUN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json && echo

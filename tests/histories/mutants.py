@@ -74,7 +74,7 @@ def fencing_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def producer_kept_after_a_retry(patch: pytest.MonkeyPatch) -> None:
     """The producer whose request was repeated goes on, and the first of the two may yet come."""
-    patch.setattr(Transaction, "_ask", lambda _, call, deadline: transaction._resumed(call, deadline))
+    patch.setattr(Transaction, "_ask", lambda _, __, call, deadline: transaction._resumed(call, deadline))
 
 
 def store_without_chats(patch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,8 @@ class Transaction:
         #: Whether a request of the producer may still reach the broker a second time. It would then count for the
         #: transaction open at that time, since all requests of a producer carry one epoch. A new producer has another.
         self._may_echo = False
+        #: Whether the producer has lost a connection since this was last reset.
+        self._has_lost_connection = False
 
     def open(self) -> None:
         """Opens a new producer; ends the transaction that an earlier one of the same transactional id left open.
@@ -201,7 +203,6 @@ class Transaction:
 
     def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
         """Runs steps 2 to 6; returns the new ends of the journal, by partition."""
-        self._poll_events()
         if self._may_echo:
             self.open()
         producer = self._producer
@@ -217,26 +218,18 @@ class Transaction:
                 self._produce_snapshots(producer, w, deadline)
             flush(producer, deadline)  # 4
             offsets = [offset for w in work for offset in self._offsets(w.part)]
-            self._ask(lambda: producer.send_offsets_to_transaction(offsets, group_metadata, _REQUEST_S), deadline)  # 5
+            send = partial(producer.send_offsets_to_transaction, offsets, group_metadata, _REQUEST_S)
+            self._ask(producer, send, deadline)  # 5
             self._require_not_rescued([w.part.states for w in work])
-            self._ask(lambda: producer.commit_transaction(_REQUEST_S), deadline)  # 6
+            self._ask(producer, partial(producer.commit_transaction, _REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
             self._give_up(producer, classify(cause(exception)), deadline)
         except BotmeterError as error:
             self._give_up(producer, error, deadline)
         return journal_ends
 
-    def _poll_events(self) -> None:
-        """Lets the producer report lost connections and errors since the last transaction."""
-        try:
-            if self._producer is not None:
-                self._producer.poll(0)
-        except (KafkaException, SystemError) as exception:
-            raise classify(cause(exception)) from exception
-
     def _note_loss(self) -> None:
-        """Notes that the client may have repeated a request, as it does when a connection ends before the response."""
-        self._may_echo = True
+        self._has_lost_connection = True
 
     def _require_not_rescued(self, states: Sequence[RunningState]) -> None:
         """Raises TransactionAborted if the log of rescues has grown since a restore, at its first commit.
@@ -248,9 +241,20 @@ class Transaction:
         if known and self._rules_end() > min(known):
             raise TransactionAborted("a partition was rescued since its last restore, which has to be repeated")
 
-    def _ask(self, call: Callable[[], object], deadline: Deadline) -> None:
-        """Makes a transactional call, like `_resumed`."""
-        self._may_echo = _resumed(call, deadline) or self._may_echo
+    def _ask(self, producer: Producer, call: Callable[[], object], deadline: Deadline) -> None:
+        """Makes a transactional call, like `_resumed`; notes whether its request may reach the broker a second time.
+
+        The client repeats a request by itself when it loses the connection before the response. A loss at any other
+        time is harmless: then nothing is in flight that would count for a later transaction. And a new producer would
+        not come up before the successor of a lost broker has taken over.
+        """
+        producer.poll(0)  # reports earlier losses
+        self._has_lost_connection = False
+        try:
+            self._may_echo = _resumed(call, deadline) or self._may_echo
+        finally:
+            producer.poll(0)
+            self._may_echo = self._may_echo or self._has_lost_connection
 
     def _give_up(self, producer: Producer, error: BotmeterError, deadline: Deadline) -> NoReturn:
         """Aborts the transaction if possible, and raises the error by which the caller recovers."""
@@ -260,7 +264,7 @@ class Transaction:
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
         try:
-            self._ask(lambda: producer.abort_transaction(_REQUEST_S), self._clock.deadline(self._timeout_s))
+            self._ask(producer, lambda: producer.abort_transaction(_REQUEST_S), self._clock.deadline(self._timeout_s))
         except (KafkaException, BotmeterError) as failed:  # an abort can itself be fatal
             raise OutcomeUnknown(f"the transaction could not be aborted: {failed}") from error
         if isinstance(error, TransactionAborted):
