@@ -204,7 +204,9 @@ class Transaction:
     def _transact(self, work: Sequence[_Work], group_metadata: Any) -> dict[int, int]:
         """Runs steps 2 to 6; returns the new ends of the journal, by partition."""
         if self._may_echo:
-            self.open()
+            # The caller opens a new producer and restores. Only then has the group a coordinator again: sending offsets
+            # by a new producer while the lost one has no successor yet hangs in the client.
+            raise OutcomeUnknown("a connection was lost, or a response was late: the producer has to be replaced")
         producer = self._producer
         if producer is None:
             raise OutcomeUnknown("there is no producer")
@@ -245,8 +247,7 @@ class Transaction:
         """Makes a transactional call, like `_resumed`; notes whether its request may reach the broker a second time.
 
         The client repeats a request by itself when it loses the connection before the response. A loss at any other
-        time is harmless: then nothing is in flight that would count for a later transaction. And a new producer would
-        not come up before the successor of a lost broker has taken over.
+        time is harmless: then no request is in flight that would count for a later transaction.
         """
         producer.poll(0)  # reports earlier losses
         self._has_lost_connection = False
