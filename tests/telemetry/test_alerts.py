@@ -19,8 +19,7 @@ from botmeter.domain.prices import MINUTE_MS
 from botmeter.engine.budget import Allowance
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Status, Task
-from botmeter.engine.transaction import Batch
-from botmeter.host.metrics import Commit
+from botmeter.engine.transaction import Batch, Commit
 from botmeter.host.metrics import Metrics as WorkerMetrics
 from botmeter.notify.database import open_database
 from botmeter.notify.metrics import Metrics as NotifyMetrics
@@ -37,7 +36,7 @@ from botmeter.web.metrics import WebMetrics
 from notify.notices import ALERTS, told
 from notify.test_outbox import PATIENCE, Clock
 from web.application import bearer, browser_at, web_settings
-from worker.stub_engine import StubEngine, committed
+from worker.stub_engine import StubEngine
 
 from .promtool import RULES, Scraped, needs_promtool, shown
 
@@ -57,12 +56,9 @@ class WorkerInFault:
 
     def turn(self, took_s: float = 0.0) -> None:
         """A turn completes, whose transaction took so long."""
-        commit = Commit(Batch([], None, Allowance(0, 0)), committed())
-        commit.took_s = took_s
-        while commit.ended_at <= self._last_at:  # the next millisecond
-            commit.ended_at = time.time_ns() // 1_000_000
-        self._last_at = commit.ended_at
-        self.metrics.committed(commit, is_committed=took_s > 0)
+        self._last_at = max(self._last_at + 1, time.time_ns() // 1_000_000)
+        batch = Batch([], None, Allowance(0, 0))
+        self.metrics.committed(Commit(batch, is_transaction=took_s > 0, took_s=took_s, ended_at=self._last_at))
 
     def page(self) -> str:
         return self.metrics.render().decode()

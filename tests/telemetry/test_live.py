@@ -82,6 +82,7 @@ def test_worker_projection_and_web_tell_what_they_did(cluster: Cluster) -> None:
         assert value(metered, "botmeter_interactions_total", outcome="handed_off") == 2
         assert value(metered, "botmeter_dead_letters_total", reason="malformed") == 1
         assert value(metered, "botmeter_commit_seconds_count") == value(metered, "botmeter_transactions_total") > 0
+        assert value(metered, "botmeter_commit_seconds_sum") > 0
         assert value(metered, "botmeter_accounts") == 1
         assert value(metered, "botmeter_rocksdb_memtable_bytes") > 0
         assert 0 < value(metered, "process_resident_memory_bytes") < 2**34

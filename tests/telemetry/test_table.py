@@ -15,8 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from botmeter.engine.budget import Allowance
 from botmeter.engine.processor import Processor
-from botmeter.engine.transaction import Batch
-from botmeter.host.metrics import Commit
+from botmeter.engine.transaction import Batch, Commit
 from botmeter.host.metrics import Metrics as WorkerMetrics
 from botmeter.notify.database import open_database
 from botmeter.notify.metrics import Metrics as NotifyMetrics
@@ -28,7 +27,7 @@ from botmeter.telemetry.page import page
 from botmeter.telemetry.table import TABLE, described_in
 from botmeter.verification.findings import Findings
 from botmeter.verification.metrics import WitnessMetrics
-from worker.stub_engine import StubEngine, committed
+from worker.stub_engine import StubEngine
 
 from .scraped import told
 
@@ -40,7 +39,7 @@ MAKERS = {"CounterMetricFamily", "GaugeMetricFamily", "HistogramMetricFamily", "
 
 def of_a_worker(_: Path) -> bytes:
     metrics = WorkerMetrics(cast(Processor, StubEngine()))
-    metrics.committed(Commit(Batch([], None, Allowance(0, 0)), committed()), is_committed=True)
+    metrics.committed(Commit(Batch([], None, Allowance(0, 0)), is_transaction=True, took_s=0.0, ended_at=1))
     return metrics.render()
 
 

@@ -25,7 +25,7 @@ from botmeter.engine.failure import Failure
 from botmeter.engine.lag import Lag
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Task
-from botmeter.engine.transaction import Batch
+from botmeter.engine.transaction import Batch, Commit
 from botmeter.errors import BotmeterError, ClusterError, InvariantViolated, OutcomeUnknown
 from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics
@@ -50,7 +50,7 @@ class StubEngine:
         self.lags: dict[int, Lag] = {}
         self.broker_time = BrokerTime(Clock(), skew_limit_ms=30_000)
         self.broker_time.answer(Clock().now_ms())
-        self.submit: Callable[[Batch], Future[bool]] = lambda _: committed()
+        self.submit: Callable[[Batch], Future[Commit]] = committed
         self.recover: Callable[[BotmeterError], None] = lambda _: None
         self.close: Callable[[], None] = lambda: None
 
@@ -66,14 +66,14 @@ class StubEngine:
         self._go_on.wait()
 
     def go_on(self) -> None:
-        self.poll, self.submit = lambda: None, lambda _: committed()
+        self.poll, self.submit = lambda: None, committed
         self._go_on.set()
 
 
-def committed() -> Future[bool]:
+def committed(batch: Batch) -> Future[Commit]:
     """A commit that came back: there was nothing to commit."""
-    future: Future[bool] = Future()
-    future.set_result(False)
+    future: Future[Commit] = Future()
+    future.set_result(Commit(batch, is_transaction=False, took_s=0.0, ended_at=Clock().now_ms()))
     return future
 
 
@@ -84,9 +84,9 @@ def raising(error: Exception) -> Callable[[], None]:
     return call
 
 
-def failing(error: Exception) -> Callable[[Batch], Future[bool]]:
-    def submit(_: Batch) -> Future[bool]:
-        future: Future[bool] = Future()
+def failing(error: Exception) -> Callable[[Batch], Future[Commit]]:
+    def submit(_: Batch) -> Future[Commit]:
+        future: Future[Commit] = Future()
         future.set_exception(error)
         return future
 

@@ -34,7 +34,7 @@ from botmeter.engine.share import Share
 from botmeter.engine.task import Status, Task
 from botmeter.engine.timer import Timer
 from botmeter.engine.traced import FindTraced, find_none
-from botmeter.engine.transaction import Batch, Part, Passage, Transaction
+from botmeter.engine.transaction import Batch, Commit, Part, Passage, Transaction
 from botmeter.errors import (
     BotmeterError,
     Forgotten,
@@ -126,7 +126,7 @@ class Processor:
         self._budget = Budget(settings.batch_records)
         self._letters = DeadLetterLimit(settings.dead_letter_percent, clock.monotonic_s)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._in_flight: Future[bool] | None = None
+        self._in_flight: Future[Commit] | None = None
         self._failures = 0
         #: Whether the last turn left records undecided that could have been decided.
         self._is_behind = False
@@ -263,7 +263,7 @@ class Processor:
         """Returns the shares of tasks that still run after rebalances and failures; the others are not committed."""
         return [share for share in shares if share.task.status is Status.RUNNING]
 
-    def submit(self, batch: Batch) -> Future[bool]:
+    def submit(self, batch: Batch) -> Future[Commit]:
         """Commits the batch on the commit thread; the previous commit must be complete."""
         self._in_flight = self._commits.submit(self._commit, batch)
         return self._in_flight
@@ -291,14 +291,15 @@ class Processor:
         for task in self._members.running:
             self._members.restore(task)
 
-    def _commit(self, batch: Batch) -> bool:
-        is_committed = self._transaction.commit(batch)
-        if is_committed:
+    def _commit(self, batch: Batch) -> Commit:
+        began_s = self._clock.monotonic_s()
+        is_transaction = self._transaction.commit(batch)
+        if is_transaction:
             self._failures = 0
             self._budget.regrow()
             for part in batch.parts:
                 self.counts.update(part.decided.counts)
-        return is_committed
+        return Commit(batch, is_transaction, self._clock.monotonic_s() - began_s, self._clock.now_ms())
 
     def _await_commit(self) -> None:
         """Waits for the commit in progress; its error stays in its future."""

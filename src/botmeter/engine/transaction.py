@@ -110,6 +110,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """A batch whose commit came back. `is_transaction`: there was something to commit. `ended_at`: UTC ms."""
+
+    batch: Batch
+    is_transaction: bool
+    took_s: float
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Work:
     """A part, the accounts whose snapshots are written, `due`, and the journal offset that these carry, `floor`."""
 

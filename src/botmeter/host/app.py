@@ -31,10 +31,11 @@ from faust.web import Request, Response, View
 
 from botmeter.contracts.topics import Topics
 from botmeter.engine.processor import RECOVERABLE, Processor
+from botmeter.engine.transaction import Commit
 from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.host.dead_letter_log import DeadLetterLog
 from botmeter.host.health import Answer, Health
-from botmeter.host.metrics import Commit, Metrics
+from botmeter.host.metrics import Metrics
 from botmeter.host.process_spans import ProcessSpans
 
 T = TypeVar("T")
@@ -103,8 +104,7 @@ class Host:
         self._turned_at = time.monotonic()
         # consume, rebalance callbacks, recovery: always this one thread
         self._consumer_thread = ThreadPoolExecutor(1, thread_name_prefix="consume")
-        self._commit: asyncio.Future[bool] | None = None
-        self._committing: Commit | None = None
+        self._commit: asyncio.Future[Commit] | None = None
         self._app = _App(
             "botmeter",
             broker="kafka://unused",
@@ -178,9 +178,7 @@ class Host:
         if self._commit is None:
             return
         try:
-            is_committed = await self._commit
-            if self._committing is not None:
-                self._report(self._committing, is_committed)
+            self._report(await self._commit)
         except RECOVERABLE as error:
             log.warning("the last batch was not committed; the next owner of its partitions processes it: %s", error)
 
@@ -198,24 +196,21 @@ class Host:
         batch = await self._in_consumer_thread(self._processor.take)
         if self._commit is not None:
             try:
-                is_committed = await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s)
-                if self._committing is not None:
-                    self._report(self._committing, is_committed)
+                self._report(await asyncio.wait_for(asyncio.shield(self._commit), self._commit_limit_s))
             except TimeoutError:
                 raise BotmeterError(f"a commit has not come back for {self._commit_limit_s:.0f} s") from None
             except RECOVERABLE as error:
                 self._commit = None
                 await self._recover(error)
                 return  # the batch just decided builds on one that was not committed
-        committed = self._processor.submit(batch)
-        self._commit, self._committing = asyncio.wrap_future(committed), Commit(batch, committed)
+        self._commit = asyncio.wrap_future(self._processor.submit(batch))
 
-    def _report(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the result of the commit
-        """Reports a commit that returned to metrics, log and traces."""
-        self._metrics.committed(commit, is_committed)
-        self._letters.add(commit.batch.parts if is_committed else ())
+    def _report(self, commit: Commit) -> None:
+        """Reports a commit that came back to metrics, log and traces."""
+        self._metrics.committed(commit)
+        self._letters.add(commit.batch.parts if commit.is_transaction else ())
         self._letters.log_due()
-        if self._spans is not None and is_committed:
+        if self._spans is not None and commit.is_transaction:
             self._spans.export(commit)
 
     async def _recover(self, error: BotmeterError) -> None:

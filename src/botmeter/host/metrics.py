@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,7 +16,7 @@ from botmeter.engine.broker_time import Agreement
 from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.task import Status
-from botmeter.engine.transaction import Batch
+from botmeter.engine.transaction import Commit
 from botmeter.metering.dead_letters import REASONS, REFUSED
 from botmeter.telemetry import worker
 from botmeter.telemetry.process import register_process
@@ -35,20 +34,6 @@ _STORE: Final = {
 }
 
 
-class Commit:
-    """A batch whose transaction is under way, with its times."""
-
-    def __init__(self, batch: Batch, committed: Future[bool]) -> None:
-        self.batch = batch
-        self._began_s = time.monotonic()
-        #: How long the commit took, and when it ended, UTC ms.
-        self.took_s, self.ended_at = 0.0, 0
-        committed.add_done_callback(self._end)
-
-    def _end(self, _: Future[bool]) -> None:
-        self.took_s, self.ended_at = time.monotonic() - self._began_s, time.time_ns() // 1_000_000
-
-
 class Metrics(Collector):
     """Counts the worker's work since its start, and collects all its metrics."""
 
@@ -64,11 +49,11 @@ class Metrics(Collector):
         self._batches = worker.BATCH_RECORDS.histogram(self._registry)
         self._commits = worker.COMMIT.histogram(self._registry)
 
-    def committed(self, commit: Commit, is_committed: bool) -> None:  # noqa: FBT001 - the result of the commit
-        """Counts a commit that returned; `is_committed` when there was a transaction."""
-        self._transactions += is_committed
+    def committed(self, commit: Commit) -> None:
+        """Counts a commit that came back."""
+        self._transactions += commit.is_transaction
         self._last_commit_at = commit.ended_at / 1000
-        if not is_committed:
+        if not commit.is_transaction:
             return
         self._commits.observe(commit.took_s)
         self._batches.observe(sum(part.decided.counts.total() for part in commit.batch.parts))

@@ -12,8 +12,7 @@ from botmeter.contracts.codec import message_type
 from botmeter.contracts.topics import Topics
 from botmeter.domain.events import CommandCause, InteractionCause
 from botmeter.engine.traced import Traced
-from botmeter.engine.transaction import Part
-from botmeter.host.metrics import Commit
+from botmeter.engine.transaction import Commit, Part
 from botmeter.telemetry.trace_context import Processed
 
 if TYPE_CHECKING:
