@@ -193,7 +193,8 @@ class Scheduler(World):
         if request in ("commit", "abort", "send offsets") and self.dice.random() < self.plan.late_end_share:
             fate = self.dice.choice([Fate.LATE, Fate.REPEATED])
         elif self.dice.random() < self.plan.fault_share:
-            fate = self.dice.choice([Fate.LOST, Fate.UNANSWERED])
+            hangs = [Fate.HANGS] if request == "send offsets" else []
+            fate = self.dice.choice([Fate.LOST, Fate.UNANSWERED, *hangs])
         else:
             return Fate.ARRIVES
         self.faults[f"{request} {fate.value}"] += 1

@@ -56,7 +56,8 @@ def test_a_worker_may_die_at_every_named_point(name: str) -> None:
             records=20,
             deaths={point: {1, 2, 3}},
             fault_share=0.05 if "abort" in point else 0.0,
-            unrest=4 if "lost" in point or "revoke" in point else 0,
+            unrest_ms=60_000 if "abort" in point else 10_000,
+            unrest=4 if "lost" in point or "revoke" in point or "abort" in point else 0,
         )
         figures.add(History(seed, plan).run())
         if figures.crashes[point] >= 6:

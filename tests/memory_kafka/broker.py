@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from .groups import Group
 from .log import Changes, Log, Place, Refused
 from .transactions import TransactionCoordinator
-from .world import Fate, Process, World
+from .world import FOR_EVER_MS, Fate, Process, World
 
 T = TypeVar("T")
 #: How long a rebalance waits for those that do not join again (max.poll.interval.ms).
@@ -107,7 +107,7 @@ def ask(
         hold(late) if hold else world.after(world.delay_ms("late"), late)
         if fate is Fate.REPEATED:
             raise ConnectionLost
-    world.wait_until(lambda: False, timeout_ms, process)
+    world.wait_until(lambda: False, FOR_EVER_MS if fate is Fate.HANGS else timeout_ms, process)
     raise timed_out(request)
 
 

@@ -33,6 +33,8 @@ class Fate(Enum):
     LATE = "late"
     #: Late as well, but its connection is lost at once, and the client asks again by itself.
     REPEATED = "repeated"
+    #: It is lost, and the client's call never comes back, whatever its timeout.
+    HANGS = "hangs"
 
 
 class Process:

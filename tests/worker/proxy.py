@@ -28,10 +28,10 @@ class Proxy:
         self._fetches_flow, self._all_flows = threading.Event(), threading.Event()
         self.release()
         self._lock = threading.Lock()
-        self._to_lose, self._to_keep = Counter[int](), Counter[int]()
+        self._to_lose, self._to_keep, self._to_cut = Counter[int](), Counter[int](), Counter[int]()
         self._kept: list[tuple[socket.socket, bytes]] = []
-        #: How many answers were lost and requests kept so far, by the request's number.
-        self.lost, self.kept = Counter[int](), Counter[int]()
+        #: How many answers were lost, requests kept, and requests cut off so far, by the request's number.
+        self.lost, self.kept, self.cut_off = Counter[int](), Counter[int](), Counter[int]()
         self._sockets: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
@@ -56,6 +56,10 @@ class Proxy:
     def cut(self) -> None:
         """From now on, nothing comes through, either way; connections stay open, as in a network that loses it all."""
         self._all_flows.clear()
+
+    def cut_at(self, request: int) -> None:
+        """Like `cut`, from the next of these requests on, which is lost with its connection."""
+        self._to_cut[request] += 1
 
     def release(self) -> None:
         """All that was held back comes through, in order, however old it is by now."""
@@ -101,6 +105,9 @@ class Proxy:
                     between.fetches.set()
                 if self._befalls(kind, self._to_lose, self.lost):
                     between.unanswered.add(request[4:8])
+                if self._befalls(kind, self._to_cut, self.cut_off):
+                    self.cut()
+                    break
                 self._all_flows.wait()
                 if self._befalls(kind, self._to_keep, self.kept):
                     self._kept.append((between.broker, head + request))
@@ -110,6 +117,7 @@ class Proxy:
         except OSError:
             pass
         _end(between.broker)
+        _end(between.client)
 
     def _befalls(self, kind: int, still: Counter[int], done: Counter[int]) -> bool:
         with self._lock:

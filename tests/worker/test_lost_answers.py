@@ -87,3 +87,15 @@ def test_the_end_of_a_transaction_that_comes_late_ends_no_other(cluster: Cluster
             proxy.deliver()
             await_progress(cluster, [worker])
     end_well(cluster, worker)
+
+
+def test_a_worker_leaves_a_call_behind_that_never_comes_back(cluster: Cluster, proxy: Proxy) -> None:
+    """The group's coordinator is gone when the offsets are sent to it; the client waits for it without an end."""
+    with Load(cluster, seed=33, pause_s=0.1):
+        worker = worker_behind(proxy, cluster)
+        await_progress(cluster, [worker])
+        proxy.cut_at(TXN_OFFSET_COMMIT)
+        worker.hears("sending the offsets does not come back from the client")
+        proxy.release()
+        await_progress(cluster, [worker])
+    end_well(cluster, worker)

@@ -12,7 +12,7 @@ A failure before 6 aborts the transaction. When 6 gets no response in time, the 
 the same transactional id completes or aborts the old transaction, and the restored journal shows which. A crash between
 6 and 7 only leaves a store behind its journal, and the next start reads the missing events.
 
-All of it runs on one thread: transactional calls must not overlap.
+All of it runs on one thread, since transactional calls must not overlap; step 5 on one that may be left behind.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from botmeter.errors import (
     TaskMigrated,
     TransactionAborted,
 )
+from botmeter.kafka.bounded import within
 from botmeter.kafka.errors import cause, classify
 from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import LOG_APPEND_TIME, Output
@@ -231,7 +232,7 @@ class Transaction:
             flush(producer, deadline)  # 4
             offsets = [offset for w in work for offset in self._offsets(w.part)]
             send = partial(producer.send_offsets_to_transaction, offsets, group_metadata, _REQUEST_S)
-            self._ask(producer, send, deadline)  # 5
+            self._ask(producer, partial(self._send, deadline, send), deadline)  # 5
             self._require_not_rescued([w.part.states for w in work])
             self._ask(producer, partial(producer.commit_transaction, _REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
@@ -266,6 +267,14 @@ class Transaction:
         finally:
             producer.poll(0)
             self._may_echo = self._may_echo or self._has_lost_connection
+
+    def _send(self, deadline: Deadline, send: Callable[[], object]) -> None:
+        """Sends the offsets, a call that may never come back: past the deadline, the broker aborts in any case."""
+        try:
+            within(deadline.left_s, send, "sending the offsets")
+        except OutcomeUnknown:
+            self._producer = None  # left behind
+            raise
 
     def _give_up(self, producer: Producer, error: BotmeterError, deadline: Deadline) -> NoReturn:
         """Aborts the transaction if possible, and raises the error by which the caller recovers."""
