@@ -16,9 +16,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from botmeter import cli
 from botmeter.engine import restore
+from botmeter.engine.batch import Batch
 from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
-from botmeter.engine.transaction import Batch
 from botmeter.kafka import clients
 from botmeter.kafka.clients import _PolledAdmin
 from botmeter.metering.store import StoreUpdate

@@ -14,13 +14,14 @@ from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
 from botmeter.domain.account import Account
 from botmeter.domain.prices import Rules
+from botmeter.engine.batch import Batch, Part
 from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.budget import Allowance, Budget
 from botmeter.engine.inputs import Inputs
 from botmeter.engine.running_state import RunningState
 from botmeter.engine.snapshots import SnapshotSchedule
 from botmeter.engine.task import Proof, Task
-from botmeter.engine.transaction import Batch, Part, Transaction
+from botmeter.engine.transaction import Transaction
 from botmeter.metering.pipeline import Decided, Meter
 from botmeter.metering.state import Changes, PartitionState
 from botmeter.metering.store import MemoryStore

@@ -16,10 +16,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import insert
 
 from botmeter.domain.prices import MINUTE_MS
+from botmeter.engine.batch import Batch, Commit
 from botmeter.engine.budget import Allowance
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Status, Task
-from botmeter.engine.transaction import Batch, Commit
 from botmeter.host.metrics import Metrics as WorkerMetrics
 from botmeter.notify.database import open_database
 from botmeter.notify.metrics import Metrics as NotifyMetrics

@@ -13,9 +13,9 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from botmeter.engine.batch import Batch, Commit
 from botmeter.engine.budget import Allowance
 from botmeter.engine.processor import Processor
-from botmeter.engine.transaction import Batch, Commit
 from botmeter.host.metrics import Metrics as WorkerMetrics
 from botmeter.notify.database import open_database
 from botmeter.notify.metrics import Metrics as NotifyMetrics

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from botmeter import cli
 from botmeter.engine import transaction
-from botmeter.engine.transaction import Part
+from botmeter.engine.batch import Part
 from botmeter.metering.pipeline import Meter
 from botmeter.metering.records import Record
 

@@ -19,13 +19,13 @@ from typing import Final
 from botmeter import bootstrap, cli
 from botmeter.cli import worker
 from botmeter.clock import Clock
+from botmeter.engine.batch import Batch, Commit
 from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.budget import Allowance
 from botmeter.engine.failure import Failure
 from botmeter.engine.lag import Lag
 from botmeter.engine.processor import Processor
 from botmeter.engine.task import Task
-from botmeter.engine.transaction import Batch, Commit
 from botmeter.errors import BotmeterError, ClusterError, InvariantViolated, OutcomeUnknown
 from botmeter.host.app import Host
 from botmeter.host.metrics import Metrics

@@ -21,6 +21,7 @@ from botmeter.clock import Clock
 from botmeter.contracts.topics import Topics
 from botmeter.domain.prices import Rules
 from botmeter.domain.sessions import memory_ms
+from botmeter.engine.batch import Batch, Commit, Part, Passage
 from botmeter.engine.broker_time import BrokerTime
 from botmeter.engine.budget import Allowance, Budget
 from botmeter.engine.dead_letter_limit import NEVER_PERCENT, DeadLetterLimit
@@ -34,7 +35,7 @@ from botmeter.engine.share import Share
 from botmeter.engine.task import Status, Task
 from botmeter.engine.timer import Timer
 from botmeter.engine.traced import FindTraced, find_none
-from botmeter.engine.transaction import Batch, Commit, Part, Passage, Transaction
+from botmeter.engine.transaction import Transaction
 from botmeter.errors import (
     BotmeterError,
     Forgotten,

@@ -30,8 +30,8 @@ from faust.app.base import BootStrategy
 from faust.web import Request, Response, View
 
 from botmeter.contracts.topics import Topics
+from botmeter.engine.batch import Commit
 from botmeter.engine.processor import RECOVERABLE, Processor
-from botmeter.engine.transaction import Commit
 from botmeter.errors import BotmeterError, ConfigurationError
 from botmeter.host.dead_letter_log import DeadLetterLog
 from botmeter.host.health import Answer, Health

@@ -10,7 +10,7 @@ from typing import Final
 
 from botmeter.contracts.cloudevents import DeadLetter, read_dead_letter
 from botmeter.contracts.topics import Topics
-from botmeter.engine.transaction import Part
+from botmeter.engine.batch import Part
 from botmeter.metering.dead_letters import REASONS, REMEDIES
 
 log = logging.getLogger(__name__)

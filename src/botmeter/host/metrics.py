@@ -12,11 +12,11 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from botmeter.domain.metering import Outcome
+from botmeter.engine.batch import Commit
 from botmeter.engine.broker_time import Agreement
 from botmeter.engine.processor import Processor
 from botmeter.engine.store_rocksdb import RocksDbStore
 from botmeter.engine.task import Status
-from botmeter.engine.transaction import Commit
 from botmeter.metering.dead_letters import REASONS, REFUSED
 from botmeter.telemetry import worker
 from botmeter.telemetry.process import register_process

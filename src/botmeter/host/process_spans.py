@@ -11,8 +11,8 @@ from botmeter.contracts.cloudevents import read_dead_letter
 from botmeter.contracts.codec import message_type
 from botmeter.contracts.topics import Topics
 from botmeter.domain.events import CommandCause, InteractionCause
+from botmeter.engine.batch import Commit, Part
 from botmeter.engine.traced import Traced
-from botmeter.engine.transaction import Commit, Part
 from botmeter.telemetry.trace_context import Processed
 
 if TYPE_CHECKING:
