@@ -79,6 +79,14 @@ class ConfigurationError(BotmeterError):
     exit_code = 2
 
 
+class InstanceTaken(ConfigurationError):  # noqa: N818
+    """The group has another member with this worker's `group.instance.id`, and refuses this one (KIP-848).
+
+    Recovery: join again with a new consumer. A member that was killed leaves when its session ends.
+    Operator action, when it lasts: what the message says.
+    """
+
+
 class ClusterError(ConfigurationError):
     """The broker cannot be reached, or a topic is missing or wrong. Operator action: what the message says."""
 

@@ -57,7 +57,7 @@ def test_every_section_that_a_message_names_is_in_the_runbook() -> None:
 
 #: Programs that run until they are stopped; what others refuse is answered to who has just asked.
 LONG_RUNNING = ("bootstrap.py", "engine", "host", "kafka", "notify", "readside", "telemetry/serving.py", "web")
-ENDS = ("ClusterError", "ConfigurationError", "Failure", "PartitionRefused")
+ENDS = ("ClusterError", "ConfigurationError", "Failure", "InstanceTaken", "PartitionRefused")
 
 
 def test_every_message_that_a_program_ends_or_a_partition_fails_with_is_in_the_runbook() -> None:

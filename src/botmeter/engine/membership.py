@@ -62,6 +62,8 @@ class Membership:
         self._fenced: deque[float] = deque(maxlen=_OFTEN)
         self._forgotten: deque[float] = deque(maxlen=_OFTEN)
         self.inputs = Inputs(consumer, topics, broker_time)
+        #: Whether the group has ever accepted this consumer.
+        self.has_joined = False
         self.tasks: dict[int, Task] = {}
 
     @property
@@ -192,6 +194,7 @@ class Membership:
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Starts the restores. Nothing is assigned to the client yet, because nothing is read before it is restored."""
         try:
+            self.has_joined = True
             self._consumer.incremental_assign([])
             for number in sorted(partition.partition for partition in partitions):
                 log.info("partition %d: assigned", number)

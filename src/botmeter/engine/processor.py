@@ -28,6 +28,7 @@ from botmeter.engine.dead_letter_limit import NEVER_PERCENT, DeadLetterLimit
 from botmeter.engine.failure import failed_record, is_bug, is_for_all
 from botmeter.engine.lag import Lag, LagWatch
 from botmeter.engine.membership import Membership
+from botmeter.engine.namesake import Namesake
 from botmeter.engine.precedence import CommandEnds, Precedence
 from botmeter.engine.restore import Restorer
 from botmeter.engine.restoring import Restoring
@@ -39,6 +40,7 @@ from botmeter.engine.transaction import Transaction
 from botmeter.errors import (
     BotmeterError,
     Forgotten,
+    InstanceTaken,
     OutcomeUnknown,
     PartitionFailed,
     Retriable,
@@ -110,20 +112,12 @@ class Processor:
         self._timer, self._topics_watched = timer, topics_watched
         self._transaction = transaction
         self._lag = lag
-        self._consumer = make_consumer()
-        self._restoring = Restoring(restorer, clock)
-        self._members = Membership(
-            self._consumer,
-            settings.topics,
-            settings.partitions,
-            settings.name,
-            self._restoring,
-            timer.broker_time,
-            clock,
-        )
-        self._inputs = self._members.inputs
-        self._precedence = Precedence(command_ends, self._inputs.known_end, clock)
-        self._members.await_commit, self._members.on_unassigned = self._await_commit, self._precedence.forget
+        self._restoring, self._namesake = Restoring(restorer, clock), Namesake(clock)
+        self._precedence = Precedence(
+            command_ends, lambda number: self._inputs.known_end(number), clock  # noqa: PLW0108 - of the present consumer
+        )  # fmt: skip
+        self._make_consumer = make_consumer
+        self._create_member()
         self._budget = Budget(settings.batch_records)
         self._letters = DeadLetterLimit(settings.dead_letter_percent, clock.monotonic_s)
         self._commits = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -135,6 +129,15 @@ class Processor:
         self._first_task = 0
         #: The number of decisions since the start, by outcome and dead-letter reason.
         self.counts: Counter[str] = Counter()
+
+    def _create_member(self) -> None:
+        """Creates the consumer, which has not joined the group yet."""
+        self._consumer, own, broker_time = self._make_consumer(), self._settings, self._timer.broker_time
+        self._members = Membership(
+            self._consumer, own.topics, own.partitions, own.name, self._restoring, broker_time, self._clock
+        )
+        self._members.await_commit, self._members.on_unassigned = self._await_commit, self._precedence.forget
+        self._inputs = self._members.inputs
 
     def open(self) -> None:
         """Opens the producer and joins the group. Raises ClusterError, or Retriable when there is no response."""
@@ -200,7 +203,11 @@ class Processor:
         self._first_task = (self._first_task + 1) % max(1, len(running))  # so that no task always uses up the budget
         in_turn = running[self._first_task :] + running[: self._first_task]
         shares = [Share.of(task, self._settings.find_traced) for task in in_turn]
-        passage = self._take_records(shares)
+        try:
+            passage = self._take_records(shares)
+        except InstanceTaken as taken:
+            self._join_again(taken)
+            return Batch([], None, self._budget.snapshots())
         is_due = self._roll_cycles(shares)
         for share in self._kept(shares):
             self._guarded(share, share.batch.close)
@@ -211,6 +218,18 @@ class Processor:
                 self._members.fail(share.task, failure)
         parts = [self._part(share) for share in self._kept(shares)]
         return Batch(parts, self._members.metadata() if parts else None, self._budget.snapshots(), passage)
+
+    def _join_again(self, taken: InstanceTaken) -> None:
+        """Joins with a new consumer: the group may have forgotten a dead namesake by then.
+
+        Raises InstanceTaken when it has not in time, and when this worker was a member: then another one runs.
+        """
+        if self._members.has_joined:
+            raise taken
+        self._namesake.await_end(taken)
+        self._members.leave()
+        self._create_member()
+        self._members.join()
 
     def _take_records(self, shares: list[Share]) -> Passage | None:
         """Reads and decides chunk by chunk; returns the times of the oldest record."""

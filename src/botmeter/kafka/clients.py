@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 
 from botmeter.client_options import KAFKA_PREFIX, kafka_variable
 from botmeter.errors import ConfigurationError
-from botmeter.kafka.errors import cause
+from botmeter.kafka.errors import INSTANCE_UNRELEASED, cause
 
 Config = dict[str, Any]
 Client = TypeVar("Client")
@@ -104,6 +104,16 @@ class _UnusedOptionFilter(logging.Filter):
         return "property and will be ignored by this" not in record.getMessage()
 
 
+class _RefusalFilter(logging.Filter):
+    """Drops librdkafka's line about an instance id that is not free: the caller gets it as an error.
+
+    A worker joins again every second until the group has forgotten its dead namesake.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return INSTANCE_UNRELEASED not in record.getMessage()
+
+
 class _RepetitionFilter(logging.Filter):
     """Passes the same warning of a client once in 30 s, with the number of those dropped since.
 
@@ -135,6 +145,7 @@ class _RepetitionFilter(logging.Filter):
 _STATE: Final = re.compile(r"\bin state (\w+)")
 _LOG: Final = logging.getLogger("botmeter.librdkafka")
 _LOG.addFilter(_UnusedOptionFilter())
+_LOG.addFilter(_RefusalFilter())
 _LOG.addFilter(_RepetitionFilter())
 
 

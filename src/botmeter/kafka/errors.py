@@ -8,6 +8,8 @@ The first row that matches counts:
 | the login is refused | ClusterError | an operator must fix it |
 | a record is larger than its topic allows | ClusterError | the same records would be refused again |
 | a transaction of a member that the group does not know any more | Forgotten | nothing of the batch counts |
+| another member has the consumer's `group.instance.id` | InstanceTaken | it may be a dead one that leaves (KIP-848) |
+| a newer member has taken it over | ConfigurationError | an operator must name one of them otherwise |
 | fenced by a newer producer or group member | TaskMigrated | another worker owns the partitions now |
 | any other fatal error | OutcomeUnknown | the producer is dead; only a new one ends its transaction |
 | the transaction must be aborted | TransactionAborted | nothing of the batch counts |
@@ -34,7 +36,9 @@ from confluent_kafka import KafkaError, KafkaException
 from botmeter.errors import (
     BotmeterError,
     ClusterError,
+    ConfigurationError,
     Forgotten,
+    InstanceTaken,
     OutcomeUnknown,
     PartitionRefused,
     PermissionMissing,
@@ -64,9 +68,12 @@ _FENCED: Final = frozenset(
         KafkaError.PRODUCER_FENCED,
         KafkaError.STALE_MEMBER_EPOCH,
         KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.UNRELEASED_INSTANCE_ID,
     }
 )
+#: A consumer reports a fatal error of its group once, as _FATAL; only the text tells which one it is.
+_INSTANCE_FENCED: Final = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
+INSTANCE_UNRELEASED: Final = KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str()
+_OWN_INSTANCE_ID: Final = "give each worker a BOTMETER_KAFKA__GROUP_INSTANCE_ID of its own"
 #: Of them, those that the group answers a member that it gave up or that missed a rebalance. The others mean that
 #: another worker has the same name.
 _OF_THE_GROUP: Final = frozenset(
@@ -159,6 +166,10 @@ def classify(error: KafkaError, about: str = "") -> BotmeterError:
         return ClusterError(f"{line}; {_login_remedy(line)}")
     if code in _TOO_LARGE:
         return ClusterError(f"{line}; max.message.bytes of the topic is too small; {_CHECK_TOPICS}")
+    if INSTANCE_UNRELEASED in line:
+        return InstanceTaken(f"another member of the group has this worker's group.instance.id; {_OWN_INSTANCE_ID}")
+    if code == KafkaError._FATAL and _INSTANCE_FENCED in line:
+        return ConfigurationError(f"another worker took this one's place in the group; {_OWN_INSTANCE_ID}")
     if code in _OF_THE_GROUP and error.txn_requires_abort():
         return Forgotten(line)
     if code in _FENCED and not error.txn_requires_abort():
