@@ -65,6 +65,7 @@ def test_every_figure_comes_into_the_page(docs: Path, name: str) -> None:
         assert case.conditions["revision"] in section
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 def test_the_chart_shows_every_engine(docs: Path) -> None:
     drawn = ET.fromstring((docs / CHART).read_text("utf-8"))  # noqa: S314 - our own
