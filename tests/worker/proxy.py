@@ -29,7 +29,7 @@ class Proxy:
         self.release()
         self._lock = threading.Lock()
         self._to_lose, self._to_keep, self._to_cut = Counter[int](), Counter[int](), Counter[int]()
-        self._kept: list[tuple[socket.socket, bytes]] = []
+        self._kept: list[tuple[_Conversation, bytes]] = []
         #: How many answers were lost, requests kept, and requests cut off so far, by the request's number.
         self.lost, self.kept, self.cut_off = Counter[int](), Counter[int](), Counter[int]()
         self._sockets: list[socket.socket] = []
@@ -75,10 +75,11 @@ class Proxy:
         self._to_keep[request] += times
 
     def deliver(self) -> None:
-        """What was kept comes to the broker."""
+        """What was kept comes to the broker; returns when the broker has answered it."""
         while self._kept:
-            broker, request = self._kept.pop()
-            broker.sendall(request)
+            between, request = self._kept.pop()
+            between.broker.sendall(request)
+            between.has_ended.wait()
 
     def _accept(self) -> None:
         while True:
@@ -86,10 +87,11 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:  # it has ended
                 return
-            if self.target is None:
+            try:
+                broker = socket.create_connection(("127.0.0.1", self.target or 0))
+            except OSError:  # it does not run yet, or any more
                 client.close()
                 continue
-            broker = socket.create_connection(("127.0.0.1", self.target))
             self._sockets += [client, broker]
             conversation = _Conversation(client, broker)
             threading.Thread(target=self._requests, args=[conversation], daemon=True).start()
@@ -110,7 +112,8 @@ class Proxy:
                     break
                 self._all_flows.wait()
                 if self._befalls(kind, self._to_keep, self.kept):
-                    self._kept.append((between.broker, head + request))
+                    between.unanswered.add(request[4:8])
+                    self._kept.append((between, head + request))
                     _end(between.client)
                     return
                 between.broker.sendall(head + request)
@@ -140,6 +143,7 @@ class Proxy:
                 between.client.sendall(head + answer)
         except OSError:
             pass
+        between.has_ended.set()
         _end(between.client)
 
 
@@ -150,6 +154,8 @@ class _Conversation:
         self.client, self.broker = client, broker
         #: Whether the client has ever fetched.
         self.fetches = threading.Event()
+        #: Whether the broker says no more.
+        self.has_ended = threading.Event()
         #: The names of the requests whose answers are to be lost.
         self.unanswered: set[bytes] = set()
 

@@ -1,20 +1,25 @@
 """Sends records in transactions. A note of what was done is committed in the same transaction, as a group's offset.
 
 For operations that move records by hand. One process at a time holds a transactional id; a later one fences it.
+
+A request to end a transaction may reach the broker a second time, after the next one began, if the connection was lost
+before its response (see "A repeated request may take effect twice" in docs/architecture.md). So the next transaction
+gets a new producer, whose epoch is another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from threading import Event as Flag
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from botmeter.contracts.cloudevents import OriginalHeaders
-from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable
-from botmeter.kafka.clients import Config, make_consumer, make_producer, query_config
+from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated
+from botmeter.kafka.clients import Config, make_consumer, make_producer, query_config, with_loss_listener
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 
@@ -53,9 +58,18 @@ class ExactlyOnce:
         Fences the earlier holder of the transactional id, so that notes read afterwards are the latest ones. Raises the
         classified error of the cluster.
         """
-        self._producer: Producer = make_producer(producer_config)
+        #: Whether a connection was lost while the last transaction sent its offsets or ended.
+        self._may_echo = Flag()
+        self._config = with_loss_listener(producer_config, self._may_echo.set)
         self._consumer: Consumer = make_consumer(query_config(reader_config))
-        retried(lambda: self._producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
+        self._producer = self._open()
+        #: The notes, as this process has read or written them last; None where there was none.
+        self._known: dict[Place, Note | None] = {}
+
+    def _open(self) -> Producer:
+        producer = make_producer(self._config)
+        retried(lambda: producer.init_transactions(_CALL_TIMEOUT_S), "transactions")
+        return producer
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +87,13 @@ class ExactlyOnce:
     ) -> None:
         """Commits all of the records and the notes, or nothing. Raises the classified error of the cluster.
 
+        Raises TaskMigrated when another process has taken the transactional id.
+
         `confirm` is called once the records are acknowledged and before the notes are sent; an error that it raises
         aborts the transaction.
         """
+        if self._may_echo.is_set():
+            self._replace_producer()
         faults: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, message: Message) -> None:
@@ -98,11 +116,15 @@ class ExactlyOnce:
             if self._producer.flush(_CALL_TIMEOUT_S):
                 raise Retriable("the broker did not acknowledge in time; nothing was sent")
             confirm()
+            self._producer.poll(0)  # reports earlier losses
+            self._may_echo.clear()
             offsets = [TopicPartition(topic, number, note.offset, note.text) for (topic, number), note in notes.items()]
             self._producer.send_offsets_to_transaction(
                 offsets, self._consumer.consumer_group_metadata(), _CALL_TIMEOUT_S
             )
             self._producer.commit_transaction(_CALL_TIMEOUT_S)
+            self._producer.poll(0)
+            self._known.update(notes)
         except BotmeterError:
             self._abort()
             raise
@@ -115,13 +137,26 @@ class ExactlyOnce:
                 ) from exception
             raise classify(next((each for each in faults if each.code() not in _ECHOES), fault)) from exception
 
+    def _replace_producer(self) -> None:
+        """Opens a new producer, which fences a process that has taken the id meanwhile.
+
+        Raises TaskMigrated when that one has sent records: what is known of the notes is not the latest.
+        """
+        self._producer = self._open()
+        found = read_notes(self._consumer, self._known)
+        if any(found.get(place) != note for place, note in self._known.items()):
+            raise TaskMigrated("another process did the same meanwhile; run it again, it sends none twice")
+
     def _abort(self) -> None:
         with suppress(KafkaException):  # the broker ends it, or the next process that takes the transactional id
             self._producer.abort_transaction(_CALL_TIMEOUT_S)
 
     def notes(self, places: Iterable[Place]) -> dict[Place, Note]:
         """Returns the notes of these partitions; partitions without a note are left out."""
-        return read_notes(self._consumer, places)
+        asked = list(places)
+        found = read_notes(self._consumer, asked)
+        self._known.update((place, found.get(place)) for place in asked)
+        return found
 
 
 def read_notes(consumer: Consumer, places: Iterable[Place]) -> dict[Place, Note]:

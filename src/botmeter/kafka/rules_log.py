@@ -79,7 +79,10 @@ def require_agreement(history: RulesHistory, rules: Rules) -> None:
 
 
 class RulesRecorder:
-    """Holds the right to record; a later recorder fences it."""
+    """Holds the right to record one message; a later recorder fences it.
+
+    It has one transaction, so a repeated request of its producer that comes late finds no later one to end.
+    """
 
     def __init__(self, producer_config: Config, topic: str) -> None:
         """`producer_config` is of a transactional producer. Raises the classified error of the cluster."""
