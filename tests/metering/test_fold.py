@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from botmeter.contracts.encoding import encode_event
@@ -12,7 +14,7 @@ from botmeter.metering.fold import JournalFold
 from botmeter.metering.state import PartitionState
 from botmeter.metering.store import MemoryStore
 from botmeter.replay.tape import TapeRecord
-from domain.ledger import NOON, SMALL, given, interaction, open_account, purchase, sessions
+from domain.ledger import APRIL, NOON, SMALL, given, interaction, open_account, purchase, sessions, tick
 
 from .partition_inputs import PARTITION, TOPICS
 
@@ -43,13 +45,25 @@ def test_j1_a_gap_is_told_with_its_offset_and_both_versions(lost: int) -> None:
 
 
 def test_j1_a_record_that_cannot_be_read_is_told_with_its_offset() -> None:
-    spoiled = TapeRecord(TOPICS.journal.name, PARTITION, 17, b"acme", b"spoiled", NOON, [])
     fold = JournalFold(state_of([]), {}, {})
 
-    with pytest.raises(InvariantViolated, match=r"^the journal at offset 17 cannot be read: "):
-        fold.take([spoiled])
-    with pytest.raises(InvariantViolated, match=r"^the journal at offset 18 cannot be read: "):
-        fold.take([TapeRecord(TOPICS.journal.name, PARTITION, 18, b"acme", None, NOON, [])])
+    for offset, value in ((0, b"spoiled"), (17, b"spoiled"), (18, None)):
+        with pytest.raises(InvariantViolated, match=rf"^the journal at offset {offset} cannot be read: "):
+            fold.take([TapeRecord(TOPICS.journal.name, PARTITION, offset, b"acme", value, NOON, [])])
+
+
+def test_j1_session_starts_in_another_spelling_of_json_are_folded_like_all_others() -> None:
+    """As where a tool has copied the journal."""
+    records = [record(event) for event in JOURNAL]
+    for place in (3, 5):  # each has starts before or after it that are spelled as always
+        value = json.dumps(json.loads(records[place].value() or b""), indent=1).encode()
+        records[place] = TapeRecord(TOPICS.journal.name, PARTITION, place, b"acme", value, NOON, [])
+    state = state_of([])
+    JournalFold(state, {}, {}).take(records)
+
+    as_written = state_of(JOURNAL)
+    assert state.folded() == as_written.folded()
+    assert state.windows.young == as_written.windows.young
 
 
 @pytest.mark.parametrize("snapshot", range(len(JOURNAL) + 1))
@@ -115,6 +129,19 @@ def test_t4_a_handoff_that_the_snapshot_knows_is_remembered() -> None:
     JournalFold(state, {}, {}).take([record(event) for event in JOURNAL])
 
     assert [*state.chats.young.values()] == [JOURNAL[-1].at]
+
+
+def test_a13_a_late_session_that_the_snapshot_knows_does_not_count_in_the_current_cycle() -> None:
+    """Nor does it below an accepted loss, where versions may be missing."""
+    journal = given(open_account(), purchase(1), sessions(2), tick(APRIL), sessions(1)).when(
+        interaction("late", occurred_at=APRIL - 1)
+    )
+    state = state_of([])
+    state.put_account(journal.account)
+    events = journal.ledger.journal
+    JournalFold(state, {}, {}, gaps_below=len(events)).take([record(event) for event in events])
+
+    assert state.account(b"acme") == journal.account
 
 
 def test_t4_a_handoff_after_a_gap_that_was_accepted_is_remembered() -> None:

@@ -199,6 +199,21 @@ def test_j3_a_session_start_is_one_journal_record_with_its_cause_its_time_and_it
     assert decided.changes.accounts.keys() == {b"acme"}
 
 
+@pytest.mark.parametrize("name", ['u-"1"', "u\\1", "ü-1", "u-😀"])
+def test_j1_ids_that_json_escapes_are_in_the_journal_as_they_came(name: str) -> None:
+    """Such a session start, too, is counted by the next one."""
+    decided = opened().take(
+        chat(7, NOON, name, bot_id=name, conversation_id=name, event_id=name), chat(8, NOON, "another")
+    )
+
+    first, second = journal(decided)
+    assert isinstance(first, ev.SessionStarted)
+    assert isinstance(second, ev.SessionStarted)
+    assert first.cause == InteractionCause(INTERACTIONS, PARTITION, 7, name)
+    assert (first.end_user_id, first.bot_id, first.conversation_id) == (name, name, name)
+    assert (first.used, second.used) == (1, 2)
+
+
 def test_j3_a_command_names_its_record_and_its_answer_and_all_else_carry_its_trace() -> None:
     partition = opened()
     decided = partition.take(ask(9, NOON, "purchase_packs", packs=1, headers=[("traceparent", TRACE)]))

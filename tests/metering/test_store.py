@@ -97,6 +97,15 @@ def test_the_last_write_counts(store: Store) -> None:
 
     assert starts(store, [U1, U2]) == [(3,), (2,)]
     assert [*store.chats([C1])] == [2]
+    assert store.mark() == MARK
+
+
+def test_a_store_in_memory_keeps_all_for_the_length_of_a_tape() -> None:
+    store = MemoryStore()
+    store.write(update(windows={U1: pack((1,))}, chats={C1: 1}))
+
+    assert store.sweep(before=DAY_MS, limit=10) == 0
+    assert (starts(store, [U1]), [*store.chats([C1])]) == ([(1,)], [1])
 
 
 def test_ids_that_begin_alike_are_kept_apart(store: Store) -> None:
