@@ -74,8 +74,9 @@ fuzz: $(STAMP) ## fuzz every decoder, guided by coverage, 20 s each; ARGS="--sec
 
 mutants: $(STAMP) ## faults planted in the rules and the pure step, one by one; ARGS="botmeter.domain.cycles*" for some
 	$(PIP) install --quiet --require-hashes --no-deps -r requirements/mutants.txt
-	@# A fault may be an endless loop that fills the memory: 4 GiB each.
-	ulimit -v 4194304; PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 BOTMETER_TEST_EXAMPLES=$${BOTMETER_TEST_EXAMPLES:-20} \
+	@# A fault may be an endless loop, or fill the memory: 2 GiB each, and a second of CPU for each example of a test.
+	ulimit -v 2097152; export BOTMETER_TEST_EXAMPLES=$${BOTMETER_TEST_EXAMPLES:-20}; \
+		PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 BOTMETER_TEST_CPU_S=$$BOTMETER_TEST_EXAMPLES \
 		nice -n 15 $(RUN)/mutmut run $(ARGS)
 	@$(RUN)/mutmut results | sed '/not checked/d'
 	@$(RUN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json && echo

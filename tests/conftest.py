@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import resource
 import signal
 import zoneinfo
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -71,6 +73,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if lines := told(reports):
         terminalreporter.section("figures")
         terminalreporter.write("\n".join([*lines, ""]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """A test that takes more than BOTMETER_TEST_CPU_S seconds of CPU ends its process, however busy the machine is.
+
+    For make mutants, where a fault may be an endless loop.
+    """
+    limit_s = int(os.environ.get("BOTMETER_TEST_CPU_S", "0"))
+    if not limit_s:
+        return (yield)
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    end = int(process_time()) + limit_s
+    resource.setrlimit(resource.RLIMIT_CPU, (end if soft == resource.RLIM_INFINITY else min(end, soft), hard))
+    try:
+        return (yield)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, before)
 
 
 @pytest.fixture

@@ -141,9 +141,12 @@ def test_c2_what_costs_nothing_is_answered_without_a_charge() -> None:
     assert isinstance(answer("acme", story.ledger.results[2]), Rejected)
 
 
-def test_a_result_that_says_nothing_is_no_answer() -> None:
-    with pytest.raises(ValueError, match="has no result"):
-        answer("acme", CommandResult("k", NOON, None, None, None))
+@pytest.mark.parametrize(
+    "result", [CommandResult("k", NOON, None, None, None), CommandResult("k", NOON, 3, "invalid", None)]
+)
+def test_c2_a_result_that_says_neither_accepted_nor_why_it_was_refused_is_no_answer(result: CommandResult) -> None:
+    with pytest.raises(ValueError, match=r"^acme: command k has no result$"):
+        answer("acme", result)
 
 
 # --- Balances --------------------------------------------------------------------------------------------------------

@@ -142,6 +142,7 @@ def test_a13_a_late_session_that_the_snapshot_knows_does_not_count_in_the_curren
     JournalFold(state, {}, {}, gaps_below=len(events)).take([record(event) for event in events])
 
     assert state.account(b"acme") == journal.account
+    assert state.accounts[b"acme"].remaining == journal.account.allowance.remaining
 
 
 def test_t4_a_handoff_after_a_gap_that_was_accepted_is_remembered() -> None:

@@ -135,6 +135,20 @@ def test_s1_exactly_24_hours_after_its_start_a_session_is_over(beside: list[Tape
     assert [event.at for event in journal(decided)][-1] == NOON + DAY_MS
 
 
+@pytest.mark.parametrize("beside", [[], [chat(0, NOON + DAY_MS)]], ids=["in memory", "of its batch"])
+def test_s5_exactly_24_hours_before_its_start_a_session_covers_nothing(beside: list[TapeRecord]) -> None:
+    partition = opened()
+    if not beside:
+        partition.take(chat(0, NOON + DAY_MS))
+    late = [chat(n, NOON + DAY_MS, occurred_at=rfc3339(NOON + 2 - n)) for n in (1, 2)]
+    decided = partition.take(*beside, *late)
+
+    assert decided.counts["covered"] == 1
+    last = journal(decided)[-1]
+    assert isinstance(last, ev.SessionStarted)
+    assert last.started_at == NOON
+
+
 def test_a13_a_session_of_the_cycle_before_counts_there_and_one_at_the_boundary_in_the_new_one() -> None:
     partition = opened()
     partition.take(ask(1, NOON, "purchase_packs", packs=1), APRIL)
@@ -241,6 +255,7 @@ def test_t1_t3_what_an_interaction_announces_comes_with_it_and_carries_its_trace
     assert [(alert.percent, alert.used) for alert in told] == [(80, 4), (100, 5)]
     assert [HANDOFFS.decode(output.value or b"").type for output in handoffs] == ["bot_suspended", "chat_handed_off"]
     assert all(("traceparent", TRACE) in output.headers for output in [*alerts, *handoffs])
+    assert all(output.key == b"acme" for output in decided.outputs)
 
 
 def test_a12_the_timer_names_itself_and_has_no_trace() -> None:
@@ -302,6 +317,8 @@ def test_a_command_that_is_skipped_is_a_dead_letter_and_the_next_one_is_taken() 
 
 
 def test_the_streams_time_is_the_highest_of_both_inputs() -> None:
+    assert Partition().state.stream_time == 0
+
     partition = opened()
     seen = [partition.state.stream_time]
     for item in (chat(0, NOON + 2), chat(1, NOON + 1), ask(1, NOON + 1, "set_contacts", contacts=[]),

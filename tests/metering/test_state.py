@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,10 +12,11 @@ from botmeter.domain.account import Account
 from botmeter.domain.cycles import Cycle
 from botmeter.domain.prices import Rules
 from botmeter.metering.state import Generations, PartitionState
-from botmeter.metering.store import MemoryStore
+from botmeter.metering.store import NEVER, MemoryStore
+from botmeter.metering.windows import pack
 from properties import property_
 
-from .test_store import account
+from .test_store import C1, C2, U1, U2, account, update
 
 
 class Shelf:
@@ -69,6 +71,13 @@ def test_a_store_that_was_empty_is_not_asked_until_something_was_forgotten() -> 
     assert cache.young == {b"a": 0, b"d": -1}
 
 
+def test_a_store_that_answers_for_fewer_keys_than_it_was_asked_for_is_not_believed() -> None:
+    cache = Generations(lambda keys: [0] * (len(keys) - 1), size_max=10, absent=0)
+
+    with pytest.raises(ValueError, match="shorter"):
+        cache.prefetch([b"a", b"b"])
+
+
 def test_a_generation_is_half_of_what_may_be_kept_and_at_least_one() -> None:
     for size_max, generation in ((0, 1), (1, 1), (3, 1), (4, 2), (7, 3)):
         cache = Generations(Shelf().fetch, size_max, absent=0)
@@ -109,7 +118,7 @@ def with_cycle(account_id: str, ends_at: int, status: str = "active") -> Account
 
 def test_accounts_are_due_from_the_boundary_on_earliest_first_and_once() -> None:
     state = PartitionState(MemoryStore(), Rules(), cache_windows=10)
-    for account_id, ends_at in (("late", 30), ("early", 10), ("next", 20)):
+    for account_id, ends_at in (("late", 30), ("early", 10), ("next", 20), ("early", 10)):  # this one changed since
         state.put_account(with_cycle(account_id, ends_at))
 
     assert state.due(9, 10) == []
@@ -145,6 +154,17 @@ def test_the_account_whose_cycle_may_end_first_is_told_and_stays_due() -> None:
         state.put_account(with_cycle(account_id, ends_at))
     assert {key: account.cycle.ends_at for key, account in state.soonest().items()} == {b"early": 10}
     assert state.due(10, 10) == [b"early"]
+
+
+def test_s5_t4_a_store_that_was_written_before_is_asked_for_its_windows_and_chats() -> None:
+    store = MemoryStore()
+    store.write(update(windows={U1: pack((5,))}, chats={C1: 7}))
+    state = PartitionState(store, Rules(), cache_windows=10)
+    state.windows.prefetch([U1, U2])
+    state.chats.prefetch([C1, C2])
+
+    assert state.windows.young == {U1: pack((5,)), U2: 0}
+    assert state.chats.young == {C1: 7, C2: NEVER}
 
 
 def test_a_store_that_holds_accounts_gives_them_to_the_state() -> None:

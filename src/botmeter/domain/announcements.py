@@ -282,6 +282,6 @@ def answer(account_id: str, result: CommandResult) -> Answer:
     """Returns the message to the issuer of a command. Raises ValueError for a result neither accepted nor refused."""
     if result.reason is not None and result.message is not None:
         return Rejected(result.command_id, account_id, result.at, result.reason, result.message)
-    if result.version is not None:
+    if result.reason is None and result.version is not None:
         return Accepted(result.command_id, account_id, result.version, result.at, result.charge)
     raise ValueError(f"{account_id}: command {result.command_id} has no result")

@@ -154,7 +154,7 @@ class PartitionState:
         self.chats = Generations(store.chats, cache_windows, absent=NEVER)
         self.windows.is_whole = self.chats.is_whole = store.mark() is None
         self._boundaries: list[tuple[int, bytes]] = []
-        #: The highest broker timestamp taken so far, UTC ms.
+        #: The highest broker timestamp taken so far, UTC ms; 0 when there is none.
         self.stream_time = 0
         self.changes = Changes()
         for account in store.accounts():
