@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from botmeter.domain import events as ev
-from botmeter.domain.account import fold
+from botmeter.domain.account import Account, evolve_over_gap, fold
 from botmeter.domain.billing import decide_command, decide_tick
 from botmeter.domain.commands import PurchasePacks
 from botmeter.domain.decision import Decision
@@ -116,6 +116,16 @@ def test_j1_an_account_opens_only_once() -> None:
 
     with pytest.raises(ValueError, match="cannot follow"):
         fold(story.account, [replace(story.events[0], version=story.account.version + 1)])
+
+
+def test_j1_over_an_accepted_gap_a_cycle_tells_its_length_although_the_change_to_it_is_lost() -> None:
+    story = given(open_account(), change_billing_cycle("annual"), tick(APRIL))
+    account: Account | None = None
+    for event in story:
+        if not isinstance(event, ev.BillingCycleChangeScheduled):
+            account = evolve_over_gap(account, event)
+
+    assert account == story.account
 
 
 def test_j1_nothing_is_decided_for_an_account_that_is_none() -> None:

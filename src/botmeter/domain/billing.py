@@ -37,9 +37,9 @@ def roll_due_cycles(decision: Decision, at: int, rules: Rules) -> None:
 def _start_cycle(decision: Decision, rules: Rules) -> None:
     """Starts the next cycle: unused sessions expire, packs renew, scheduled changes take effect (`A6` to `A9`)."""
     account, old, terms = decision.account, decision.account.allowance, decision.account.terms
-    starts_at, number = account.cycle.ends_at, account.cycle.number + 1
+    starts_at = account.cycle.ends_at
     anchor = terms.anchor if terms.next_billing_cycle == terms.billing_cycle else starts_at
-    cycle = cycle_from(anchor, terms.time_zone, terms.next_billing_cycle, starts_at, number)
+    cycle = cycle_from(anchor, terms.time_zone, terms.next_billing_cycle, starts_at, account.cycle.number + 1)
     packs = old.packs_next_cycle
     renewed: tuple[Pool, int, int, int]  # pool, total, used, expired
     if old.pool == "complimentary":
@@ -50,8 +50,8 @@ def _start_cycle(decision: Decision, rules: Rules) -> None:
     decision.emit(
         ev.CycleStarted(
             **decision.head(starts_at),
-            number=number,
-            starts_at=starts_at,
+            number=cycle.number,
+            starts_at=cycle.starts_at,
             ends_at=cycle.ends_at,
             billing_cycle=terms.next_billing_cycle,
             anchor=anchor,
