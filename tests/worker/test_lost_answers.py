@@ -95,7 +95,7 @@ def test_a_worker_leaves_a_call_behind_that_never_comes_back(cluster: Cluster, p
         worker = worker_behind(proxy, cluster)
         await_progress(cluster, [worker])
         proxy.cut_at(TXN_OFFSET_COMMIT)
-        worker.hears("sending the offsets does not come back from the client")
+        worker.hears("sending the offsets did not come back from the client")
         proxy.release()
         await_progress(cluster, [worker])
     end_well(cluster, worker)

@@ -32,6 +32,6 @@ def within(limit_s: float, call: Callable[[], object], name: str) -> None:
     thread.start()
     thread.join(limit_s)
     if not outcome:
-        raise OutcomeUnknown(f"{name} does not come back from the client; the producer has to be replaced")
+        raise OutcomeUnknown(f"{name} did not come back from the client within {limit_s:.0f} s")
     if outcome[0] is not None:
         raise outcome[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from threading import Event as Flag
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -19,6 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from botmeter.contracts.cloudevents import OriginalHeaders
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated
+from botmeter.kafka.bounded import within
 from botmeter.kafka.clients import Config, make_consumer, make_producer, query_config, with_loss_listener
 from botmeter.kafka.errors import cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
@@ -26,6 +28,7 @@ from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 #: Kafka's `offset.metadata.max.bytes`: the broker refuses longer notes.
 NOTE_BYTES_MAX: Final = 4096
 _CALL_TIMEOUT_S: Final = 30.0
+_AGAIN: Final = "run it again, it sends none twice"
 #: Delivery errors of records that were purged with their transaction, whatever error ended it.
 _ECHOES: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001
 
@@ -118,10 +121,7 @@ class ExactlyOnce:
             confirm()
             self._producer.poll(0)  # reports earlier losses
             self._may_echo.clear()
-            offsets = [TopicPartition(topic, number, note.offset, note.text) for (topic, number), note in notes.items()]
-            self._producer.send_offsets_to_transaction(
-                offsets, self._consumer.consumer_group_metadata(), _CALL_TIMEOUT_S
-            )
+            self._send_notes(notes)
             self._producer.commit_transaction(_CALL_TIMEOUT_S)
             self._producer.poll(0)
             self._known.update(notes)
@@ -133,9 +133,18 @@ class ExactlyOnce:
             self._abort()
             if fault.retriable():
                 raise OutcomeUnknown(
-                    f"{fault.str()}: whether these records were sent is not known; run it again, it sends none twice"
+                    f"{fault.str()}: whether these records were sent is not known; {_AGAIN}"
                 ) from exception
             raise classify(next((each for each in faults if each.code() not in _ECHOES), fault)) from exception
+
+    def _send_notes(self, notes: Mapping[Place, Note]) -> None:
+        offsets = [TopicPartition(topic, number, note.offset, note.text) for (topic, number), note in notes.items()]
+        metadata = self._consumer.consumer_group_metadata()
+        send = partial(self._producer.send_offsets_to_transaction, offsets, metadata, _CALL_TIMEOUT_S)
+        try:
+            within(2 * _CALL_TIMEOUT_S, send, "sending the offsets")
+        except OutcomeUnknown as error:
+            raise Retriable(f"{error}: the last records were not sent; {_AGAIN}") from error
 
     def _replace_producer(self) -> None:
         """Opens a new producer, which fences a process that has taken the id meanwhile.
@@ -145,7 +154,7 @@ class ExactlyOnce:
         self._producer = self._open()
         found = read_notes(self._consumer, self._known)
         if any(found.get(place) != note for place, note in self._known.items()):
-            raise TaskMigrated("another process did the same meanwhile; run it again, it sends none twice")
+            raise TaskMigrated(f"another process did the same meanwhile; {_AGAIN}")
 
     def _abort(self) -> None:
         with suppress(KafkaException):  # the broker ends it, or the next process that takes the transactional id
