@@ -154,24 +154,24 @@ class Task:
         self._read_from(restored.interactions_from, restored.commands_from)
 
     def restore(self) -> None:
-        """Marks the task as restoring; drops everything after the last commit."""
+        """Marks the task as restoring; drops everything after the last commit, which its store has."""
         self.transition_to(Status.RESTORING)
-        self._drop()
+        self._close()
 
     def fail(self, failure: Failure) -> None:
         """Marks the task as failed; drops everything after the last commit."""
         self.failure = failure
         self.transition_to(Status.FAILED)
-        self._drop()
-
-    def _drop(self) -> None:
         if self._states is not None:
-            self._states.store.close()
+            self._states.store.close()  # what memory says of snapshots may be as wrong as what failed
         self._forget()
 
     def close(self) -> None:
         """Ends the task without a commit."""
         self.transition_to(Status.CLOSED)
+        self._close()
+
+    def _close(self) -> None:
         if self._states is not None:
             self._states.close()
         self._forget()
