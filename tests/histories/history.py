@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from botmeter.contracts import catalogue
+from botmeter.contracts.rules import RulesHistory
+from botmeter.kafka.rules_log import RULES_PARTITION
 from botmeter.verification.findings import Findings
 from botmeter.verification.witness import Ends, Witness
 from memory_kafka.broker import MemoryBroker
@@ -16,6 +19,7 @@ from memory_kafka.world import Process
 
 from .disk import Disk
 from .inputs import Source
+from .operator import Operator
 from .plan import Plan, drawn
 from .scheduler import Scheduler
 from .stores import require_warm_equals_cold
@@ -78,6 +82,7 @@ class History:
         skews = (*self.plan.skews_ms, 0, 0, 0, 0)
         self.workers = [Worker(self.scheduler, each, skews[number]) for number, each in enumerate(settings)]
         self.source = Source(self.broker, self.topics, PARTITIONS, self.plan.accounts, self._dice)
+        self.operator = Operator(self.scheduler, settings_of("operator", PARTITIONS))
         self.scheduler.die = self._die
         self._unwritten = 0
         if tell is not None:
@@ -106,6 +111,11 @@ class History:
             is_transaction = plan.has_transactional_inputs and dice.random() < 0.5
             scheduler.after(dice.randint(0, plan.unrest_ms), lambda n=count, t=is_transaction: self._write(n, t))  # type: ignore[misc]
             left -= count
+        self._unwritten += plan.poisoned
+        for _ in range(plan.poisoned):
+            scheduler.after(dice.randint(0, plan.unrest_ms), self._poison)
+        if plan.poisoned:
+            self.operator.start()
         for _ in range(plan.unrest):
             scheduler.after(dice.randint(0, plan.unrest_ms), self._disturb)
         if plan.jump_ms:
@@ -117,12 +127,18 @@ class History:
         for worker in self.workers:
             worker.stop(for_good=True)
         scheduler.run(lambda: not any(worker.is_up for worker in self.workers) and self._is_settled(), _CALM_MS)
+        scheduler.end(self.operator.process)
 
     # --- What befalls it ---
 
     def _write(self, count: int, is_transaction: bool) -> None:  # noqa: FBT001 - drawn
         self.source.write(count, in_transaction=is_transaction)
         self._unwritten -= count
+
+    def _poison(self) -> None:
+        self.source.write_with_own_time()
+        self.scheduler.faults["record with its producer's time"] += 1
+        self._unwritten -= 1
 
     def _jump(self) -> None:
         """The night is over, or the month: nobody wrote anything, and all workers were down or idle."""
@@ -173,6 +189,8 @@ class History:
         for worker in self.workers:
             if worker.process is process:
                 worker.start_again()
+        if self.operator.process is process:
+            self.operator.start_again()
 
     # --- Its end ---
 
@@ -189,10 +207,13 @@ class History:
 
     def _verified(self) -> Figures:
         findings = Findings()
+        rules_log = self.broker.log((self.topics.rules.name, RULES_PARTITION)).committed()
+        log_of_rules = RulesHistory([catalogue.RULES.decode(record.value()) for record in rules_log], self.rules)
         for number in range(PARTITIONS):
             topics = [topic.name for topic in self.topics.all() if topic is not self.topics.rules]
             ends = {topic: self.broker.log((topic, number)).high_watermark for topic in topics}
-            witness = Witness(number, PARTITIONS, self.topics, self.rules, findings)
+            skipped = log_of_rules.skipped(number).keys()
+            witness = Witness(number, PARTITIONS, self.topics, self.rules, findings, skipped=skipped)
             streams = {name: [self.broker.log((name, number)).committed()] for name in ends}
             taken = Ends(ends[self.topics.interactions.name], ends[self.topics.commands.name], ends)
             witness.verify(streams, taken, lambda _: None)

@@ -43,6 +43,14 @@ class Source:
         is_commit = self._dice.random() < 0.7
         world.after(self._dice.randint(1, 3_000), lambda: transactions.end(name, producer, is_commit))
 
+    def write_with_own_time(self) -> None:
+        """One more, while its topic is set otherwise than billing needs."""
+        [record] = self._traffic.take(1, self._broker.world.now_ms)
+        log = self._broker.log((record.topic, self._partition(record)))
+        log.has_brokers_time = False
+        self._write(record, None)
+        log.has_brokers_time = True
+
     def _write(self, record: SimulatedRecord, producer: tuple[int, int] | None) -> None:
         now_ms = self._broker.world.now_ms
         log = self._broker.log((record.topic, self._partition(record)))

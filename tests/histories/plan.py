@@ -57,6 +57,8 @@ class Plan:
     jump_ms: int = 0
     #: Inputs are written in transactions, some of which are aborted.
     has_transactional_inputs: bool = False
+    #: How many records come with their producer's time: each fails its partition until an operator skips it.
+    poisoned: int = 0
     #: How long the faulty part takes.
     unrest_ms: int = 10_000
 
@@ -86,4 +88,5 @@ def drawn(dice: Random) -> Plan:
         skews_ms=tuple(dice.choice([0, 0, -900, 900]) for _ in range(4)),
         jump_ms=dice.choice([0, 0, 0, 0, HOUR_MS, 3 * DAY_MS, 35 * DAY_MS]),
         has_transactional_inputs=dice.random() < 0.2,
+        poisoned=dice.choice([0, 0, 0, 0, 1, 2]),
     )

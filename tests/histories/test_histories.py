@@ -22,6 +22,8 @@ from .plan import CRASH_POINTS, Plan
 
 #: The short form, in every run of the tests.
 SHORT = 250
+#: Histories in which somebody has to skip records.
+POISONED = 40
 #: The long form, and how many histories a process takes at a time.
 LONG = int(os.environ.get("BOTMETER_TEST_HISTORIES", "20000"))
 FIRST_OF_LONG = int(os.environ.get("BOTMETER_TEST_SEED", "1000000"))
@@ -76,6 +78,18 @@ def test_the_end_of_a_transaction_that_comes_late_ends_no_other() -> None:
     assert figures.faults["commit late"] > 25
     assert figures.faults["commit repeated"] > 25
     assert figures.faults["abort late"] + figures.faults["abort repeated"] > 0
+
+
+def test_a_record_that_fails_its_partition_is_skipped_whatever_befalls_worker_and_operator() -> None:
+    """Commits that fail meanwhile leave records before it to be taken first."""
+    figures = Figures()
+    plan = Plan(2, 3, 60, fault_share=0.02, late_end_share=0.3, unrest=4, switch_share=0.9, poisoned=4)
+    for seed in range(POISONED):
+        plan.deaths = {"before question": {seed * 7}, "after produce": {seed}}
+        figures.add(History(seed, plan).run())
+
+    assert figures.faults["record with its producer's time"] == 4 * POISONED
+    assert figures.faults["record skipped"] > 3 * POISONED
 
 
 def test_a_worker_that_its_group_forgets_again_and_again_goes_on() -> None:

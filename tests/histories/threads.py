@@ -85,6 +85,9 @@ class Flag:
     def set(self) -> None:
         self._is_set = True
 
+    def clear(self) -> None:
+        self._is_set = False
+
     def wait(self, timeout: float | None = None) -> bool:
         timeout_ms = FOR_EVER_MS if timeout is None else timeout * 1000
         return self._scheduler.wait_until(self.is_set, timeout_ms, process_of(self._scheduler))

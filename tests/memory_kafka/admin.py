@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 
 from .broker import MemoryBroker, timed_out
+from .groups import Member
 from .log import Log, Refused
 from .world import Awaited, Fate, Process
 
@@ -50,6 +51,20 @@ class MemoryAdmin:
             return SimpleNamespace(topic_id=self._broker.topic_ids[name], partitions=partitions)
 
         names: list[str] = topics.topic_names
+        return {name: self._answer(partial(describe, name), request_timeout) for name in names}
+
+    def describe_consumer_groups(
+        self,
+        names: list[str],
+        include_authorized_operations: bool = False,  # noqa: FBT001, FBT002 - its name for it
+        request_timeout: float = 5.0,
+    ) -> dict[str, Future[Any]]:
+        del include_authorized_operations
+
+        def describe(name: str) -> Any:
+            members = [_described(member) for member in self._broker.group(name).members.values()]
+            return SimpleNamespace(state=SimpleNamespace(name="STABLE"), members=members, authorized_operations=None)
+
         return {name: self._answer(partial(describe, name), request_timeout) for name in names}
 
     def list_offsets(
@@ -101,6 +116,12 @@ class MemoryAdmin:
         else:
             world.after(int(timeout_s * 1000), lambda: future.set_exception(timed_out("question")))
         return future
+
+
+def _described(member: Member) -> Any:
+    places = [TopicPartition(*place) for place in sorted(member.assignment)]
+    name, assignment = member.client.process.name, SimpleNamespace(topic_partitions=places)
+    return SimpleNamespace(client_id=name, host="memory", member_id=member.id, assignment=assignment)
 
 
 def _offset(log: Log, spec: int, is_committed_only: bool) -> int:  # noqa: FBT001 - a reader's isolation

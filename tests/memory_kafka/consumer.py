@@ -304,7 +304,12 @@ class MemoryConsumer:
         timeout_ms = timeout * 1000 if timeout >= 0 else 60_000
 
         def fetch() -> list[TopicPartition]:
-            return [TopicPartition(*place, self._group.offsets.get(place, OFFSET_INVALID)) for place in places]
+            return [
+                TopicPartition(
+                    *place, self._group.offsets.get(place, OFFSET_INVALID), metadata=self._group.texts.get(place, "")
+                )
+                for place in places
+            ]
 
         def is_stable() -> bool:
             return not self._is_committed_only or self._group.is_stable(places)
@@ -315,9 +320,10 @@ class MemoryConsumer:
 
     def commit(self, offsets: Iterable[TopicPartition], asynchronous: bool = True) -> None:  # noqa: FBT001, FBT002
         del asynchronous
-        told = {(each.topic, each.partition): each.offset for each in offsets}
+        told = {(each.topic, each.partition): each for each in offsets}
+        texts = {place: each.metadata for place, each in told.items() if each.metadata}
         try:
-            self._group.commit(self.consumer_group_metadata(), told)
+            self._group.commit(self.consumer_group_metadata(), {place: told[place].offset for place in told}, texts)
         except Refused as refused:
             raise KafkaException(KafkaError(refused.code)) from refused
 

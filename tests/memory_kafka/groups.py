@@ -60,6 +60,8 @@ class Group:
         #: Members and those that were or only ask.
         self.clients: dict[Client, None] = {}
         self.offsets: dict[Place, int] = {}
+        #: The texts that were committed with them, where there are any.
+        self.texts: dict[Place, str] = {}
         self._pending: dict[int, dict[Place, int]] = {}
 
     # --- Membership ---
@@ -163,12 +165,18 @@ class Group:
         """The transaction is ended."""
         offsets = self._pending.pop(producer_id, {})
         if is_commit:
-            self.offsets.update(offsets)
+            self._set(offsets, {})
 
-    def commit(self, membership: Membership, offsets: Mapping[Place, int]) -> None:
-        """Offsets committed without a transaction."""
+    def commit(self, membership: Membership, offsets: Mapping[Place, int], texts: Mapping[Place, str]) -> None:
+        """Offsets committed without a transaction, some with a text."""
         self.require_member(membership)
+        self._set(offsets, texts)
+
+    def _set(self, offsets: Mapping[Place, int], texts: Mapping[Place, str]) -> None:
         self.offsets.update(offsets)
+        for place in offsets:
+            self.texts.pop(place, None)
+        self.texts.update(texts)
 
     def is_stable(self, places: Iterable[Place]) -> bool:
         """Whether no transaction under way holds newer offsets of these."""

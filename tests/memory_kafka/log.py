@@ -104,7 +104,8 @@ class Log:
     def __init__(self, place: Place, has_brokers_time: bool, changes: Changes) -> None:  # noqa: FBT001 - its setting
         self.place = place
         self._changes = changes
-        self._has_brokers_time = has_brokers_time
+        #: The topic's setting at present.
+        self.has_brokers_time = has_brokers_time
         self._entries: list[_Entry] = []
         self._open: dict[int, Share] = {}
         self._epochs: dict[int, int] = {}
@@ -144,7 +145,7 @@ class Log:
             share = self._open.get(id_)
             if share is None:
                 share = self._open[id_] = Share(offset)
-        timestamp = (LOG_APPEND_TIME, now_ms) if self._has_brokers_time else (CREATE_TIME, at_ms)
+        timestamp = (LOG_APPEND_TIME, now_ms) if self.has_brokers_time else (CREATE_TIME, at_ms)
         message = MemoryMessage(self.place, offset, key, value, headers, timestamp)
         self._entries.append((message, share, timestamp[1]))
         self._changes.count += 1
@@ -191,7 +192,9 @@ class Log:
 
     def timestamp_of(self, offset: int) -> tuple[int, int]:
         """The kind of a record's timestamp, and the time, UTC ms."""
-        return LOG_APPEND_TIME if self._has_brokers_time else CREATE_TIME, self._entries[offset][2]
+        message = self._entries[offset][0]
+        assert message is not None, "a marker is no record"
+        return message.timestamp()
 
     def latest_timestamp(self) -> int:
         """The highest of all records, -1 when there is none."""

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from botmeter.errors import BotmeterError, Retriable, TaskMigrated, TransactionAborted
-from botmeter.kafka import questions
+from botmeter.kafka import descriptions, questions
 from botmeter.kafka.errors import cause, classify
 
 from .sides import ANSWER_S, MemorySide, RealSide, Side, at, await_true, read_to_end, values
@@ -152,6 +152,32 @@ def test_offsets_of_an_aborted_transaction_never_count(side: Side) -> None:
 
 def committed(consumer: Consumer, topic: str, partition: int = 0) -> int:
     return consumer.committed([at(topic, partition=partition)], timeout=ANSWER_S)[0].offset
+
+
+def test_a_text_is_kept_beside_an_offset_until_the_next_is_committed(side: Side) -> None:
+    topic, group, everybody, producer = side.topic(), side.group(), list[Member](), opened(side)
+    member = Member(side, group, topic, everybody)
+    await_true(side, lambda: member.owned == {0}, member.consumer)
+    place = TopicPartition(topic, 0, 5, metadata="why it stands")
+    member.consumer.commit(offsets=[place], asynchronous=False)
+    [found] = member.consumer.committed([at(topic)], timeout=ANSWER_S)
+    assert (found.offset, found.metadata) == (5, "why it stands")
+
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction([at(topic, 6)], member.consumer.consumer_group_metadata(), ANSWER_S)
+    producer.commit_transaction(ANSWER_S)
+    [found] = member.consumer.committed([at(topic)], timeout=ANSWER_S)
+    assert (found.offset, found.metadata or "") == (6, "")
+
+
+def test_a_group_tells_its_members_and_what_they_have(side: Side) -> None:
+    topic, group, everybody = side.topic(2), side.group(), list[Member]()
+    assert not descriptions.describe_group(side.admin, side.group()).members
+    member = Member(side, group, topic, everybody)
+    await_true(side, lambda: member.owned == {0, 1}, member.consumer)
+
+    [places] = descriptions.describe_group(side.admin, group).members.values()
+    assert sorted(places) == [(topic, 0), (topic, 1)]
 
 
 def test_a_producer_that_closes_aborts_what_it_left_open(side: Side) -> None:

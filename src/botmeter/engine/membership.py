@@ -52,7 +52,7 @@ class Membership:
         self._restoring, self._clock = restoring, clock
         #: Waits for the commit in progress, which still needs the states of its tasks: a parallel restore would read
         #: half of it, and a closed store would ignore it.
-        self.await_commit: Callable[[], None] = lambda: None
+        self.await_commit: Callable[[], object] = lambda: None
         #: Called with each partition whose inputs are no longer read.
         self.on_unassigned: Callable[[int], None] = lambda _: None
         self._rescues = Rescues(

@@ -108,15 +108,13 @@ class Processor:
         clock: Clock,
         lag: LagWatch,
     ) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._make_consumer = settings, clock, make_consumer
         self._timer, self._topics_watched = timer, topics_watched
-        self._transaction = transaction
-        self._lag = lag
+        self._transaction, self._lag = transaction, lag
         self._restoring, self._namesake = Restoring(restorer, clock), Namesake(clock)
         self._precedence = Precedence(
             command_ends, lambda number: self._inputs.known_end(number), clock  # noqa: PLW0108 - of the present consumer
         )  # fmt: skip
-        self._make_consumer = make_consumer
         self._create_member()
         self._budget = Budget(settings.batch_records)
         self._letters = DeadLetterLimit(settings.dead_letter_percent, clock.monotonic_s)
@@ -302,6 +300,7 @@ class Processor:
         if isinstance(error, TaskMigrated):
             self._members.was_fenced(error)
         self._budget.halve()
+        self._in_flight = None
         log.warning("commit failed, restoring the tasks from the last committed batch: %s", error)
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             self._commits.submit(self._transaction.reopen).result()
@@ -321,10 +320,12 @@ class Processor:
                 self.counts.update(part.decided.counts)
         return Commit(batch, is_transaction, self._clock.monotonic_s() - began_s, self._clock.now_ms())
 
-    def _await_commit(self) -> None:
-        """Waits for the commit in progress; its error stays in its future."""
-        if self._in_flight is not None:
-            wait_for([self._in_flight], timeout=_REVOKE_BUDGET_S)
+    def _await_commit(self) -> bool:
+        """Waits for the commit in progress, whose error stays in its future; returns whether it failed."""
+        commit = self._in_flight
+        if commit is not None:
+            wait_for([commit], timeout=_REVOKE_BUDGET_S)
+        return commit is not None and commit.done() and commit.exception() is not None
 
     # --- Deciding ---
 
@@ -363,8 +364,8 @@ class Processor:
     def _drop(self, share: Share, error: Exception) -> None:
         """Drops a share that cannot be completed, and restores or fails its partition.
 
-        After a restore fewer records are taken at a time, until only the one that fails is left. So all records before
-        it are metered, and the failure names it.
+        After a restore fewer records are taken at a time, until only the one that fails is left, and those before it
+        are committed. So all records before it are metered, and the failure names it.
         """
         task = share.task
         if isinstance(error, TaskCorrupted):
@@ -376,6 +377,8 @@ class Processor:
                 task.partition, share.taken, error, exc_info=error if is_bug(error) and not task.suspects else None,
             )  # fmt: skip
             task.suspects = share.taken
+            self._members.restore(task)
+        elif self._await_commit():
             self._members.restore(task)
         else:
             self._members.fail(task, failed_record(task.partition, share.last, error), error)
