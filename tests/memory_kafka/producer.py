@@ -124,6 +124,8 @@ class MemoryProducer:
         self._require_in_transaction()
         membership: Membership = metadata
         told = {(offset.topic, offset.partition): offset.offset for offset in offsets}
+        if not told:  # librdkafka asks nobody then
+            return
 
         def send() -> None:
             name, producer, transactions = str(self._name), self._known(), self._broker.transactions

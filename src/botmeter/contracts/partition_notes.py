@@ -52,5 +52,11 @@ def has_begun(text: str | None) -> bool:
     return note is None or note.has_begun
 
 
+def tells(text: str | None, reason: str, remedy: str) -> bool:
+    """Whether the text is a note of this failure."""
+    note = decode_note(text)
+    return note is not None and (note.reason, note.remedy) == (_cut(reason), _cut(remedy))
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= _REASON_CHARACTERS_MAX else text[: _REASON_CHARACTERS_MAX - 1] + "…"

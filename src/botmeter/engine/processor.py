@@ -321,11 +321,11 @@ class Processor:
         return Commit(batch, is_transaction, self._clock.monotonic_s() - began_s, self._clock.now_ms())
 
     def _await_commit(self) -> bool:
-        """Waits for the commit in progress, whose error stays in its future; returns whether it failed."""
+        """Waits for the commit in progress, whose error stays in its future; returns whether all is committed."""
         commit = self._in_flight
         if commit is not None:
             wait_for([commit], timeout=_REVOKE_BUDGET_S)
-        return commit is not None and commit.done() and commit.exception() is not None
+        return commit is None or (commit.done() and commit.exception() is None)
 
     # --- Deciding ---
 
@@ -378,7 +378,7 @@ class Processor:
             )  # fmt: skip
             task.suspects = share.taken
             self._members.restore(task)
-        elif self._await_commit():
+        elif not self._await_commit():
             self._members.restore(task)
         else:
             self._members.fail(task, failed_record(task.partition, share.last, error), error)

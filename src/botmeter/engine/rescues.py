@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from botmeter.clock import Clock
 from botmeter.contracts.instants import rfc3339
-from botmeter.contracts.partition_notes import FailureNote, decode_note, encode_note
+from botmeter.contracts.partition_notes import FailureNote, encode_note, has_begun, tells
 from botmeter.engine.failure import Failure
 from botmeter.engine.task import Task
 from botmeter.errors import BotmeterError
@@ -95,21 +95,22 @@ class Rescues:
             reason = classify(cause(error)) if isinstance(error, KafkaException) else error
             log.info("the failed partitions wait for the cluster: %s", reason)
             return []
+        # A rescued partition may fail for something else before its next commit removes the note of the first failure.
         without_note = [
-            self._with_note(each, task.failure)
+            self._with_note(each, failure)
             for each in response.committed
-            if (task := failed.get(each.partition)) is not None and task.failure is not None
+            if (task := failed.get(each.partition)) is not None and (failure := task.failure) is not None
             if each.error is None and (each.offset >= 0 or each.partition in self._beginnings)
-            if each.partition not in response.rescued and decode_note(each.metadata) is None
+            if each.partition not in response.rescued and not tells(each.metadata, failure.reason, failure.remedy)
         ]
         if without_note:
             self._note_commit = self._thread.submit(self._commit_notes, without_note)
         return [number for number in response.rescued if number in failed]
 
     def _with_note(self, place: TopicPartition, failure: Failure) -> TopicPartition:
-        since, has_begun = rfc3339(self._clock.now_ms()), place.offset >= 0
-        note = FailureNote(failure.reason, failure.remedy, since, self._worker, has_begun)
-        offset = place.offset if has_begun else self._beginnings[place.partition]
+        since, is_carrier = rfc3339(self._clock.now_ms()), place.offset < 0 or not has_begun(place.metadata)
+        note = FailureNote(failure.reason, failure.remedy, since, self._worker, has_begun=not is_carrier)
+        offset = place.offset if place.offset >= 0 else self._beginnings[place.partition]
         return TopicPartition(place.topic, place.partition, offset, metadata=encode_note(note))
 
     def _commit_notes(self, places: list[TopicPartition]) -> None:
