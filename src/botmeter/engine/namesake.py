@@ -34,7 +34,8 @@ class Namesake:
             self._deadline = self._clock.deadline(_WAIT_S)
             log.warning(
                 "waiting up to %.0f s for the group to forget another member with this worker's "
-                "BOTMETER_KAFKA__GROUP_INSTANCE_ID: one that was killed is kept until its session ends",
+                "BOTMETER_KAFKA__GROUP_INSTANCE_ID: one that was killed is kept until its session ends; if it lasts, "
+                "another worker that runs has the same one, which each needs to have of its own",
                 _WAIT_S,
             )
         if self._deadline.is_past:
