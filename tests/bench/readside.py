@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from botmeter.contracts.catalogue import JOURNAL
 from botmeter.domain import events as ev
-from botmeter.domain.cycles import cycle_around
+from botmeter.domain.cycles import boundaries_around
 from botmeter.domain.events import CommandCause, Event, InteractionCause
 from botmeter.domain.prices import DAY_MS, Money
 from botmeter.domain.sessions import session_id
@@ -44,10 +44,10 @@ def opening(number: int) -> list[Event]:
     """An account with packs enough for its sessions."""
     account_id, zone = account_name(number), ZONES[number % len(ZONES)]
     cause = CommandCause("billing.commands", number % PARTITIONS, number, f"open-{number}", 0)
-    cycle = cycle_around(START, zone, "annual", START, 1)
+    bounds = boundaries_around(START, zone, "annual", START)
     return [
         ev.AccountOpened(account_id, 1, START, cause, "growth", "annual", START, zone, ("a@b.example",), (80,),
-                         cycle.starts_at, cycle.ends_at),
+                         *bounds),
         ev.PacksPurchased(account_id, 2, START, cause, 200, 200_000, Money(2_000_000, "USD"), 200_000, 0, "command"),
         ev.CommandHandled(account_id, 3, START, cause, f"open-{number}", "open_account", "crm", "accepted", None, None),
     ]  # fmt: skip

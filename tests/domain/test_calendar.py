@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from botmeter.domain import events as ev
-from botmeter.domain.cycles import BillingCycle, Cycle, boundary, cycle_around, cycle_from, is_time_zone
+from botmeter.domain.cycles import BillingCycle, Cycle, boundaries_around, boundary, cycle_from, is_time_zone
 from botmeter.domain.prices import HOUR_MS
 
 from .ledger import (
@@ -125,7 +125,7 @@ def test_a4_milliseconds_of_the_anchor_are_kept() -> None:
 
 @pytest.mark.parametrize(("at", "first"), [(MARCH, MARCH), (APRIL - 1, MARCH), (APRIL, APRIL)])
 def test_a4_a_cycle_is_half_open(at: int, first: int) -> None:
-    assert cycle_around(MARCH, "UTC", "monthly", at, 7) == Cycle(7, first, boundary(first, "UTC", "monthly", 1))
+    assert boundaries_around(MARCH, "UTC", "monthly", at) == (first, boundary(first, "UTC", "monthly", 1))
 
 
 @pytest.mark.parametrize("anchor", ["2019-01-31 06:00", "2026-03-31 06:00", "2031-08-31 06:00"])
@@ -166,9 +166,9 @@ def test_a4_a_boundary_that_a_new_time_zone_database_has_moved_starts_one_cycle_
 ) -> None:
     """Mexico in 2022, Almaty in 2024: a cycle of an hour would charge the packs twice and let sessions expire."""
     anchor, zone = utc("2026-01-31T00:00"), "America/Mexico_City"
-    today = cycle_around(anchor, zone, billing_cycle, utc("2026-11-15T12:00"), 7)
-    following = cycle_around(anchor, zone, billing_cycle, today.ends_at, 8)
+    _, today_ends_at = boundaries_around(anchor, zone, billing_cycle, utc("2026-11-15T12:00"))
+    _, next_ends_at = boundaries_around(anchor, zone, billing_cycle, today_ends_at)
 
-    assert cycle_from(anchor, zone, billing_cycle, today.ends_at + moved_ms, 8) == Cycle(
-        8, today.ends_at + moved_ms, following.ends_at
+    assert cycle_from(anchor, zone, billing_cycle, today_ends_at + moved_ms, 8) == Cycle(
+        8, today_ends_at + moved_ms, next_ends_at
     )

@@ -11,7 +11,7 @@ from botmeter.domain import commands as cmd
 from botmeter.domain import events as ev
 from botmeter.domain.account import Account, is_remembered, result_of
 from botmeter.domain.commands import Command, CommandResult, Refusal, ValidCommand
-from botmeter.domain.cycles import cycle_around, cycle_from
+from botmeter.domain.cycles import boundaries_around, cycle_from
 from botmeter.domain.decision import Decision, exhaust_when_empty, resume_when_available
 from botmeter.domain.events import Cause, Event, Pool
 from botmeter.domain.naming import type_name
@@ -184,7 +184,7 @@ def _execute_on_open_account(decision: Decision, command: ValidCommand, at: int,
 def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int, rules: Rules) -> None:
     """Opens the account in the cycle that contains `at` (`A4`), with its plan's complimentary sessions (`A1`)."""
     anchor = at if command.anchor is None else command.anchor
-    cycle = cycle_around(anchor, command.time_zone, command.billing_cycle, at, 1)
+    starts_at, ends_at = boundaries_around(anchor, command.time_zone, command.billing_cycle, at)
     decision.emit(
         ev.AccountOpened(
             account_id,
@@ -197,8 +197,8 @@ def _open(decision: Decision, account_id: str, command: cmd.OpenAccount, at: int
             time_zone=command.time_zone,
             contacts=command.contacts,
             thresholds=rules.default_thresholds,
-            starts_at=cycle.starts_at,
-            ends_at=cycle.ends_at,
+            starts_at=starts_at,
+            ends_at=ends_at,
         )
     )
     _grant_complimentary(decision, at, rules)

@@ -66,17 +66,12 @@ def cycle_from(anchor: int, time_zone: str, billing_cycle: BillingCycle, starts_
     A newer time zone database may place that boundary some hours earlier or later. The end is therefore computed from
     a time well inside the cycle: otherwise a cycle could be an hour long, and its packs would be charged.
     """
-    _, ends_at = _boundaries_around(anchor, time_zone, billing_cycle, starts_at + _WELL_INSIDE_MS)
+    _, ends_at = boundaries_around(anchor, time_zone, billing_cycle, starts_at + _WELL_INSIDE_MS)
     return Cycle(number, starts_at, ends_at)
 
 
-def cycle_around(anchor: int, time_zone: str, billing_cycle: BillingCycle, at: int, number: int) -> Cycle:
-    """Returns the cycle that contains the time `at` (UTC ms), with the given `number`."""
-    return Cycle(number, *_boundaries_around(anchor, time_zone, billing_cycle, at))
-
-
-def _boundaries_around(anchor: int, time_zone: str, billing_cycle: BillingCycle, at: int) -> tuple[int, int]:
-    """Returns the last boundary at or before `at` (UTC ms), and the first one after it."""
+def boundaries_around(anchor: int, time_zone: str, billing_cycle: BillingCycle, at: int) -> tuple[int, int]:
+    """Returns the last boundary at or before `at` (UTC ms), and the first one after it: the cycle that contains it."""
     zone = ZoneInfo(time_zone)
     local, local_anchor = (
         (_EPOCH + at * _MILLISECOND).astimezone(zone),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from botmeter.domain.commands import Plan
-from botmeter.domain.cycles import BillingCycle, cycle_around
+from botmeter.domain.cycles import BillingCycle, boundaries_around
 from botmeter.domain.prices import PriceBook
 from botmeter.readside.results import AccountDetail, AutoRecharge, Forecast
 from botmeter.web.page.contacts import contacts_shown
@@ -114,10 +114,10 @@ def cycle_lines(detail: AccountDetail, wanted: BillingCycle, clock: Clock) -> li
     now = f"This cycle, a {CYCLES[detail.cycle.billing_cycle]}, ends {clock.end(ends_at)}."
     if wanted == detail.cycle.billing_cycle:
         return [now, f"The next one is a {CYCLES[wanted]} too."]
-    following = cycle_around(ends_at, detail.summary.time_zone, wanted, ends_at, 1)
+    following = boundaries_around(ends_at, detail.summary.time_zone, wanted, ends_at)
     return [
         now,
-        f"The next one is a {CYCLES[wanted]}, {clock.span(following.starts_at, following.ends_at)}.",
+        f"The next one is a {CYCLES[wanted]}, {clock.span(*following)}.",
         "Its packs hold as many sessions as before, for the whole of it.",
     ]
 
