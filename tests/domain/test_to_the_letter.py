@@ -121,6 +121,7 @@ def test_a1_t3_an_opening_without_sessions() -> None:
     ]
     terms = Terms("free", "UTC", "monthly", "monthly", MARCH, (), (80,), 0, 0, complimentary_granted=False)
     assert (story.account.status, story.account.terms) == ("exhausted", terms)
+    assert story.account.allowance == Allowance("none", 0, 0, 0, 0, ())
 
 
 def test_a5_t5_a_purchase_that_ends_an_exhaustion() -> None:
@@ -208,6 +209,12 @@ def test_a2_plans() -> None:
         ev.PlanChanged(**asked(2, 8), plan="pro"),
         accepted(2, 9, "change_plan"),
     ]  # fmt: skip
+
+
+def test_a2_what_is_left_of_a_forfeited_pool() -> None:
+    story = given(open_account(), sessions(4), change_plan("free"))
+
+    assert story.account.allowance == Allowance("none", 0, 0, 0, 0, ())
 
 
 def test_a2_t5_a_grant_that_ends_an_exhaustion() -> None:
