@@ -21,6 +21,7 @@ from .ledger import (
     MAY,
     NOON,
     SMALL,
+    Step,
     Story,
     cancel_reduction,
     change_billing_cycle,
@@ -114,7 +115,7 @@ def test_j1_a_journal_begins_with_the_opening_at_version_1() -> None:
 def test_j1_an_account_opens_only_once() -> None:
     story = given(open_account())
 
-    with pytest.raises(ValueError, match="cannot follow"):
+    with pytest.raises(ValueError, match=r"^acme: AccountOpened cannot follow version 3$"):
         fold(story.account, [replace(story.events[0], version=story.account.version + 1)])
 
 
@@ -131,6 +132,17 @@ def test_j1_over_an_accepted_gap_a_cycle_tells_its_length_although_the_change_to
     story = given(open_account(), change_billing_cycle("annual"), tick(APRIL))
 
     assert without(story, ev.BillingCycleChangeScheduled) == story.account
+
+
+@pytest.mark.parametrize("step", [credit(2), purchase(1)])
+def test_j1_over_an_accepted_gap_credits_and_packs_tell_what_was_used_although_the_sessions_are_lost(
+    step: Step,
+) -> None:
+    story = given(open_account("free"), purchase(1), sessions(3), step)
+    account = without(story, ev.SessionStarted)
+
+    assert account is not None
+    assert account.allowance == story.account.allowance
 
 
 def test_j1_over_an_accepted_gap_granted_sessions_are_all_unused_although_the_end_of_the_pool_before_is_lost() -> None:
