@@ -29,7 +29,9 @@ from .quota import limit_workers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos, pytest.mark.timeout(3_600)]
 
-ACCOUNTS: Final = int(os.environ.get("BOTMETER_TEST_ACCOUNTS", "20000"))
+#: With these, transactions fail at first. With many more, the openings have made them small enough already.
+USUAL: Final = 20_000
+ACCOUNTS: Final = int(os.environ.get("BOTMETER_TEST_ACCOUNTS", str(USUAL)))
 #: So that a transaction with all accounts takes several times its time.
 BYTES_A_SECOND: Final = ACCOUNTS * 3
 VARIABLES: Final = {
@@ -106,13 +108,13 @@ def test_all_cycles_that_end_in_one_second_and_snapshots_made_anew_pass_under_a_
         await_each(cluster, journal, begins, b'"type":"cycle_started"', worker)
 
         figures["transactions that a quota held for too long"] += failures(worker) - before
-        assert failures(worker) > 0, worker.said  # with a million, the openings have made them smaller already
+        assert failures(worker) > before or ACCOUNTS > USUAL, worker.said
         worker.leaves()
     make_anew(cluster, snapshots)
     with skewed(cluster, skew, **VARIABLES) as worker:
         await_each(cluster, snapshots, dict.fromkeys(range(cluster.partitions), 0), b'"number":2', worker)
 
         figures["transactions that a quota held for too long"] += failures(worker)
-        assert failures(worker) > 0, worker.said
+        assert failures(worker) > 0 or ACCOUNTS > USUAL, worker.said
         worker.leaves()
     verified(cluster)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 import pytest
+from confluent_kafka import Consumer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,33 @@ def test_an_input_of_which_too_many_bytes_wait_is_read_on_once_they_are_taken() 
     while not read():
         pass
     assert len(task.interactions.waiting) == 64
+
+
+def test_an_input_that_was_restored_while_too_many_of_its_records_waited_is_read_again() -> None:
+    """The client keeps it paused when it is assigned again."""
+    side, task = MemorySide(), Task(0)
+    for topic in (TOPICS.interactions, TOPICS.commands):
+        side.broker.create_topic(topic.name, 1, has_brokers_time=True)
+    consumer, producer = side.consumer(), side.producer()
+    inputs = Inputs(consumer, TOPICS, BrokerTime(Clock(), 1_000))
+    inputs.assign(task)
+    for _ in range(66):
+        producer.produce(TOPICS.interactions.name, bytes(MIB), b"acme", 0)
+    assert producer.flush(60) == 0
+    while len(task.interactions.waiting) < 65:
+        inputs.distribute(consumer.consume(1, timeout=1.0))
+    inputs.throttle([task])
+    assert values(consumer) == []
+
+    consumer.incremental_unassign(inputs.forget(0))
+    inputs.assign(Task(0))
+
+    assert values(consumer)
+
+
+def values(consumer: Consumer) -> list[bytes | None]:
+    """Those of the records that come within a second."""
+    return [message.value() for message in consumer.consume(1_000, timeout=1.0) if message.error() is None]
 
 
 # --- Snapshots ---

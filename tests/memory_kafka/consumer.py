@@ -22,11 +22,11 @@ _OFFSET_STORED: Final = -1000
 class _Fetcher:
     """One assigned partition."""
 
-    def __init__(self, log: Log, offset: int) -> None:
+    def __init__(self, log: Log, offset: int, *, is_paused: bool) -> None:
         self.log = log
         #: The next offset to fetch, and the next to hand out.
         self.offset = self.position = offset
-        self.is_paused = self.is_astray = False
+        self.is_paused, self.is_astray = is_paused, False
         #: The end that was told last.
         self.told_end = -1
 
@@ -50,6 +50,8 @@ class MemoryConsumer:
         #: Callbacks for the next poll: their kind and partitions.
         self._news: deque[tuple[str, set[Place]]] = deque()
         self._fetchers: dict[Place, _Fetcher] = {}
+        #: Stay so, also while they are not assigned.
+        self._paused: set[Place] = set()
         self._queue: deque[tuple[_Fetcher, MemoryMessage]] = deque()
         self._is_closed = False
         #: The count of the broker's changes at which there was nothing to fetch; -1 when it is to be looked again.
@@ -174,7 +176,8 @@ class MemoryConsumer:
         self._saw_nothing_at = -1
         for partition in partitions:
             log = self._broker.log((partition.topic, partition.partition))
-            self._fetchers[log.place] = _Fetcher(log, self._first(log, partition.offset))
+            first, is_paused = self._first(log, partition.offset), log.place in self._paused
+            self._fetchers[log.place] = _Fetcher(log, first, is_paused=is_paused)
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         self.process.require_alive()
@@ -199,11 +202,13 @@ class MemoryConsumer:
             fetcher = self._fetchers[partition.topic, partition.partition]
             self._drop(fetcher)
             fetcher.offset, fetcher.is_paused = fetcher.position, True
+            self._paused.add(fetcher.log.place)
 
     def resume(self, partitions: list[TopicPartition]) -> None:
         self._saw_nothing_at = -1
         for partition in partitions:
             self._fetchers[partition.topic, partition.partition].is_paused = False
+            self._paused.discard((partition.topic, partition.partition))
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         return [TopicPartition(p.topic, p.partition, self._fetchers[p.topic, p.partition].position) for p in partitions]

@@ -267,6 +267,20 @@ def test_seek_pause_and_resume(side: Side) -> None:
     assert values(read_to_end(side, consumer, 2)) == [b"y"]
 
 
+def test_what_is_paused_stays_paused_when_it_is_assigned_again(side: Side) -> None:
+    topic, producer = side.topic(), side.producer()
+    write(producer, topic, "a")
+    consumer = reading(side, topic)
+    assert values(read_to_end(side, consumer, 1)) == [b"a"]
+
+    consumer.pause([at(topic)])
+    consumer.incremental_unassign([at(topic)])
+    consumer.incremental_assign([at(topic, 0)])
+    assert consumer.poll(0.5) is None
+    consumer.resume([at(topic)])
+    assert values(read_to_end(side, consumer, 1)) == [b"a"]
+
+
 class Member:
     """A consumer of a group that notes what it is given and what is taken from it."""
 

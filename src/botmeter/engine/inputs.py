@@ -42,6 +42,8 @@ class Inputs:
         self._inputs[interactions.topic, task.partition] = task.interactions
         self._inputs[commands.topic, task.partition] = task.commands
         self._consumer.incremental_assign([interactions, commands])
+        # The client keeps an input paused that was paused when it was unassigned.
+        self._consumer.resume([interactions, commands])
 
     def forget(self, partition: int) -> list[TopicPartition]:
         """Drops a partition; returns the input partitions that the client has to unassign."""
