@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -23,13 +24,16 @@ _FENCED: Final = (KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 _OF_THE_GROUP: Final = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID)
 
 
-class _Waiting(NamedTuple):
+@dataclass(eq=False)
+class _Waiting:
     place: Place
     key: bytes | None
     value: bytes | None
     headers: list[Header] | None
     at_ms: int
     on_delivery: _OnDelivery
+    #: Once the broker has it: sent again, it is known by its sequence number and not appended a second time.
+    offset: int | None = None
 
 
 class MemoryProducer:
@@ -186,6 +190,8 @@ class MemoryProducer:
                 self._refuse(refused)
             except KafkaException:
                 return
+            for waiting in batch:
+                self._report_delivery(waiting)
             self._queue = [waiting for waiting in self._queue if waiting.place != place]
 
     def _write(self, place: Place, batch: list[_Waiting]) -> None:
@@ -196,11 +202,17 @@ class MemoryProducer:
             self._is_at_coordinator = True
             self._broker.transactions.require_open(self._name, producer, place)
         for waiting in batch:
-            now_ms = self._world.now_ms
-            offset = log.append(waiting.key, waiting.value, waiting.headers, waiting.at_ms, now_ms, producer)
-            if waiting.on_delivery is not None:
-                message = MemoryMessage(place, offset, waiting.key, waiting.value, timestamp=log.timestamp_of(offset))
-                self._reports.append((waiting.on_delivery, None, message))
+            if waiting.offset is None:
+                now_ms = self._world.now_ms
+                waiting.offset = log.append(
+                    waiting.key, waiting.value, waiting.headers, waiting.at_ms, now_ms, producer
+                )
+
+    def _report_delivery(self, waiting: _Waiting) -> None:
+        if waiting.on_delivery is not None and waiting.offset is not None:
+            at = self._broker.log(waiting.place).timestamp_of(waiting.offset)
+            message = MemoryMessage(waiting.place, waiting.offset, waiting.key, waiting.value, timestamp=at)
+            self._reports.append((waiting.on_delivery, None, message))
 
     def _refuse(self, refused: Refused) -> None:
         if refused.code in _FENCED:
