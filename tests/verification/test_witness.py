@@ -13,6 +13,7 @@ from botmeter.domain.account import Account, evolve
 from botmeter.domain.prices import DAY_MS, HOUR_MS, PriceBook, Rules
 from botmeter.simulation.accounts import population
 from botmeter.simulation.traffic import Mix, Traffic
+from botmeter.verification import balances
 from botmeter.verification.findings import Findings
 from botmeter.verification.witness import Ends, Witness
 
@@ -70,6 +71,19 @@ def test_what_a_worker_wrote_is_without_difference(written: Written) -> None:
         topic.name: len(written.all(topic.name)) for topic in outputs
     }
     assert len(outputs) == 6
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 5, 40])
+def test_how_many_balances_are_read_ahead_makes_no_difference(
+    written: Written, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are more than that in any larger log."""
+    monkeypatch.setattr(balances, "_AHEAD_MAX", ahead)
+
+    found = verify(written)
+
+    assert found.differences == []
+    assert found.confirmed[TOPICS.balances.name].total() == len(written.all(TOPICS.balances.name)) > 40
 
 
 @pytest.mark.parametrize("exhaustion", ["new_sessions", "all_chats"])

@@ -18,7 +18,7 @@ from botmeter.verification.records import Batches, Record, Stream
 from botmeter.verification.sequence import ALL, Limits
 from botmeter.verification.wire import Identified, VersionedShape
 
-#: Balances read ahead: more than any transaction has.
+#: Balances read ahead: more than nearly any transaction has.
 _AHEAD_MAX: Final = 50_000
 
 
@@ -69,9 +69,11 @@ class Balances:
             self._read_ahead()
         reached = self._changed[account.account_id] = _Reached(account, at)
         item = self._ahead.pop((account.account_id, account.version), None)
-        if item is None:
-            return
-        self._last_confirmed[account.account_id] = account.version
+        if item is not None:
+            self._compare(item, reached)
+
+    def _compare(self, item: Identified, reached: _Reached) -> None:
+        self._last_confirmed[item.account_id] = reached.account.version
         if item.record.offset() >= self._lower:
             self._taken.add(item.record.offset())
         if faults := self._shape.faults(reached.balance, item.record):
@@ -119,7 +121,11 @@ class Balances:
         last = self._last_read.get(account_id, 0)
         if version > last:
             self._last_read[account_id] = version
-            self._ahead[account_id, version] = item
+            reached = self._changed.get(account_id)
+            if reached is not None and reached.account.version == version:
+                self._compare(item, reached)  # of a transaction with more balances than are read ahead
+            else:
+                self._ahead[account_id, version] = item
         else:
             kind: Kind = "twice" if version == last else "out_of_order"
             self._report(kind, item, f"version {version} comes after version {last}")
@@ -128,7 +134,7 @@ class Balances:
         """Reports the oldest balance as unexpected once its account is past it; False if it is not past it yet."""
         (account_id, version), item = next(iter(self._ahead.items()))
         account = self._accounts.get(account_id.encode())
-        if account is None or account.version < version:
+        if account is None or account.version <= version:
             return False
         del self._ahead[account_id, version]
         self._report("unexpected", item, "no transaction can have ended with the account at this version")
