@@ -24,7 +24,7 @@ demo: $(STAMP) ## the whole system with simulated traffic, on an Apache Kafka of
 	$(RUN)/botmeter demo
 
 test: $(STAMP) ## all tests, on an Apache Kafka of their own
-	$(RUN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(RUN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import directions
 	$(RUN)/ruff format --check .
