@@ -16,7 +16,7 @@ def within(limit_s: float, call: Callable[[], object], name: str) -> None:
     """Makes the call on a thread of its own, and raises its error.
 
     Raises OutcomeUnknown when it has not come back after `limit_s`. The thread is then left behind with the client,
-    which must not be used or closed any more: it is freed when the call comes back after all.
+    which must not be closed: it is freed when the call comes back after all.
     """
     outcome: list[Exception | None] = []
 
