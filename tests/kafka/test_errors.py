@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import socket
+import sys
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -32,7 +34,7 @@ from botmeter.kafka.clients import (
     reader_config,
     simple_producer_config,
 )
-from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.errors import Catchable, cause, classify
 from botmeter.kafka.questions import _reason, wait_for_broker
 
 #: Nobody listens there; an address, because a name may stand for several, each with a fault of its own.
@@ -325,3 +327,23 @@ def test_a_login_that_the_listener_does_not_know_is_told_apart() -> None:
     )
 
     assert "check BOTMETER_KAFKA__SECURITY_PROTOCOL" in str(classify(refused))
+
+
+def raise_bare(error: KafkaError) -> None:
+    """Raises the error itself, as the client's own code can."""
+    raises = ctypes.pythonapi.PyErr_SetObject
+    raises.argtypes, raises.restype = [ctypes.py_object, ctypes.py_object], None
+    raises(KafkaError, error)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python raises nothing but exceptions from 3.12 on")
+def test_an_error_that_the_client_raises_bare_is_caught_as_any_other() -> None:
+    with pytest.raises(KafkaException) as raised, Catchable():
+        raise_bare(KafkaError(KafkaError._FENCED, "a newer producer", fatal=True))
+
+    assert isinstance(classify(cause(raised.value)), TaskMigrated)
+
+
+def test_what_else_is_raised_stays_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), Catchable():
+        _ = 1 // 0

@@ -45,7 +45,7 @@ from botmeter.errors import (
     TransactionAborted,
 )
 from botmeter.kafka.bounded import within
-from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.errors import Catchable, cause, classify
 from botmeter.metering.pipeline import Decided
 from botmeter.metering.records import LOG_APPEND_TIME, Output
 
@@ -171,16 +171,17 @@ class Transaction:
         # Only for this transaction: an abandoned producer may still report deliveries of its own records.
         journal_ends: dict[int, int] = {}
         try:
-            producer.begin_transaction()  # 2
-            for w in work:  # 3
-                self._produce(producer, w.part.decided, partial(_delivered, journal_ends), deadline)
-                self._produce_snapshots(producer, w, deadline)
-            flush(producer, deadline)  # 4
-            offsets = [offset for w in work for offset in self._offsets(w.part)]
-            send = partial(producer.send_offsets_to_transaction, offsets, group_metadata, _REQUEST_S)
-            self._ask(producer, partial(self._send, deadline, send), deadline)  # 5
-            self._require_not_rescued([w.part.states for w in work])
-            self._ask(producer, partial(producer.commit_transaction, _REQUEST_S), deadline)  # 6
+            with Catchable():
+                producer.begin_transaction()  # 2
+                for w in work:  # 3
+                    self._produce(producer, w.part.decided, partial(_delivered, journal_ends), deadline)
+                    self._produce_snapshots(producer, w, deadline)
+                flush(producer, deadline)  # 4
+                offsets = [offset for w in work for offset in self._offsets(w.part)]
+                send = partial(producer.send_offsets_to_transaction, offsets, group_metadata, _REQUEST_S)
+                self._ask(producer, partial(self._send, deadline, send), deadline)  # 5
+                self._require_not_rescued([w.part.states for w in work])
+                self._ask(producer, partial(producer.commit_transaction, _REQUEST_S), deadline)  # 6
         except (KafkaException, SystemError) as exception:
             self._give_up(producer, classify(cause(exception)), deadline)
         except BotmeterError as error:
@@ -230,7 +231,9 @@ class Transaction:
         if isinstance(error, OutcomeUnknown | TaskMigrated):
             raise error
         try:
-            self._ask(producer, lambda: producer.abort_transaction(_REQUEST_S), self._clock.deadline(self._timeout_s))
+            with Catchable():
+                abort = partial(producer.abort_transaction, _REQUEST_S)
+                self._ask(producer, abort, self._clock.deadline(self._timeout_s))
         except (KafkaException, BotmeterError) as failed:  # an abort can itself be fatal
             raise OutcomeUnknown(f"the transaction could not be aborted: {failed}") from error
         if isinstance(error, TransactionAborted):

@@ -197,6 +197,21 @@ def _login_remedy(refusal: str) -> str:
     return "check user and password (BOTMETER_KAFKA__SASL_*)"
 
 
+class Catchable:
+    """Around calls of a client: raises a bare KafkaError as the KafkaException that it should have been.
+
+    On Python before 3.12, the client raises the KafkaError itself when it logs a line just after a fatal error. That is
+    no exception: not even `except BaseException` catches it, and it ends the thread.
+    """
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, KafkaError):
+            raise KafkaException(error) from None
+
+
 def cause(exception: KafkaException | SystemError) -> KafkaError:
     """Returns the error inside an exception of the client.
 

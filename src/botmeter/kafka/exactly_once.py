@@ -22,7 +22,7 @@ from botmeter.contracts.cloudevents import OriginalHeaders
 from botmeter.errors import BotmeterError, OutcomeUnknown, Retriable, TaskMigrated
 from botmeter.kafka.bounded import within
 from botmeter.kafka.clients import Config, make_consumer, make_producer, query_config, with_loss_listener
-from botmeter.kafka.errors import cause, classify
+from botmeter.kafka.errors import Catchable, cause, classify
 from botmeter.kafka.questions import REQUEST_TIMEOUT_S, retried
 
 #: Kafka's `offset.metadata.max.bytes`: the broker refuses longer notes.
@@ -105,26 +105,27 @@ class ExactlyOnce:
                 faults.append(error)
 
         try:
-            self._producer.begin_transaction()
-            for record in records:
-                self._producer.produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    partition=record.partition,
-                    headers=record.headers,  # type: ignore[arg-type] # a list of pairs is what it takes
-                    on_delivery=delivered,
-                )
+            with Catchable():
+                self._producer.begin_transaction()
+                for record in records:
+                    self._producer.produce(
+                        record.topic,
+                        record.value,
+                        record.key,
+                        partition=record.partition,
+                        headers=record.headers,  # type: ignore[arg-type] # a list of pairs is what it takes
+                        on_delivery=delivered,
+                    )
+                    self._producer.poll(0)
+                if self._producer.flush(_CALL_TIMEOUT_S):
+                    raise Retriable("the broker did not acknowledge in time; nothing was sent")
+                confirm()
+                self._producer.poll(0)  # reports earlier losses
+                self._may_echo.clear()
+                self._send_notes(notes)
+                self._producer.commit_transaction(_CALL_TIMEOUT_S)
                 self._producer.poll(0)
-            if self._producer.flush(_CALL_TIMEOUT_S):
-                raise Retriable("the broker did not acknowledge in time; nothing was sent")
-            confirm()
-            self._producer.poll(0)  # reports earlier losses
-            self._may_echo.clear()
-            self._send_notes(notes)
-            self._producer.commit_transaction(_CALL_TIMEOUT_S)
-            self._producer.poll(0)
-            self._known.update(notes)
+                self._known.update(notes)
         except BotmeterError:
             self._abort()
             raise
